@@ -1,5 +1,6 @@
 //! leavebridge puts approved leave into people's Outlook calendars.
 
 pub mod clock;
+pub mod domain;
 #[cfg(feature = "demo")]
 pub mod simulator;

@@ -1,0 +1,154 @@
+-- Takes in one change of one leave: everything that the promise "acknowledged means stored" covers, in one transaction and
+-- one round trip. A function, because every statement in it sees what a concurrent change of the same leave has just
+-- committed, which a single statement of several parts would not: it could leave an event behind in a former mailbox.
+--
+-- `outcome`: accepted | unchanged (same content) | stale (older than what is stored) | duplicate (delivery seen before)
+-- | reused (delivery id seen before with another body; nothing is stored). One row per mapping of the leave, or one row
+-- without a mapping.
+CREATE FUNCTION accept_leave(
+    p_client      text,
+    p_delivery_id text,        -- NULL: the sender gave none
+    p_body_hash   bytea,
+    p_tenant      text,
+    p_source      text,
+    p_external_id text,
+    p_status      text,
+    p_content     jsonb,       -- NULL: a cancellation, which need not repeat the leave
+    p_source_at   timestamptz,
+    p_mapping_ids uuid[],      -- for mappings that do not exist yet; as long as p_addresses
+    p_addresses   text[],      -- the mailboxes the leave belongs to
+    p_entra_ids   text[],
+    p_calendars   text[]
+) RETURNS TABLE (
+    outcome text, leave bigint, status text, mapping uuid, mailbox text, calendar text, state text, reason text,
+    detail text, next_attempt_at timestamptz, event_id text, web_link text, attempts integer, updated_at timestamptz
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_now     timestamptz := leavebridge_now();
+    v_stored  leaves;
+    v_seen    received;
+    v_outcome text := 'accepted';
+    v_kind    text := 'received';
+    v_leave   bigint;
+    v_rev     bigint := 1;
+BEGIN
+    IF p_delivery_id IS NOT NULL THEN
+        -- Waits for a twin that is being taken in at this moment, then sees it.
+        INSERT INTO received (client, delivery_id, body_hash, at)
+        VALUES (p_client, p_delivery_id, p_body_hash, v_now)
+        ON CONFLICT DO NOTHING;
+        IF NOT FOUND THEN
+            SELECT * INTO STRICT v_seen FROM received r WHERE r.client = p_client AND r.delivery_id = p_delivery_id;
+            v_outcome := CASE WHEN v_seen.body_hash = p_body_hash THEN 'duplicate' ELSE 'reused' END;
+            v_leave := v_seen.leave;
+        END IF;
+    END IF;
+
+    IF v_outcome = 'accepted' THEN
+        INSERT INTO leaves (tenant, source, external_id, status, content, source_at)
+        VALUES (p_tenant, p_source, p_external_id, p_status, p_content, p_source_at)
+        ON CONFLICT DO NOTHING
+        RETURNING id INTO v_leave;
+
+        IF v_leave IS NULL THEN
+            -- From here to the commit, changes of this leave come one after the other.
+            SELECT * INTO STRICT v_stored FROM leaves l
+            WHERE l.tenant = p_tenant AND l.source = p_source AND l.external_id = p_external_id
+            FOR NO KEY UPDATE;
+            v_leave := v_stored.id;
+            v_kind := 'changed';
+
+            IF p_source_at < v_stored.source_at THEN
+                v_outcome := 'stale';
+            ELSIF p_status = v_stored.status AND (p_status = 'cancelled' OR p_content = v_stored.content) THEN
+                v_outcome := 'unchanged';
+                UPDATE leaves SET source_at = p_source_at WHERE id = v_leave AND source_at < p_source_at;
+            ELSIF p_source_at = v_stored.source_at AND v_stored.status = 'cancelled' THEN
+                v_outcome := 'stale';
+            ELSE
+                UPDATE leaves
+                SET status = p_status, content = coalesce(p_content, content), source_at = p_source_at, rev = rev + 1
+                WHERE id = v_leave
+                RETURNING rev INTO v_rev;
+            END IF;
+        END IF;
+
+        IF p_delivery_id IS NOT NULL THEN
+            UPDATE received r SET leave = v_leave WHERE r.client = p_client AND r.delivery_id = p_delivery_id;
+        END IF;
+
+        IF v_outcome = 'stale' THEN
+            INSERT INTO timeline (leave, at, kind, detail)
+            VALUES (v_leave, v_now, 'received', jsonb_strip_nulls(jsonb_build_object(
+                'outcome', v_outcome, 'status', p_status, 'client', p_client, 'delivery', p_delivery_id,
+                'source_at', p_source_at)));
+        END IF;
+    ELSIF v_outcome = 'duplicate' THEN
+        v_kind := NULL;
+    END IF;
+
+    IF v_outcome = 'accepted' THEN
+        INSERT INTO timeline (leave, at, kind, detail)
+        VALUES (v_leave, v_now, v_kind, jsonb_strip_nulls(jsonb_build_object(
+            'outcome', v_outcome, 'status', p_status, 'rev', v_rev, 'client', p_client, 'delivery', p_delivery_id,
+            'source_at', p_source_at)));
+
+        IF p_content IS NULL THEN
+            -- A cancellation does not say whose leave it was: whatever there is has to go.
+            UPDATE mappings m
+            SET wanted_rev = v_rev, state = 'pending', next_attempt_at = greatest(v_now, b.blocked_until), attempts = 0,
+                failing_since = NULL, reason = NULL, detail = NULL, updated_at = v_now
+            FROM mailboxes b
+            WHERE m.leave = v_leave AND m.wanted AND b.id = m.mailbox;
+        ELSE
+            -- In a fixed order, so that two leaves with the same mailboxes cannot lock each other out.
+            INSERT INTO mailboxes (tenant, address, entra_id)
+            SELECT p_tenant, t.address, max(t.entra_id)
+            FROM unnest(p_addresses, p_entra_ids) AS t (address, entra_id)
+            WHERE NOT EXISTS (SELECT FROM mailboxes b WHERE b.tenant = p_tenant AND b.address = t.address)
+            GROUP BY t.address
+            ORDER BY t.address
+            ON CONFLICT DO NOTHING;
+
+            UPDATE mailboxes b
+            SET entra_id = t.entra_id
+            FROM unnest(p_addresses, p_entra_ids) AS t (address, entra_id)
+            WHERE b.tenant = p_tenant AND b.address = t.address AND t.entra_id IS NOT NULL
+              AND b.entra_id IS DISTINCT FROM t.entra_id;
+
+            -- The leave has moved: its event goes from where it no longer belongs.
+            UPDATE mappings m
+            SET wanted = false, wanted_rev = v_rev, state = 'pending',
+                next_attempt_at = greatest(v_now, b.blocked_until), attempts = 0, failing_since = NULL, reason = NULL,
+                detail = NULL, updated_at = v_now
+            FROM mailboxes b
+            WHERE m.leave = v_leave AND m.wanted AND b.id = m.mailbox
+              AND NOT EXISTS (
+                  SELECT FROM unnest(p_addresses, p_calendars) AS t (address, calendar)
+                  WHERE t.address = b.address AND t.calendar = m.calendar);
+
+            INSERT INTO mappings AS m (id, leave, mailbox, calendar, tenant, wanted, wanted_rev, next_attempt_at, updated_at)
+            SELECT t.id, v_leave, b.id, t.calendar, p_tenant, true, v_rev, greatest(v_now, b.blocked_until), v_now
+            FROM unnest(p_mapping_ids, p_addresses, p_calendars) AS t (id, address, calendar)
+            JOIN mailboxes b ON b.tenant = p_tenant AND b.address = t.address
+            ON CONFLICT (leave, mailbox, calendar) DO UPDATE
+            SET wanted = true, wanted_rev = excluded.wanted_rev, state = 'pending',
+                next_attempt_at = excluded.next_attempt_at, attempts = 0, failing_since = NULL, reason = NULL,
+                detail = NULL, updated_at = excluded.updated_at;
+        END IF;
+    END IF;
+
+    RETURN QUERY
+    SELECT v_outcome, l.id, l.status, v.id, v.mailbox, v.calendar, v.state, v.reason, v.detail, v.next_attempt_at,
+           v.event_id, v.web_link, v.attempts, v.updated_at
+    FROM leaves l
+    LEFT JOIN mapping_view v ON v.leave = l.id
+    WHERE l.id = v_leave AND v_outcome <> 'reused'
+    ORDER BY v.mailbox, v.calendar;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT v_outcome, v_leave, NULL::text, NULL::uuid, NULL::text, NULL::text, NULL::text, NULL::text,
+                            NULL::text, NULL::timestamptz, NULL::text, NULL::text, NULL::integer, NULL::timestamptz;
+    END IF;
+END;
+$$;

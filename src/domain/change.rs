@@ -1,0 +1,463 @@
+//! Reads the body of `POST /leaves` into a [`Change`]: parse, don't validate, and name every problem at once.
+//!
+//! A problem says where and what, never the value: values are private. Unknown fields and the `reason` are not looked at,
+//! so they can be neither stored nor logged.
+
+use jiff::{
+    SignedDuration, Timestamp,
+    civil::{Date, DateTime},
+};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{
+    leave::{Leave, Session, Span, Staff, Status},
+    problem::Problems,
+    zone::Zone,
+};
+
+/// How far a source's clock may run ahead of ours.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+const LONGEST_SPAN_DAYS: i32 = 366;
+const YEARS: std::ops::RangeInclusive<i16> = 2000..=2100;
+/// Events of an unsupported zone cannot be whole days: Outlook would shift them onto the day before or after.
+const NO_OUTLOOK_ZONE: &str =
+    "Outlook has no such time zone, so whole days cannot be placed; name one with the same clock";
+
+/// One thing that happened to one leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The tenant that the body names, if it does.
+    pub tenant: Option<String>,
+    /// The leave's id at its source. Case matters.
+    pub id: String,
+    /// When it happened at the source; orders the changes of one leave.
+    pub at: Timestamp,
+    /// Where the leave stands now.
+    pub status: Status,
+    /// The whole leave, or `None` for a cancellation, which need not repeat it.
+    pub leave: Option<Leave>,
+}
+
+impl Change {
+    /// Reads a body that arrived at `now`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(body: &Value, now: Timestamp) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let change = read(body, now, &mut problems);
+        match change {
+            Some(change) => problems.or(change),
+            None => Err(problems),
+        }
+    }
+}
+
+fn read(body: &Value, now: Timestamp, problems: &mut Problems) -> Option<Change> {
+    let Value::Object(root) = body else {
+        problems.add("body", "must be a JSON object");
+        return None;
+    };
+    let mut root = Fields { object: root, prefix: "", problems };
+    let kind = root.required("type", one_of(&["leave.created", "leave.updated", "leave.cancelled"]));
+    let at = root.required("timestamp", |text| {
+        let at: Timestamp =
+            text.parse().map_err(|_| "must be an RFC 3339 time with offset such as \"2026-11-22T09:30:00+08:00\"")?;
+        if at.duration_since(now) > CLOCK_TOLERANCE {
+            return Err("lies more than 5 minutes in the future: is the sender's clock right?".into());
+        }
+        Ok(at)
+    });
+    let data = root.object("data")?;
+    let mut data = Fields { object: data, prefix: "data.", problems };
+    let tenant = data.optional("tenant", text(64));
+    let id = data.required("id", |id| {
+        if id.trim() != id {
+            return Err("must not begin or end with white space".into());
+        }
+        text(128)(id)
+    });
+    if kind == Some("leave.cancelled") {
+        return Some(Change { tenant, id: id?, at: at?, status: Status::Cancelled, leave: None });
+    }
+    let status = data
+        .optional("status", |word| Status::of(word).ok_or("must be pending, approved, rejected or cancelled".into()));
+    let leave_type = data.optional("leave_type", text(64));
+    let department = data.optional("department", text(256));
+    let time_zone = data.optional("time_zone", |name| Zone::parse(name).map_err(|error| error.to_string()));
+    let span = span(&mut data);
+    if span.is_some_and(|span| span.is_whole_days())
+        && time_zone.as_ref().is_some_and(|zone| zone.outlook_name().is_none())
+    {
+        data.problem("time_zone", NO_OUTLOOK_ZONE);
+    }
+    let staff = data.object("staff").and_then(|object| staff_of(object, problems));
+    let leave = Leave { staff: staff?, leave_type, span: span?, time_zone, department };
+    Some(Change { tenant, id: id?, at: at?, status: status.unwrap_or(Status::Approved), leave: Some(leave) })
+}
+
+fn staff_of(object: &Map<String, Value>, problems: &mut Problems) -> Option<Staff> {
+    let mut staff = Fields { object, prefix: "data.staff.", problems };
+    let before = staff.problems.iter().count();
+    let email = staff.optional("email", email);
+    let entra_id = staff.optional("entra_id", |id| {
+        let id = Uuid::parse_str(id).map_err(|_| "must be an Entra object id, a GUID")?;
+        Ok(id.hyphenated().to_string())
+    });
+    let employee_id = staff.optional("employee_id", text(64));
+    let name = staff.optional("name", text(256));
+    if email.is_none() && entra_id.is_none() && staff.problems.iter().count() == before {
+        staff.problem("email", "is missing: email or entra_id says whose calendar it is");
+    }
+    Some(Staff { email, entra_id, employee_id, name })
+}
+
+fn email(address: &str) -> Result<String, String> {
+    let address = text(254)(address)?;
+    let forbidden = |c: char| c.is_whitespace() || "<>()[]\\/,;:\"|?*".contains(c);
+    match address.split_once('@') {
+        Some((user, host))
+            if !user.is_empty() && !host.is_empty() && !host.contains('@') && !address.contains(forbidden) =>
+        {
+            Ok(address.to_lowercase())
+        }
+        _ => Err("must be a mailbox address such as \"amy.chan@contoso.com\"".into()),
+    }
+}
+
+fn span(data: &mut Fields<'_, '_>) -> Option<Span> {
+    let start = data.required("start", moment);
+    let end = data.required("end", moment);
+    let starts = data.optional("start_session", one_of(&["am", "pm"]));
+    let ends = data.optional("end_session", one_of(&["am", "pm"]));
+    match (start?, end?) {
+        (Moment::Day(first), Moment::Day(last)) => {
+            let starts = if starts == Some("pm") { Session::Pm } else { Session::Am };
+            let ends = if ends == Some("am") { Session::Am } else { Session::Pm };
+            if (last, ends) < (first, starts) {
+                data.problem("end", "lies before the start");
+            } else if (last - first).get_days() >= LONGEST_SPAN_DAYS {
+                data.problem("end", "lies more than 366 days after the start");
+            }
+            Some(Span::Days { first, starts, last, ends })
+        }
+        (Moment::Time(from), Moment::Time(until)) => {
+            for (name, given) in [("start_session", starts), ("end_session", ends)] {
+                if given.is_some() {
+                    data.problem(name, "goes with dates only; leave by the hour says its hours itself");
+                }
+            }
+            if until <= from {
+                data.problem("end", "must lie after the start");
+            } else if until.duration_since(from) > SignedDuration::from_hours(24 * i64::from(LONGEST_SPAN_DAYS)) {
+                data.problem("end", "lies more than 366 days after the start");
+            }
+            Some(Span::Hours { from, until })
+        }
+        _ => {
+            data.problem("end", "must be of the same kind as start: both dates or both date-times");
+            None
+        }
+    }
+}
+
+/// One end of a span as it is written.
+#[derive(Clone, Copy)]
+enum Moment {
+    Day(Date),
+    Time(DateTime),
+}
+
+/// `2026-12-21` or `2026-12-21T14:00[:00]`: nothing else, because everything else (offsets, `Z`, other orders) would mean
+/// an instant or a guess, and leave is civil time.
+fn moment(text: &str) -> Result<Moment, String> {
+    const SHAPE: &str =
+        "must be a date such as \"2026-12-21\" or a local date-time such as \"2026-12-21T14:00\", without offset or Z";
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let (moment, year) = match shape.as_str() {
+        "0000-00-00" => {
+            let day: Date = text.parse().map_err(|_| "is no day of the calendar")?;
+            (Moment::Day(day), day.year())
+        }
+        "0000-00-00T00:00" | "0000-00-00T00:00:00" => {
+            let time: DateTime = text.parse().map_err(|_| "is no time of the calendar")?;
+            (Moment::Time(time), time.year())
+        }
+        _ => return Err(SHAPE.into()),
+    };
+    if YEARS.contains(&year) { Ok(moment) } else { Err("must lie in the years 2000 to 2100".into()) }
+}
+
+/// Text of 1 to `longest` printable characters.
+fn text(longest: usize) -> impl Fn(&str) -> Result<String, String> {
+    move |text| {
+        if text.is_empty() {
+            Err("must not be empty".into())
+        } else if text.chars().count() > longest {
+            Err(format!("must not be longer than {longest} characters"))
+        } else if text.chars().any(is_unprintable) {
+            Err("must not contain control characters".into())
+        } else {
+            Ok(text.to_owned())
+        }
+    }
+}
+
+/// Control characters, line separators and the invisible marks that turn text around: an operator could not tell two such
+/// ids apart, and PostgreSQL stores no NUL.
+fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{feff}')
+}
+
+fn one_of<'w>(words: &'w [&'static str]) -> impl Fn(&str) -> Result<&'static str, String> + 'w {
+    |text| {
+        words.iter().copied().find(|word| *word == text).ok_or_else(|| format!("must be one of {}", words.join(", ")))
+    }
+}
+
+/// Reads one JSON object and notes each field that is not as it should be.
+struct Fields<'a, 'p> {
+    object: &'a Map<String, Value>,
+    prefix: &'static str,
+    problems: &'p mut Problems,
+}
+
+impl<'a> Fields<'a, '_> {
+    fn problem(&mut self, name: &str, problem: impl Into<String>) {
+        self.problems.add(format!("{}{name}", self.prefix), problem);
+    }
+
+    fn required<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        if matches!(self.object.get(name), None | Some(Value::Null)) {
+            self.problem(name, "is missing");
+        }
+        self.optional(name, parse)
+    }
+
+    fn optional<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let parsed = match self.object.get(name) {
+            None | Some(Value::Null) => return None,
+            Some(Value::String(text)) => parse(text),
+            Some(_) => Err("must be a string".into()),
+        };
+        parsed.map_err(|problem| self.problem(name, problem)).ok()
+    }
+
+    fn object(&mut self, name: &str) -> Option<&'a Map<String, Value>> {
+        match self.object.get(name) {
+            Some(Value::Object(object)) => return Some(object),
+            None | Some(Value::Null) => self.problem(name, "is missing"),
+            Some(_) => self.problem(name, "must be an object"),
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-22T01:30:00Z".parse().unwrap()
+    }
+
+    fn whole() -> Value {
+        json!({
+            "type": "leave.created", "timestamp": "2026-11-22T09:30:00+08:00",
+            "data": {
+                "id": "LA-2026-000123", "tenant": "acme",
+                "staff": {"email": "Amy.Chan@Contoso.com", "employee_id": "10042", "name": "陳 Amy"},
+                "leave_type": "ANNUAL", "status": "approved", "start": "2026-12-21", "end": "2026-12-23",
+                "start_session": "pm", "end_session": "am", "time_zone": "Asia/Hong_Kong", "reason": "family trip",
+                "department": "Sales"
+            }
+        })
+    }
+
+    fn with(pointer: &str, value: Value) -> Value {
+        let mut body = whole();
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        body.pointer_mut(parent).unwrap()[name] = value;
+        body
+    }
+
+    fn fields_with_problems(body: &Value) -> Vec<String> {
+        match Change::parse(body, now()) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.into_vec().into_iter().map(|problem| problem.field).collect(),
+        }
+    }
+
+    #[test]
+    fn a_whole_leave_is_read_and_its_reason_is_left_behind() {
+        let change = Change::parse(&whole(), now()).unwrap();
+        assert_eq!(change.id, "LA-2026-000123");
+        assert_eq!(change.tenant.as_deref(), Some("acme"));
+        assert_eq!(change.at, now());
+        assert_eq!(change.status, Status::Approved);
+        let leave = change.leave.unwrap();
+        assert_eq!(leave.staff.mailbox(), "amy.chan@contoso.com");
+        assert_eq!(leave.time_zone.as_ref().unwrap().name(), "Asia/Hong_Kong");
+        let stored = serde_json::to_string(&leave).unwrap();
+        assert!(!stored.contains("family trip"));
+        assert_eq!(serde_json::from_str::<Leave>(&stored).unwrap(), leave);
+    }
+
+    #[test]
+    fn a_cancellation_needs_only_the_id_and_the_time() {
+        let body = json!({"type": "leave.cancelled", "timestamp": "2026-11-22T01:00:00Z", "data": {"id": "A"}});
+        let change = Change::parse(&body, now()).unwrap();
+        assert_eq!((change.status, change.leave), (Status::Cancelled, None));
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let body = json!({
+            "type": "leave.made", "timestamp": "yesterday",
+            "data": {"id": "", "start": "21.12.2026", "end": "2026-12-20T10:00:00Z", "status": "maybe", "staff": {}}
+        });
+        assert_eq!(
+            fields_with_problems(&body),
+            ["type", "timestamp", "data.id", "data.status", "data.start", "data.end", "data.staff.email"]
+        );
+    }
+
+    #[test]
+    fn each_field_refuses_what_it_must_refuse() {
+        let long = "x".repeat(300);
+        let cases: Vec<(&str, Value)> = vec![
+            ("/type", json!("leave.deleted")),
+            ("/type", json!(null)),
+            ("/timestamp", json!("2026-11-22T09:30:00")),
+            ("/timestamp", json!("2026-11-22T01:35:01Z")),
+            ("/data", json!([])),
+            ("/data/id", json!("")),
+            ("/data/id", json!(" A")),
+            ("/data/id", json!("A\u{0}B")),
+            ("/data/id", json!("A\nB")),
+            ("/data/id", json!("A\u{202e}B")),
+            ("/data/id", json!("x".repeat(129))),
+            ("/data/tenant", json!(long)),
+            ("/data/staff", json!("amy")),
+            ("/data/staff/email", json!("amy")),
+            ("/data/staff/email", json!("a@b@c")),
+            ("/data/staff/email", json!("amy chan@contoso.com")),
+            ("/data/staff/email", json!("../x@contoso.com")),
+            ("/data/staff/email", json!(format!("{long}@contoso.com"))),
+            ("/data/staff/entra_id", json!("10042")),
+            ("/data/staff/employee_id", json!(long)),
+            ("/data/staff/name", json!("\u{7}")),
+            ("/data/leave_type", json!("")),
+            ("/data/status", json!("Approved")),
+            ("/data/start", json!("2026-12-24")),
+            ("/data/start", json!("2026-02-29")),
+            ("/data/start", json!("1999-12-31")),
+            ("/data/start", json!("2026-12-21T09:00")),
+            ("/data/end", json!("2026-12-23+08:00")),
+            ("/data/end", json!("2026-12-23Z")),
+            ("/data/end", json!("2026-12-20")),
+            ("/data/end", json!("2027-12-23")),
+            ("/data/end", json!("2101-01-01")),
+            ("/data/start_session", json!("AM")),
+            ("/data/end_session", json!("evening")),
+            ("/data/time_zone", json!("Mars/Olympus")),
+            ("/data/time_zone", json!("+08:00")),
+            ("/data/department", json!("\u{0}")),
+        ];
+        for (pointer, value) in cases {
+            let field = pointer[1..].replace('/', ".");
+            let problems = fields_with_problems(&with(pointer, value.clone()));
+            let about_the_span = field == "data.start" && problems == ["data.end"];
+            assert!(problems == [field.as_str()] || about_the_span, "{field} = {value}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn every_field_refuses_every_other_type() {
+        for pointer in [
+            "/type",
+            "/timestamp",
+            "/data",
+            "/data/id",
+            "/data/tenant",
+            "/data/staff",
+            "/data/staff/email",
+            "/data/staff/entra_id",
+            "/data/staff/employee_id",
+            "/data/staff/name",
+            "/data/leave_type",
+            "/data/status",
+            "/data/start",
+            "/data/end",
+            "/data/start_session",
+            "/data/end_session",
+            "/data/time_zone",
+            "/data/department",
+        ] {
+            for value in [json!(7), json!(true), json!([]), json!(["x"]), json!(1.5)] {
+                let problems = fields_with_problems(&with(pointer, value.clone()));
+                assert_eq!(problems, [pointer[1..].replace('/', ".")], "{value}");
+            }
+        }
+        for value in [json!(null), json!(7), json!([[[[]]]]), json!("text")] {
+            assert_eq!(fields_with_problems(&value), ["body"]);
+        }
+    }
+
+    #[test]
+    fn optional_fields_may_be_null() {
+        for pointer in ["/data/tenant", "/data/leave_type", "/data/status", "/data/time_zone", "/data/staff/name"] {
+            assert!(fields_with_problems(&with(pointer, json!(null))).is_empty(), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_span_ends_after_it_begins() {
+        for (start, end, start_session, end_session, fine) in [
+            ("2026-12-21", "2026-12-21", json!(null), json!(null), true),
+            ("2026-12-21", "2026-12-21", json!("am"), json!("am"), true),
+            ("2026-12-21", "2026-12-21", json!("pm"), json!("pm"), true),
+            ("2026-12-21", "2026-12-21", json!("pm"), json!("am"), false),
+            ("2026-01-01", "2027-01-01", json!(null), json!(null), true),
+            ("2026-01-01", "2027-01-02", json!(null), json!(null), false),
+            ("2026-12-21T14:00", "2026-12-21T15:00", json!(null), json!(null), true),
+            ("2026-12-21T14:00", "2026-12-21T14:00", json!(null), json!(null), false),
+            ("2026-12-21T14:00", "2026-12-21T13:00", json!(null), json!(null), false),
+            ("2026-12-21T14:00", "2026-12-21T15:00", json!("am"), json!(null), false),
+            ("2026-12-21T22:00", "2026-12-22T06:00:00", json!(null), json!(null), true),
+            ("2026-12-21", "2026-12-21T15:00", json!(null), json!(null), false),
+        ] {
+            let mut body = whole();
+            body["data"]["start"] = json!(start);
+            body["data"]["end"] = json!(end);
+            body["data"]["start_session"] = start_session;
+            body["data"]["end_session"] = end_session;
+            assert_eq!(fields_with_problems(&body).is_empty(), fine, "{start} {end}");
+        }
+    }
+
+    #[test]
+    fn whole_days_need_a_zone_that_outlook_knows_and_hours_do_not() {
+        let mut body = with("/data/time_zone", json!("Antarctica/Troll"));
+        body["data"]["start_session"] = json!(null);
+        body["data"]["end_session"] = json!(null);
+        assert_eq!(fields_with_problems(&body), ["data.time_zone"]);
+        body["data"]["start"] = json!("2026-12-21T09:00");
+        body["data"]["end"] = json!("2026-12-21T10:00");
+        assert!(fields_with_problems(&body).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_whatever_makes_it_panic_or_repeats_a_value(text in "\\PC{0,40}", pointer in 0..4_usize) {
+            let pointer = ["/data/id", "/data/start", "/data/staff/email", "/data/time_zone"][pointer];
+            if let Err(problems) = Change::parse(&with(pointer, json!(format!("§{text}§"))), now()) {
+                prop_assert!(!problems.to_string().contains('§'));
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What a leave is, what event it wants, what to do next and what a failure means: pure decisions.
+//!
+//! Nothing here reads a clock, a file, a socket or a database; the same input always gives the same answer. That is
+//! what makes every rule a table in a test.
+
+pub mod change;
+pub mod event;
+pub mod judge;
+pub mod leave;
+pub mod plan;
+pub mod policy;
+pub mod problem;
+pub mod zone;

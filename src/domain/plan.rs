@@ -1,0 +1,97 @@
+//! What to do next so that the calendar holds what it should: compares what is wanted with what was last seen.
+
+use super::event::{Desired, EventPatch, EventSpec};
+
+/// What we know of the event in the calendar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Its id, when there is an event of ours.
+    pub event_id: Option<String>,
+    /// What was last written into it; `None` when that is not known.
+    pub applied: Option<EventSpec>,
+    /// A call's outcome is unknown (no answer, or the process died): neither `applied` nor a missing id can be trusted.
+    pub unsure: bool,
+}
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Look for an event that carries our marker: an earlier create may or may not have arrived.
+    LookUp,
+    /// Write a new event.
+    Create(EventSpec),
+    /// Write these fields into the event of that id.
+    Update(String, EventPatch),
+    /// Take the event of that id away.
+    Remove(String),
+    /// All is as wanted.
+    Nothing,
+}
+
+/// The next step towards `desired`.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &Observed) -> Step {
+    match (desired, &observed.event_id) {
+        (_, None) if observed.unsure => Step::LookUp,
+        (Desired::Present(event), None) => Step::Create(event.clone()),
+        (Desired::Present(event), Some(id)) => match &observed.applied {
+            Some(applied) if !observed.unsure => {
+                let changes = event.changes_since(applied);
+                if changes.is_empty() { Step::Nothing } else { Step::Update(id.clone(), changes) }
+            }
+            _ => Step::Update(id.clone(), event.in_full()),
+        },
+        (Desired::Absent | Desired::Hidden, Some(id)) => Step::Remove(id.clone()),
+        (Desired::Absent | Desired::Hidden, None) => Step::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        event::{desired, tests},
+        leave::{Session, Span, Status},
+    };
+
+    fn event(last: &str) -> EventSpec {
+        let span = Span::Days {
+            first: "2026-12-21".parse().unwrap(),
+            starts: Session::Am,
+            last: last.parse().unwrap(),
+            ends: Session::Pm,
+        };
+        match desired(Status::Approved, &tests::leave(span, None), &tests::policy()) {
+            Desired::Present(event) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_next_step_follows_from_what_is_wanted_and_what_is_known() {
+        let (one, two) = (event("2026-12-21"), event("2026-12-22"));
+        let present = Desired::Present(one.clone());
+        let (id, sure, unsure) = ("AAk=", false, true);
+        let update_times =
+            Step::Update(id.into(), EventPatch { times: Some(one.times.clone()), ..EventPatch::default() });
+        let overwrite = Step::Update(id.into(), one.in_full());
+        for (desired, event_id, applied, unsure, step) in [
+            (&present, None, None, sure, Step::Create(one.clone())),
+            (&present, None, None, unsure, Step::LookUp),
+            (&present, Some(id), Some(&one), sure, Step::Nothing),
+            (&present, Some(id), Some(&two), sure, update_times),
+            // As written and yet in doubt: an older or newer writing may have arrived in between.
+            (&present, Some(id), Some(&one), unsure, overwrite.clone()),
+            (&present, Some(id), None, sure, overwrite),
+            (&Desired::Absent, None, None, sure, Step::Nothing),
+            (&Desired::Absent, None, None, unsure, Step::LookUp),
+            (&Desired::Absent, Some(id), Some(&one), sure, Step::Remove(id.into())),
+            (&Desired::Absent, Some(id), None, unsure, Step::Remove(id.into())),
+            (&Desired::Hidden, Some(id), Some(&one), sure, Step::Remove(id.into())),
+            (&Desired::Hidden, None, None, sure, Step::Nothing),
+        ] {
+            let observed = Observed { event_id: event_id.map(String::from), applied: applied.cloned(), unsure };
+            assert_eq!(plan(desired, &observed), step, "{desired:?} {observed:?}");
+        }
+    }
+}
