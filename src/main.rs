@@ -1,1 +1,3 @@
+//! The `leavebridge` command.
+
 fn main() {}

@@ -1,0 +1,141 @@
+//! Lays the sources over each other and reads them, naming everything that cannot be read instead of the first thing only.
+
+use std::path::Path;
+
+use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
+use serde::Deserialize;
+
+use super::{Settings, check::check, raw::Raw};
+use crate::domain::problem::Problems;
+
+/// The built-in configuration: every key with its default.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// More problems than this in one configuration are not worth listing.
+const MOST_PROBLEMS: usize = 100;
+
+/// Reads the defaults, then `file`, then those of the `environment` variables that begin with `LEAVEBRIDGE__`.
+///
+/// # Errors
+/// All problems at once, by key.
+pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Settings, Problems> {
+    let mut problems = Problems::default();
+    let built = || -> Result<(Value, Value), config::ConfigError> {
+        let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        let mut all = defaults.clone();
+        if let Some(file) = file {
+            all = all.add_source(File::from(file).format(FileFormat::Toml));
+        }
+        let ours = environment.iter().filter(|(name, _)| name.starts_with("LEAVEBRIDGE__")).cloned().collect();
+        all = all.add_source(
+            Environment::with_prefix("LEAVEBRIDGE").prefix_separator("__").separator("__").source(Some(ours)),
+        );
+        Ok((defaults.build()?.cache, all.build()?.cache))
+    };
+    let (defaults, mut tree) = built().map_err(|error| {
+        let mut problems = Problems::default();
+        let name = file.map_or_else(|| "configuration".into(), |file| file.display().to_string());
+        problems.add(name, format!("cannot be read: {error}"));
+        problems
+    })?;
+    // What cannot be read is noted, put back to its default, and the reading begun anew.
+    for _ in 0..MOST_PROBLEMS {
+        match read(tree.clone()) {
+            Ok(raw) => {
+                let (settings, more) = check(raw);
+                more.into_vec().into_iter().for_each(|found| problems.add(found.field, found.problem));
+                return problems.or(()).and_then(|()| settings.ok_or_else(Problems::default));
+            }
+            Err((path, problem)) => {
+                problems.add(path.join("."), problem);
+                if !reset(&mut tree, &defaults, &path) {
+                    break;
+                }
+            }
+        }
+    }
+    Err(problems)
+}
+
+fn read(tree: Value) -> Result<Raw, (Vec<String>, String)> {
+    let mut track = serde_path_to_error::Track::new();
+    let raw = Raw::deserialize(serde_path_to_error::Deserializer::new(tree, &mut track));
+    raw.map_err(|error| {
+        let mut path: Vec<String> = track
+            .path()
+            .iter()
+            .filter_map(|segment| match segment {
+                serde_path_to_error::Segment::Map { key } => Some(key.clone()),
+                serde_path_to_error::Segment::Enum { variant } => Some(variant.clone()),
+                _ => None,
+            })
+            .collect();
+        let message = innermost(&error);
+        // An unknown key is reported at the table that holds it.
+        if let Some(key) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
+            && path.last().is_none_or(|last| last != key)
+        {
+            path.push(key.to_owned());
+        }
+        let problem = if message.starts_with("unknown field") {
+            message
+                .split_once(", ")
+                .map_or("is not a known key".into(), |(_, known)| format!("is not a known key; {known}"))
+        } else {
+            without_value(&message)
+        };
+        (path, problem)
+    })
+}
+
+/// The message without the crate's own notes of key and origin around it.
+fn innermost(error: &config::ConfigError) -> String {
+    match error {
+        config::ConfigError::At { error, .. } => innermost(error),
+        config::ConfigError::Type { expected, .. } => format!("must be {expected}"),
+        other => other.to_string(),
+    }
+}
+
+/// serde names the value that it did not like, which may be a secret put in the wrong place.
+fn without_value(message: &str) -> String {
+    for (prefix, marker) in
+        [("unknown variant", ", expected "), ("invalid value", ", expected "), ("invalid type", ", expected ")]
+    {
+        if message.starts_with(prefix)
+            && let Some((_, expected)) = message.rsplit_once(marker)
+        {
+            return format!("must be {expected}");
+        }
+    }
+    if message.starts_with("missing field") || message.starts_with("must be") {
+        return message.to_owned();
+    }
+    "cannot be read: see the comment on this key in config/default.toml for what it takes".into()
+}
+
+/// Puts the value at `path` back to its default, or takes it out where there is none. `false` when nothing changed.
+fn reset(tree: &mut Value, defaults: &Value, path: &[String]) -> bool {
+    let Some((last, tables)) = path.split_last() else { return false };
+    let mut table = tree;
+    let mut default = Some(defaults);
+    for name in tables {
+        let Some(next) = as_table_mut(table).and_then(|table| table.get_mut(name)) else { return false };
+        table = next;
+        default = default.and_then(as_table).and_then(|table| table.get(name));
+    }
+    let default = default.and_then(as_table).and_then(|table| table.get(last)).cloned();
+    let Some(table) = as_table_mut(table) else { return false };
+    match default {
+        Some(default) => table.insert(last.clone(), default).is_some(),
+        None => table.remove(last).is_some(),
+    }
+}
+
+fn as_table(value: &Value) -> Option<&Map<String, Value>> {
+    if let ValueKind::Table(table) = &value.kind { Some(table) } else { None }
+}
+
+fn as_table_mut(value: &mut Value) -> Option<&mut Map<String, Value>> {
+    if let ValueKind::Table(table) = &mut value.kind { Some(table) } else { None }
+}

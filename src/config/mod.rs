@@ -1,0 +1,166 @@
+//! What the program is told: `config/default.toml` ← a file ← the environment, checked as a whole before anything starts.
+//!
+//! [`Settings`] holds only what is right: ids are ids, zones exist, secrets are read. All problems come at once, by key,
+//! and never repeat a value, which may be a secret.
+
+mod check;
+mod load;
+mod raw;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use load::{DEFAULTS, load};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::policy::Policy;
+
+/// Everything the program is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Incoming and outgoing HTTP.
+    pub http: Http,
+    /// PostgreSQL.
+    pub database: Database,
+    /// What is logged and how.
+    pub log: Log,
+    /// Whether `GET /metrics` needs `ops:read`.
+    pub protect_metrics: bool,
+    /// The keys of our own tokens.
+    pub auth: Auth,
+    /// The delivery engine.
+    pub sync: Sync,
+    /// The tenants by key.
+    pub tenants: BTreeMap<String, Tenant>,
+    /// The callers of the API by name.
+    pub clients: BTreeMap<String, Client>,
+}
+
+/// Incoming and outgoing HTTP.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// For one request.
+    pub request_timeout: Duration,
+    /// Further CA certificates for outgoing TLS.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// PostgreSQL.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Where it is, with its password.
+    pub url: SecretString,
+    /// Connections of this replica.
+    pub max_connections: u32,
+    /// Whether to bring the schema up to date at start.
+    pub migrate: bool,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// As JSON lines instead of text.
+    pub json: bool,
+    /// Which events.
+    pub filter: String,
+}
+
+/// The keys of our own tokens.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// HS256 keys by `kid`.
+    pub keys: BTreeMap<String, SecretString>,
+    /// The one that `leavebridge token` signs with.
+    pub signing_key: Option<String>,
+}
+
+/// The delivery engine.
+#[derive(Debug, Clone)]
+pub struct Sync {
+    /// Mailboxes at once.
+    pub mailboxes: usize,
+    /// Requests in flight per mailbox.
+    pub per_mailbox: usize,
+    /// For one call to Graph.
+    pub call_timeout: Duration,
+    /// How long a mailbox stays with a replica that died.
+    pub lease: Duration,
+}
+
+/// One customer organisation.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Its directory and our credentials there.
+    pub microsoft: Microsoft,
+    /// How its leave looks in Outlook.
+    pub policy: Policy,
+}
+
+/// A directory and our credentials there.
+#[derive(Debug, Clone)]
+pub struct Microsoft {
+    /// Base URL of the token endpoint, without a slash at the end.
+    pub authority: Url,
+    /// Base URL of Graph.
+    pub graph: Url,
+    /// Directory (tenant) ID.
+    pub directory_id: String,
+    /// Application (client) ID.
+    pub client_id: String,
+    /// The client secrets, in the order in which they are tried.
+    pub secrets: Vec<SecretString>,
+    /// When the secret expires, as far as we are told.
+    pub secret_expires: Option<jiff::civil::Date>,
+}
+
+/// A caller of the API.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Its name: the `sub` of its tokens.
+    pub name: String,
+    /// Which system its leave comes from.
+    pub source: Option<String>,
+    /// The tenants that it may speak for.
+    pub tenants: Vec<String>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Standard Webhooks keys.
+    pub webhook_keys: Vec<SecretString>,
+}
+
+/// Something that a client may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Post leave.
+    LeavesWrite,
+    /// Ask how its own leave stands.
+    LeavesRead,
+    /// See mappings, health and metrics.
+    OpsRead,
+    /// Try again.
+    OpsWrite,
+}
+
+impl Scope {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::LeavesWrite, Self::LeavesRead, Self::OpsRead, Self::OpsWrite];
+
+    /// The word for it in tokens and configuration.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::LeavesWrite => "leaves:write",
+            Self::LeavesRead => "leaves:read",
+            Self::OpsRead => "ops:read",
+            Self::OpsWrite => "ops:write",
+        }
+    }
+
+    /// The scope of that word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.word() == word)
+    }
+}

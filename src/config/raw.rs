@@ -1,0 +1,174 @@
+//! The configuration as it is written, before it is checked.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, civil::Time};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+
+use crate::domain::policy::{Publish, Sensitivity, ShowAs};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) http: Http,
+    pub(super) database: Database,
+    pub(super) log: Log,
+    pub(super) metrics: Metrics,
+    pub(super) auth: Auth,
+    pub(super) sync: Sync,
+    pub(super) policy: Policy,
+    #[serde(default)]
+    pub(super) tenants: BTreeMap<String, Tenant>,
+    #[serde(default)]
+    pub(super) clients: BTreeMap<String, Client>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Http {
+    pub(super) listen: String,
+    pub(super) request_timeout: SignedDuration,
+    pub(super) ca_file: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Database {
+    pub(super) url: SecretString,
+    pub(super) url_file: String,
+    pub(super) max_connections: u32,
+    pub(super) migrate: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) format: LogFormat,
+    pub(super) filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogFormat {
+    Json,
+    Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    pub(super) protect: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Auth {
+    pub(super) signing_key: String,
+    #[serde(default)]
+    pub(super) keys: BTreeMap<String, Key>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Key {
+    pub(super) secret: SecretString,
+    pub(super) secret_file: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sync {
+    pub(super) mailboxes: usize,
+    pub(super) per_mailbox: usize,
+    pub(super) call_timeout: SignedDuration,
+    pub(super) lease: SignedDuration,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tenant {
+    pub(super) microsoft: Microsoft,
+    pub(super) policy: Policy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Microsoft {
+    pub(super) cloud: Cloud,
+    pub(super) authority: String,
+    pub(super) graph: String,
+    pub(super) directory_id: String,
+    pub(super) client_id: String,
+    pub(super) credential: Credential,
+    pub(super) client_secret: SecretString,
+    pub(super) client_secret_file: String,
+    pub(super) next_client_secret: SecretString,
+    pub(super) next_client_secret_file: String,
+    pub(super) secret_expires: String,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Cloud {
+    #[default]
+    Global,
+    UsGovHigh,
+    UsGovDod,
+    China,
+    Custom,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Credential {
+    #[default]
+    Secret,
+}
+
+/// A policy, or what a tenant changes in it.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Policy {
+    pub(super) publish: Option<Publish>,
+    pub(super) title: Option<String>,
+    pub(super) body: Option<String>,
+    pub(super) show_as: Option<ShowAs>,
+    pub(super) show_as_pending: Option<ShowAs>,
+    pub(super) sensitivity: Option<Sensitivity>,
+    pub(super) time_zone: Option<String>,
+    pub(super) day_start: Option<Time>,
+    pub(super) midday: Option<Time>,
+    pub(super) day_end: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Client {
+    pub(super) source: String,
+    #[serde(deserialize_with = "list")]
+    pub(super) tenants: Vec<String>,
+    #[serde(deserialize_with = "list")]
+    pub(super) scopes: Vec<String>,
+    #[serde(deserialize_with = "secret_list")]
+    pub(super) webhook_secrets: Vec<SecretString>,
+    pub(super) webhook_secrets_file: String,
+}
+
+/// A list, or one string with commas or spaces between: environment variables have no lists.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        Many(Vec<String>),
+        One(String),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::Many(words) => words,
+        OneOrMany::One(words) => words.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+    })
+}
+
+fn secret_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {
+    Ok(list(deserializer)?.into_iter().map(SecretString::from).collect())
+}

@@ -1,0 +1,164 @@
+//! The people of the simulated directory, and how each is found.
+//!
+//! It must never be locked while a mailbox is worked on; a person is handed out shared and brings their own locks.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{failure::Failure, ids::Seal, limits::Gate, mailbox::Mailbox, score::Score};
+use crate::clock::Random;
+use axum::http::StatusCode;
+
+/// What sort of user somebody is; it decides whether Graph finds a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    #[default]
+    Normal,
+    Guest,
+    Unlicensed,
+    OnPremises,
+    /// The account is disabled; the mailbox stays.
+    Disabled,
+    /// A mailbox with a disabled account.
+    Shared,
+}
+
+/// What is known about somebody.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Profile {
+    pub(crate) id: Uuid,
+    pub(crate) address: String,
+    pub(crate) user_principal_name: String,
+    pub(crate) name: String,
+    pub(crate) time_zone: String,
+    pub(crate) kind: Kind,
+    pub(crate) in_scope: bool,
+    pub(crate) employee_id: Option<String>,
+}
+
+impl Profile {
+    /// Whether there is a mailbox that Graph would open; the texts are the service's own.
+    pub(crate) fn mailbox(&self) -> Result<(), Failure> {
+        let absent = |message| Err(Failure::new(StatusCode::NOT_FOUND, "MailboxNotEnabledForRESTAPI", message));
+        match self.kind {
+            Kind::Guest => absent("REST API is not yet supported for this mailbox."),
+            Kind::Unlicensed | Kind::OnPremises => {
+                absent("The mailbox is either inactive, soft-deleted, or is hosted on-premise.")
+            }
+            Kind::Normal | Kind::Disabled | Kind::Shared if !self.in_scope => Err(Failure::access_denied()),
+            Kind::Normal | Kind::Disabled | Kind::Shared => Ok(()),
+        }
+    }
+}
+
+/// Somebody, with mailbox and limits.
+#[derive(Debug)]
+pub(crate) struct Person {
+    profile: RwLock<Arc<Profile>>,
+    mailbox: Mutex<Mailbox>,
+    pub(crate) gate: Gate,
+}
+
+impl Person {
+    /// The profile of this moment.
+    pub(crate) fn profile(&self) -> Arc<Profile> {
+        Arc::clone(&self.profile.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The mailbox, for as long as the guard lives; never keep it over an await.
+    pub(crate) fn mailbox(&self) -> MutexGuard<'_, Mailbox> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Throws all events away; ids given out before become strangers.
+    pub(crate) fn empty(&self, random: &dyn Random) {
+        let mut mailbox = self.mailbox();
+        let score = mailbox.score();
+        *mailbox = Mailbox::new(Seal::new(self.profile().id, random.bits()), score);
+        self.gate.clear();
+    }
+}
+
+/// Everybody, in the order they came.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    people: Vec<Arc<Person>>,
+    by_id: HashMap<Uuid, usize>,
+    by_address: HashMap<String, usize>,
+    by_employee: HashMap<String, Vec<usize>>,
+}
+
+/// Somebody else has that address.
+#[derive(Debug)]
+pub(crate) struct AddressTaken;
+
+impl Directory {
+    /// Everybody.
+    pub(crate) fn people(&self) -> &[Arc<Person>] {
+        &self.people
+    }
+
+    /// Finds somebody by object id, user principal name or primary address.
+    pub(crate) fn find(&self, key: &str) -> Option<&Arc<Person>> {
+        let by_id = || self.by_id.get(&Uuid::parse_str(key).ok()?);
+        let found = self.by_address.get(&key.to_lowercase()).or_else(by_id)?;
+        self.people.get(*found)
+    }
+
+    /// Finds people by employee number.
+    pub(crate) fn employees(&self, number: &str) -> impl Iterator<Item = &Arc<Person>> {
+        let found = self.by_employee.get(&number.to_lowercase()).map_or(&[][..], Vec::as_slice);
+        found.iter().filter_map(|place| self.people.get(*place))
+    }
+
+    /// Adds somebody.
+    pub(crate) fn add(&mut self, profile: Profile, salt: u64, score: Arc<Score>) -> Result<Arc<Profile>, AddressTaken> {
+        if addresses(&profile).iter().any(|address| self.by_address.contains_key(address)) {
+            return Err(AddressTaken);
+        }
+        let place = self.people.len();
+        let profile = Arc::new(profile);
+        self.index(place, &profile);
+        self.by_id.insert(profile.id, place);
+        self.people.push(Arc::new(Person {
+            mailbox: Mutex::new(Mailbox::new(Seal::new(profile.id, salt), score)),
+            profile: RwLock::new(Arc::clone(&profile)),
+            gate: Gate::default(),
+        }));
+        Ok(profile)
+    }
+
+    /// Gives somebody a new profile; the object id stays.
+    pub(crate) fn change(&mut self, profile: Profile) -> Result<Arc<Profile>, AddressTaken> {
+        let Some(&place) = self.by_id.get(&profile.id) else { return Err(AddressTaken) };
+        let mut owners = addresses(&profile).into_iter().filter_map(|address| self.by_address.get(&address));
+        if owners.any(|owner| *owner != place) {
+            return Err(AddressTaken);
+        }
+        self.by_address.retain(|_, owner| *owner != place);
+        self.by_employee.values_mut().for_each(|places| places.retain(|owner| *owner != place));
+        let profile = Arc::new(profile);
+        self.index(place, &profile);
+        if let Some(person) = self.people.get(place) {
+            *person.profile.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&profile);
+        }
+        Ok(profile)
+    }
+
+    fn index(&mut self, place: usize, profile: &Profile) {
+        self.by_address.extend(addresses(profile).map(|address| (address, place)));
+        if let Some(number) = &profile.employee_id {
+            self.by_employee.entry(number.to_lowercase()).or_default().push(place);
+        }
+    }
+}
+
+fn addresses(profile: &Profile) -> [String; 2] {
+    [profile.address.to_lowercase(), profile.user_principal_name.to_lowercase()]
+}

@@ -1,0 +1,218 @@
+//! Writes down what came of deliveries: many at a time, one transaction, each with its line in the timeline.
+//!
+//! Every record is fenced by the epoch of the lease under which it was earned. A record that comes too late changes
+//! nothing but one thing: it marks its mapping as in doubt, because the late call may have overwritten in Outlook what the
+//! mailbox's new holder wrote.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Store, StoreError, millis, queue::Due, queue::Lease};
+use crate::domain::{event::EventSpec, judge::Reason};
+
+/// What came of one delivery.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    mapping: Uuid,
+    leave: i64,
+    mailbox: i64,
+    epoch: i64,
+    rev: i64,
+    state: &'static str,
+    applied: Option<EventSpec>,
+    event_id: Option<String>,
+    ical_uid: Option<String>,
+    change_key: Option<String>,
+    web_link: Option<String>,
+    incarnation: i32,
+    unsure: bool,
+    failed: bool,
+    delay: i64,
+    reason: Option<&'static str>,
+    detail: Option<String>,
+    block: Option<i64>,
+    kind: &'static str,
+    story: Value,
+}
+
+/// The event in Outlook as far as we know it.
+#[derive(Debug, Clone, Default)]
+pub struct Holding {
+    /// The event's id; `None` when there is none of ours.
+    pub event_id: Option<String>,
+    /// What we wrote into it.
+    pub applied: Option<EventSpec>,
+    /// The same event's id in other calendars and programs.
+    pub ical_uid: Option<String>,
+    /// Which version of it.
+    pub change_key: Option<String>,
+    /// The event in Outlook on the web.
+    pub web_link: Option<String>,
+    /// Which event of this mapping it is, or the next one will be.
+    pub incarnation: i32,
+    /// A call's outcome is unknown.
+    pub unsure: bool,
+}
+
+/// How a delivery ended.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// The event is there as wanted.
+    Synced,
+    /// There is no event, as wanted.
+    Removed,
+    /// There is no event: the policy hides the leave.
+    Hidden,
+    /// There is more to do at once.
+    Onward,
+    /// Try again later.
+    Waiting(Reason, String, Duration),
+    /// Try nothing in this mailbox for a while.
+    MailboxBlocked(Reason, String, Duration),
+    /// A person is needed.
+    Parked(Reason, String),
+}
+
+impl Record {
+    /// The record of a delivery of `due` under `lease`.
+    #[must_use]
+    pub fn new(lease: &Lease, due: &Due, holding: Holding, ending: Ending, story: Value) -> Self {
+        let state = match ending {
+            Ending::Synced => "synced",
+            Ending::Removed => "removed",
+            Ending::Hidden => "hidden",
+            Ending::Onward => "pending",
+            Ending::Waiting(..) | Ending::MailboxBlocked(..) => "waiting",
+            Ending::Parked(..) => "parked",
+        };
+        let kind = match ending {
+            Ending::Synced | Ending::Removed | Ending::Hidden => "delivered",
+            Ending::Onward | Ending::Waiting(..) | Ending::MailboxBlocked(..) => "failed",
+            Ending::Parked(..) => "parked",
+        };
+        let block = if let Ending::MailboxBlocked(_, _, wait) = ending { Some(millis(wait)) } else { None };
+        let (reason, detail, delay) = match ending {
+            Ending::Waiting(reason, detail, wait) | Ending::MailboxBlocked(reason, detail, wait) => {
+                (Some(reason.word()), Some(detail), wait)
+            }
+            Ending::Parked(reason, detail) => (Some(reason.word()), Some(detail), Duration::ZERO),
+            _ => (None, None, Duration::ZERO),
+        };
+        let Holding { event_id, applied, ical_uid, change_key, web_link, incarnation, unsure } = holding;
+        Self {
+            mapping: due.id,
+            leave: due.leave_row,
+            mailbox: lease.mailbox,
+            epoch: lease.epoch,
+            rev: due.rev,
+            state,
+            applied,
+            event_id,
+            ical_uid,
+            change_key,
+            web_link,
+            incarnation,
+            unsure,
+            failed: reason.is_some(),
+            delay: millis(delay),
+            reason,
+            detail,
+            block,
+            kind,
+            story,
+        }
+    }
+
+    /// How the mapping stands by this record.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        self.state
+    }
+}
+
+impl Store {
+    /// Writes the records down and says for each, in order, whether its lease still held.
+    ///
+    /// # Errors
+    /// When the database did not confirm them: treat the leases as lost.
+    pub async fn record(&self, records: &[Record]) -> Result<Vec<bool>, StoreError> {
+        let kept = sqlx::query_scalar!(
+            r#"WITH r AS MATERIALIZED (
+                   SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (
+                       mapping uuid, leave bigint, mailbox bigint, epoch bigint, rev bigint, state text, applied jsonb,
+                       event_id text, ical_uid text, change_key text, web_link text, incarnation integer,
+                       unsure boolean, failed boolean, delay bigint, reason text, detail text, block bigint, kind text,
+                       story jsonb)
+               ), held AS MATERIALIZED (
+                   -- Locked, so that no claim can come between the fence and the writing.
+                   SELECT id, lease_epoch FROM mailboxes WHERE id IN (SELECT mailbox FROM r)
+                   ORDER BY id FOR NO KEY UPDATE
+               ), kept AS (
+                   UPDATE mappings m
+                   SET applied_rev = CASE WHEN r.state IN ('synced', 'removed', 'hidden') THEN r.rev
+                                          ELSE m.applied_rev END,
+                       applied = r.applied, event_id = r.event_id, ical_uid = r.ical_uid, change_key = r.change_key,
+                       web_link = r.web_link, incarnation = r.incarnation, unsure = r.unsure,
+                       -- A change that came in meanwhile has made the mapping due again: it stays so.
+                       state = CASE WHEN m.wanted_rev = r.rev THEN r.state ELSE m.state END,
+                       attempts = CASE WHEN m.wanted_rev <> r.rev THEN m.attempts
+                                       WHEN r.failed THEN m.attempts + 1 ELSE 0 END,
+                       failing_since = CASE WHEN m.wanted_rev <> r.rev THEN m.failing_since
+                                            WHEN r.failed THEN coalesce(m.failing_since, leavebridge_now()) END,
+                       next_attempt_at = CASE WHEN m.wanted_rev <> r.rev THEN m.next_attempt_at
+                                              ELSE leavebridge_now() + r.delay * interval '1 millisecond' END,
+                       reason = CASE WHEN m.wanted_rev = r.rev THEN r.reason END,
+                       detail = CASE WHEN m.wanted_rev = r.rev THEN r.detail END,
+                       updated_at = leavebridge_now()
+                   FROM r JOIN held ON held.id = r.mailbox AND held.lease_epoch = r.epoch
+                   WHERE m.id = r.mapping
+                   RETURNING m.id
+               ), doubted AS (
+                   UPDATE mappings m
+                   SET unsure = true, state = 'pending', applied_rev = least(m.applied_rev, m.wanted_rev - 1),
+                       next_attempt_at = leavebridge_now(), updated_at = leavebridge_now()
+                   FROM r JOIN held ON held.id = r.mailbox AND held.lease_epoch <> r.epoch
+                   WHERE m.id = r.mapping
+               ), story AS (
+                   INSERT INTO timeline (leave, mapping, at, kind, detail)
+                   SELECT r.leave, r.mapping, leavebridge_now(), r.kind, r.story
+                   FROM r JOIN kept ON kept.id = r.mapping
+               ), verdict AS MATERIALIZED (
+                   SELECT r.mailbox, max(r.block) AS block, (array_agg(r.reason) FILTER (WHERE r.block IS NOT NULL))[1] AS reason,
+                          (array_agg(r.detail) FILTER (WHERE r.block IS NOT NULL))[1] AS detail,
+                          bool_or(NOT r.failed) AS reached
+                   FROM r JOIN kept ON kept.id = r.mapping GROUP BY r.mailbox
+               ), blocked AS (
+                   UPDATE mailboxes b
+                   SET blocked_since = CASE WHEN b.blocked_reason = v.reason THEN b.blocked_since
+                                            ELSE leavebridge_now() END,
+                       blocked_until = greatest(b.blocked_until, leavebridge_now() + v.block * interval '1 millisecond'),
+                       blocked_reason = v.reason, blocked_detail = v.detail
+                   FROM verdict v WHERE b.id = v.mailbox AND v.block IS NOT NULL
+               ), put_off AS (
+                   -- Out of the head of the queue: nothing of the mailbox can be done before.
+                   UPDATE mappings m SET next_attempt_at = leavebridge_now() + v.block * interval '1 millisecond'
+                   FROM verdict v
+                   WHERE v.block IS NOT NULL AND m.mailbox = v.mailbox AND m.state IN ('pending', 'waiting')
+                     AND m.next_attempt_at < leavebridge_now() + v.block * interval '1 millisecond'
+                     AND m.id NOT IN (SELECT mapping FROM r)
+               ), unblocked AS (
+                   -- It answers again. A block that is still to run (another call's 429) is not lifted by it.
+                   UPDATE mailboxes b
+                   SET blocked_since = NULL, blocked_until = NULL, blocked_reason = NULL, blocked_detail = NULL
+                   FROM verdict v
+                   WHERE b.id = v.mailbox AND v.block IS NULL AND v.reached AND b.blocked_until <= leavebridge_now()
+               )
+               SELECT id FROM kept"#,
+            Json(records) as _
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let kept: std::collections::HashSet<Uuid> = kept.into_iter().collect();
+        Ok(records.iter().map(|record| kept.contains(&record.mapping)).collect())
+    }
+}

@@ -1,0 +1,127 @@
+//! PostgreSQL: the only module with SQL.
+//!
+//! One row of `mappings` is state and queue at once. Nothing that happens after an intake's commit is needed for
+//! correctness: a process may die at any line, and whoever looks next finds what is due. Time is PostgreSQL's
+//! (`leavebridge_now()`), so that replicas need no common clock. No transaction is ever held across a remote call.
+
+pub mod bell;
+pub mod intake;
+pub mod ledger;
+pub mod queue;
+pub mod tenants;
+pub mod upkeep;
+pub mod views;
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    ConnectOptions, PgPool,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Longer than any statement of ours takes, shorter than a caller's patience.
+const STATEMENT_TIMEOUT: &str = "10s";
+/// How long a caller waits for a connection before it is told that the store is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why the store did not do what it was asked, by what the caller does about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is away, overloaded or not migrated: try again later.
+    #[error("the database is not available")]
+    Unavailable(#[source] sqlx::Error),
+    /// A statement failed in a way that trying again will not mend: a bug, or data that should not be there.
+    #[error("the database refused a statement")]
+    Broken(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let passing = match &error {
+            sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+                // Connection, transaction rollback, resources, lock not available, operator intervention, system error;
+                // read-only (a failover), and tables that the migrations have yet to make.
+                ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
+                    || ["25006", "42P01", "42883", "42703"].contains(&code.as_ref())
+            }),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            _ => false,
+        };
+        if passing { Self::Unavailable(error) } else { Self::Broken(error) }
+    }
+}
+
+/// A handle on the database; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+    options: PgConnectOptions,
+}
+
+impl Store {
+    /// A store on the database of that URL. Connects when first used, so that a service can start before its database.
+    ///
+    /// # Errors
+    /// When the URL cannot be understood.
+    pub fn new(url: &SecretString, max_connections: u32) -> Result<Self, sqlx::Error> {
+        let options: PgConnectOptions = url.expose_secret().parse()?;
+        let options = options.application_name("leavebridge").disable_statement_logging();
+        let working = options.clone().options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(working);
+        Ok(Self { pool, options })
+    }
+
+    /// Whether that is a URL of a PostgreSQL database.
+    #[must_use]
+    pub fn is_url(url: &SecretString) -> bool {
+        let url = url.expose_secret();
+        (url.starts_with("postgres://") || url.starts_with("postgresql://")) && url.parse::<PgConnectOptions>().is_ok()
+    }
+
+    /// Brings the schema up to date. Safe for several replicas at once: an advisory lock lets one go first.
+    ///
+    /// # Errors
+    /// When the database is away, or holds a schema that this program does not know.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        // A connection of its own: a migration may take longer than any other statement.
+        let mut connection = self.options.connect().await?;
+        MIGRATIONS.run_direct(None, &mut connection, false).await
+    }
+
+    /// Whether the database answers and has the schema of this program.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn is_ready(&self) -> Result<bool, StoreError> {
+        let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        // Not a checked query: the table is the migrator's own.
+        let found: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.pool).await?;
+        Ok(found.is_some_and(|found| found >= newest))
+    }
+
+    /// Closes all connections in good order.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Milliseconds as PostgreSQL takes them; what does not fit means "for ever".
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
+}

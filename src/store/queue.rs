@@ -1,0 +1,223 @@
+//! The queue: who works on which mailbox, and what is due there.
+//!
+//! Mailboxes are leased, not leaves: one row gives the order per leave, the limit per mailbox and the scope of a 429. A
+//! lease expires by itself, so nothing has to clean up after a process that died. What a lease is not: a guarantee that
+//! its former holder has stopped. Writing results is fenced by the lease's epoch (see `ledger`), and a holder must not
+//! start a call that could outlast its lease.
+
+use std::time::Duration;
+
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Store, StoreError, millis};
+use crate::domain::{event::EventSpec, leave::Leave};
+
+/// The right to work on one mailbox for a while.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The mailbox's row.
+    pub mailbox: i64,
+    /// Which claim this is: the fence.
+    pub epoch: i64,
+    /// The tenant.
+    pub tenant: String,
+    /// The address, or the Entra object id where no address is known.
+    pub address: String,
+    /// The Entra object id, once known.
+    pub entra_id: Option<String>,
+    /// Why the mailbox was last blocked, and for how long it has been since that began.
+    pub blocked: Option<(String, Duration)>,
+}
+
+/// One mapping that is due.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// The mapping.
+    pub id: Uuid,
+    /// The leave's row.
+    pub leave_row: i64,
+    /// The mailbox's row.
+    pub mailbox: i64,
+    /// Whether the leave still belongs to this mailbox and calendar.
+    pub wanted: bool,
+    /// The revision that is wanted.
+    pub rev: i64,
+    /// The event as last written.
+    pub applied: Option<Json<EventSpec>>,
+    /// The event's id.
+    pub event_id: Option<String>,
+    /// Which event of this mapping it is: rises after a deletion.
+    pub incarnation: i32,
+    /// A call's outcome is unknown.
+    pub unsure: bool,
+    /// Failed attempts since the last success or change.
+    pub attempts: i32,
+    /// For how long it has been failing.
+    pub failing_for_seconds: i64,
+    /// The leave's status.
+    pub status: String,
+    /// The leave; `None` when nothing but a cancellation has ever arrived.
+    pub leave: Option<Json<Leave>>,
+}
+
+impl Store {
+    /// Leases up to `slots` mailboxes of these tenants that have something due.
+    ///
+    /// The claim is driven from the index of due mappings, a limited stretch of it per tenant. Where that stretch is full
+    /// of mailboxes that others hold, it is widened, so that a busy mailbox with a long list hides nobody.
+    ///
+    /// # Errors
+    /// When the database does not answer; leases that it granted expire by themselves then.
+    pub async fn claim(&self, tenants: &[String], slots: usize, lease: Duration) -> Result<Vec<Lease>, StoreError> {
+        let slots = i64::try_from(slots).unwrap_or(i64::MAX);
+        let mut stretch = slots.saturating_mul(8).max(64);
+        loop {
+            let (seen, leases) = self.claim_within(tenants, slots, lease, stretch).await?;
+            if !leases.is_empty() || seen < stretch {
+                return Ok(leases);
+            }
+            stretch = stretch.saturating_mul(16);
+        }
+    }
+
+    async fn claim_within(
+        &self,
+        tenants: &[String],
+        slots: i64,
+        lease: Duration,
+        stretch: i64,
+    ) -> Result<(i64, Vec<Lease>), StoreError> {
+        let rows = sqlx::query!(
+            r#"WITH due AS MATERIALIZED (
+                   SELECT queue.mailbox, queue.next_attempt_at
+                   FROM unnest($1::text[]) AS served (tenant)
+                   LEFT JOIN tenants_state t ON t.tenant = served.tenant
+                   CROSS JOIN LATERAL (
+                       SELECT m.mailbox, m.next_attempt_at FROM mappings m
+                       WHERE m.tenant = served.tenant AND m.state IN ('pending', 'waiting')
+                         AND m.next_attempt_at <= leavebridge_now()
+                       ORDER BY m.next_attempt_at
+                       LIMIT $4
+                   ) AS queue
+                   WHERE t.blocked_until IS NULL OR t.blocked_until <= leavebridge_now()
+               ), waiting AS MATERIALIZED (
+                   SELECT mailbox, min(next_attempt_at) AS since FROM due GROUP BY mailbox
+               ), free AS MATERIALIZED (
+                   -- NO KEY: an intake's foreign key check must not make a mailbox look taken.
+                   SELECT b.id, b.lease_until IS NOT NULL AS orphaned
+                   FROM waiting JOIN mailboxes b ON b.id = waiting.mailbox
+                   WHERE (b.lease_until IS NULL OR b.lease_until <= leavebridge_now())
+                     AND (b.blocked_until IS NULL OR b.blocked_until <= leavebridge_now())
+                   ORDER BY waiting.since
+                   LIMIT $2
+                   FOR NO KEY UPDATE OF b SKIP LOCKED
+               ), leased AS (
+                   UPDATE mailboxes b
+                   SET lease_epoch = b.lease_epoch + 1,
+                       lease_until = leavebridge_now() + $3 * interval '1 millisecond'
+                   FROM free WHERE b.id = free.id
+                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.entra_id, b.blocked_reason, b.blocked_since,
+                             free.orphaned
+               ), distrusted AS (
+                   -- The last holder died: calls of its may have arrived in Outlook without our knowing.
+                   UPDATE mappings m SET unsure = true
+                   FROM leased WHERE leased.orphaned AND m.mailbox = leased.id AND m.state IN ('pending', 'waiting')
+               )
+               SELECT (SELECT count(*) FROM due) AS "seen!",
+                      leased.id AS "mailbox?", leased.lease_epoch AS "epoch?", leased.tenant AS "tenant?",
+                      leased.address AS "address?", leased.entra_id, leased.blocked_reason,
+                      extract(epoch FROM leavebridge_now() - leased.blocked_since)::bigint AS blocked_seconds
+               FROM (VALUES (1)) AS always (one) LEFT JOIN leased ON true"#,
+            tenants,
+            slots,
+            millis(lease) as f64,
+            stretch,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let seen = rows.first().map_or(0, |row| row.seen);
+        let leases = rows
+            .into_iter()
+            .filter_map(|row| {
+                Some(Lease {
+                    mailbox: row.mailbox?,
+                    epoch: row.epoch?,
+                    tenant: row.tenant?,
+                    address: row.address?,
+                    entra_id: row.entra_id,
+                    blocked: row.blocked_reason.zip(row.blocked_seconds.map(seconds)),
+                })
+            })
+            .collect();
+        Ok((seen, leases))
+    }
+
+    /// What is due in these mailboxes, at most `batch` mappings each, longest due first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn due(&self, mailboxes: &[i64], batch: i64) -> Result<Vec<Due>, StoreError> {
+        Ok(sqlx::query_as!(
+            Due,
+            r#"SELECT m.id, m.leave AS leave_row, m.mailbox, m.wanted, m.wanted_rev AS rev,
+                      m.applied AS "applied: Json<EventSpec>", m.event_id, m.incarnation, m.unsure, m.attempts,
+                      coalesce(extract(epoch FROM leavebridge_now() - m.failing_since), 0)::bigint
+                          AS "failing_for_seconds!",
+                      l.status, l.content AS "leave: Json<Leave>"
+               FROM unnest($1::bigint[]) AS leased (mailbox)
+               CROSS JOIN LATERAL (
+                   SELECT * FROM mappings m
+                   WHERE m.mailbox = leased.mailbox AND m.state IN ('pending', 'waiting')
+                     AND m.next_attempt_at <= leavebridge_now()
+                   ORDER BY m.next_attempt_at
+                   LIMIT $2
+               ) AS m
+               JOIN leaves l ON l.id = m.leave"#,
+            mailboxes,
+            batch
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Makes a lease last `lease` from now. `false` when somebody else holds the mailbox by now: stop at once.
+    ///
+    /// # Errors
+    /// When the database does not answer: the lease cannot be counted on.
+    pub async fn renew(&self, held: &Lease, lease: Duration) -> Result<bool, StoreError> {
+        let renewed = sqlx::query!(
+            "UPDATE mailboxes SET lease_until = leavebridge_now() + $3 * interval '1 millisecond'
+             WHERE id = $1 AND lease_epoch = $2 AND lease_until IS NOT NULL",
+            held.mailbox,
+            held.epoch,
+            millis(lease) as f64
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(renewed.rows_affected() == 1)
+    }
+
+    /// Gives leases back. Only for mailboxes in which no call is under way.
+    ///
+    /// # Errors
+    /// When the database does not answer; the leases expire by themselves then.
+    pub async fn release(&self, held: &[(i64, i64)]) -> Result<(), StoreError> {
+        let (mailboxes, epochs): (Vec<i64>, Vec<i64>) = held.iter().copied().unzip();
+        sqlx::query!(
+            "UPDATE mailboxes b SET lease_until = NULL
+             FROM unnest($1::bigint[], $2::bigint[]) AS held (mailbox, epoch)
+             WHERE b.id = held.mailbox AND b.lease_epoch = held.epoch",
+            &mailboxes,
+            &epochs
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Seconds of PostgreSQL; none when its clock went backwards.
+pub(super) fn seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}

@@ -1,0 +1,95 @@
+//! Whole tenants that cannot be served at the moment: wrong or expired credentials, no token to be had.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Store, StoreError, millis};
+use crate::domain::judge::Reason;
+
+/// How a tenant stands with Microsoft.
+#[derive(Debug, Clone)]
+pub struct TenantState {
+    /// The tenant.
+    pub tenant: String,
+    /// Why it is blocked; `None` when it is not.
+    pub blocked_reason: Option<String>,
+    /// The same in a sentence.
+    pub blocked_detail: Option<String>,
+    /// Since when.
+    pub blocked_since: Option<Timestamp>,
+    /// When Graph last did what we asked.
+    pub last_success: Option<Timestamp>,
+}
+
+impl Store {
+    /// Lets nothing of this tenant be tried before `wait` is over. Costs no mapping an attempt.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn block_tenant(
+        &self,
+        tenant: &str,
+        reason: Reason,
+        detail: &str,
+        wait: Duration,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO tenants_state AS t (tenant, blocked_until, blocked_since, blocked_reason, blocked_detail)
+             VALUES ($1, leavebridge_now() + $4 * interval '1 millisecond', leavebridge_now(), $2, $3)
+             ON CONFLICT (tenant) DO UPDATE
+             SET blocked_until = greatest(t.blocked_until, excluded.blocked_until),
+                 blocked_since = CASE WHEN t.blocked_reason = excluded.blocked_reason THEN t.blocked_since
+                                      ELSE excluded.blocked_since END,
+                 blocked_reason = excluded.blocked_reason, blocked_detail = excluded.blocked_detail",
+            tenant,
+            reason.word(),
+            detail,
+            millis(wait) as f64
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that Graph does what we ask for this tenant, which also ends its block.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tenant_served(&self, tenant: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO tenants_state (tenant, last_success) VALUES ($1, leavebridge_now())
+             ON CONFLICT (tenant) DO UPDATE
+             SET last_success = leavebridge_now(), blocked_until = NULL, blocked_since = NULL, blocked_reason = NULL,
+                 blocked_detail = NULL",
+            tenant
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// How the tenants stand that have ever been tried.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn tenant_states(&self) -> Result<Vec<TenantState>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT tenant, blocked_reason, blocked_detail, blocked_since AS "blocked_since: jiff_sqlx::Timestamp",
+                      last_success AS "last_success: jiff_sqlx::Timestamp"
+               FROM tenants_state ORDER BY tenant"#
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| TenantState {
+                tenant: row.tenant,
+                blocked_reason: row.blocked_reason,
+                blocked_detail: row.blocked_detail,
+                blocked_since: row.blocked_since.map(jiff_sqlx::Timestamp::to_jiff),
+                last_success: row.last_success.map(jiff_sqlx::Timestamp::to_jiff),
+            })
+            .collect())
+    }
+}

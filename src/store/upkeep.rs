@@ -1,0 +1,78 @@
+//! Figures for health and metrics, and forgetting what need not be remembered.
+
+use super::{Store, StoreError, queue::seconds};
+use std::time::Duration;
+
+/// How long delivery ids are remembered.
+const DELIVERIES_KEPT_DAYS: i32 = 30;
+/// How many old delivery ids go in one statement, so that none holds others up for long.
+const PRUNE_BATCH: i64 = 5_000;
+
+/// What waits to be delivered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Mappings that are due and not blocked.
+    pub due: i64,
+    /// Mappings that are tried again later, or whose mailbox or tenant is blocked.
+    pub waiting: i64,
+    /// Mappings that need a person.
+    pub parked: i64,
+    /// For how long the oldest of the due ones has been due.
+    pub oldest: Duration,
+}
+
+impl Store {
+    /// What waits to be delivered, by tenant.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn backlog(&self) -> Result<Vec<(String, Backlog)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT tenant AS "tenant!", count(*) FILTER (WHERE state = 'pending') AS "due!",
+                      count(*) FILTER (WHERE state = 'waiting') AS "waiting!",
+                      count(*) FILTER (WHERE state = 'parked') AS "parked!",
+                      coalesce(extract(epoch FROM leavebridge_now()
+                          - min(next_attempt_at) FILTER (WHERE state = 'pending')), 0)::bigint AS "oldest!"
+               FROM (
+                   SELECT m.tenant, m.next_attempt_at,
+                          CASE WHEN greatest(t.blocked_until, b.blocked_until) > leavebridge_now() THEN 'waiting'
+                               ELSE m.state END AS state
+                   FROM mappings m
+                   JOIN mailboxes b ON b.id = m.mailbox
+                   LEFT JOIN tenants_state t ON t.tenant = m.tenant
+                   WHERE m.state IN ('pending', 'waiting')
+                   UNION ALL
+                   SELECT tenant, NULL, state FROM mappings WHERE state = 'parked'
+               ) AS open
+               GROUP BY tenant"#
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| {
+                let backlog =
+                    Backlog { due: row.due, waiting: row.waiting, parked: row.parked, oldest: seconds(row.oldest) };
+                (row.tenant, backlog)
+            })
+            .collect())
+    }
+
+    /// Forgets one batch of delivery ids that are older than 30 days; `true` when there may be more.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn prune(&self) -> Result<bool, StoreError> {
+        let pruned = sqlx::query!(
+            "DELETE FROM received WHERE (client, delivery_id) IN (
+                 SELECT client, delivery_id FROM received
+                 WHERE at < leavebridge_now() - make_interval(days => $1)
+                 ORDER BY at LIMIT $2)",
+            DELIVERIES_KEPT_DAYS,
+            PRUNE_BATCH
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(pruned.rows_affected() == PRUNE_BATCH.unsigned_abs())
+    }
+}

@@ -1,0 +1,4 @@
+//! leavebridge from outside: real HTTP, real PostgreSQL, and the simulator in Microsoft's place.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
+mod simulator;
