@@ -3,6 +3,10 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod graph;
+pub mod outgoing;
 #[cfg(feature = "demo")]
 pub mod simulator;
 pub mod store;
+pub mod sync;
+pub mod telemetry;

@@ -9,6 +9,7 @@ mod raw;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub(crate) use check::LEASE_MARGIN;
 pub use load::{DEFAULTS, load};
 use secrecy::SecretString;
 use url::Url;

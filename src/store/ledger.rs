@@ -127,7 +127,7 @@ impl Record {
         }
     }
 
-    /// How the mapping stands by this record.
+    /// The state of the mapping by this record.
     #[must_use]
     pub const fn state(&self) -> &'static str {
         self.state
@@ -155,8 +155,14 @@ impl Store {
                    UPDATE mappings m
                    SET applied_rev = CASE WHEN r.state IN ('synced', 'removed', 'hidden') THEN r.rev
                                           ELSE m.applied_rev END,
-                       applied = r.applied, event_id = r.event_id, ical_uid = r.ical_uid, change_key = r.change_key,
-                       web_link = r.web_link, incarnation = r.incarnation, unsure = r.unsure,
+                       applied = r.applied, event_id = r.event_id,
+                       ical_uid = CASE WHEN r.event_id = m.event_id THEN coalesce(r.ical_uid, m.ical_uid)
+                                       ELSE r.ical_uid END,
+                       change_key = CASE WHEN r.event_id = m.event_id THEN coalesce(r.change_key, m.change_key)
+                                         ELSE r.change_key END,
+                       web_link = CASE WHEN r.event_id = m.event_id THEN coalesce(r.web_link, m.web_link)
+                                       ELSE r.web_link END,
+                       incarnation = r.incarnation, unsure = r.unsure,
                        -- A change that came in meanwhile has made the mapping due again: it stays so.
                        state = CASE WHEN m.wanted_rev = r.rev THEN r.state ELSE m.state END,
                        attempts = CASE WHEN m.wanted_rev <> r.rev THEN m.attempts

@@ -58,10 +58,14 @@ impl Store {
     /// When the database does not answer.
     pub async fn tenant_served(&self, tenant: &str) -> Result<(), StoreError> {
         sqlx::query!(
-            "INSERT INTO tenants_state (tenant, last_success) VALUES ($1, leavebridge_now())
+            "INSERT INTO tenants_state AS t (tenant, last_success) VALUES ($1, leavebridge_now())
              ON CONFLICT (tenant) DO UPDATE
-             SET last_success = leavebridge_now(), blocked_until = NULL, blocked_since = NULL, blocked_reason = NULL,
-                 blocked_detail = NULL",
+             SET last_success = leavebridge_now(),
+                 -- A block that is still to run was set by another call meanwhile; it is not lifted by this one.
+                 blocked_since = CASE WHEN t.blocked_until > leavebridge_now() THEN t.blocked_since END,
+                 blocked_reason = CASE WHEN t.blocked_until > leavebridge_now() THEN t.blocked_reason END,
+                 blocked_detail = CASE WHEN t.blocked_until > leavebridge_now() THEN t.blocked_detail END,
+                 blocked_until = CASE WHEN t.blocked_until > leavebridge_now() THEN t.blocked_until END",
             tenant
         )
         .execute(&self.pool)

@@ -1,0 +1,191 @@
+//! The four calls we make: create, update, remove, and find what is ours.
+
+use reqwest::Method;
+use serde_json::Value;
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    Answer, Graph, GraphError, Trail, transaction_id,
+    wire::{self, Event, Page},
+};
+use crate::domain::{
+    event::{EventPatch, EventSpec},
+    judge::Failure,
+};
+
+/// Nobody has so many copies of one event.
+const MOST_PAGES: usize = 20;
+
+/// Whose calendar.
+#[derive(Debug, Clone, Copy)]
+pub struct Mailbox<'a> {
+    /// The address, or the Entra object id where no address is known.
+    pub address: &'a str,
+    /// The Entra object id, once known: it stays when a person is renamed.
+    pub entra_id: Option<&'a str>,
+}
+
+impl<'a> Mailbox<'a> {
+    pub(super) fn key(&self) -> &'a str {
+        self.entra_id.unwrap_or(self.address)
+    }
+}
+
+/// An event as Graph says it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its immutable id. Case matters.
+    pub event_id: String,
+    /// Its id in other calendars and programs.
+    pub ical_uid: Option<String>,
+    /// Which version of it.
+    pub change_key: Option<String>,
+    /// The event in Outlook on the web.
+    pub web_link: Option<String>,
+    /// The ids of the call.
+    pub trail: Trail,
+}
+
+/// The events of a mailbox that carry a mapping's marker; deleted ones are not among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The one that is ours, should there be several: a copy that somebody made carries the marker too.
+    pub ours: Option<Written>,
+    /// The ids of all of them.
+    pub ids: Vec<String>,
+    /// The ids of the call.
+    pub trail: Trail,
+}
+
+impl Graph {
+    /// Writes a new event, marked with the mapping's id. Sending the same again gives the same event.
+    ///
+    /// # Errors
+    /// See [`Failure`]; [`Failure::AlreadyCreated`] when an event was made under this mapping and incarnation with other
+    /// content.
+    pub async fn create(
+        &self,
+        mailbox: Mailbox<'_>,
+        event: &EventSpec,
+        mapping: Uuid,
+        incarnation: i32,
+    ) -> Result<Written, GraphError> {
+        let body = wire::create(&event.in_full(), mapping, transaction_id(mapping, incarnation));
+        let answer = self.call(Method::POST, self.url(&mailbox, &["events"]), Some(&body)).await?;
+        written(answer)
+    }
+
+    /// Writes these fields into an event.
+    ///
+    /// # Errors
+    /// See [`Failure`]; [`Failure::EventGone`] when there is no such event.
+    pub async fn update(
+        &self,
+        mailbox: Mailbox<'_>,
+        event_id: &str,
+        changes: &EventPatch,
+    ) -> Result<Written, GraphError> {
+        let url = self.url(&mailbox, &["events", event_id]);
+        let answer = self.call(Method::PATCH, url, Some(&wire::update(changes))).await?;
+        written(answer)
+    }
+
+    /// Takes an event away. One that is gone already is as good.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn remove(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Trail, GraphError> {
+        match self.call(Method::DELETE, self.url(&mailbox, &["events", event_id]), None).await {
+            Ok(Answer { trail, .. }) => Ok(trail),
+            Err(GraphError { failure: Failure::EventGone, trail: Some(trail), .. }) => Ok(trail),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks for the events that carry the mapping's marker, in all calendars of the mailbox.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn find(&self, mailbox: Mailbox<'_>, mapping: Uuid, incarnation: i32) -> Result<Found, GraphError> {
+        let mut url = self.url(&mailbox, &["events"]);
+        // Percent-encoded throughout: a `+` for a space is not understood everywhere.
+        let query = wire::marked(mapping).map(|(name, value)| format!("{name}={}", wire::segment(&value))).join("&");
+        url.set_query(Some(&query));
+        let mut events = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let Answer { body, trail } = self.call(Method::GET, url.clone(), None).await?;
+            let page: Page = parse(body, &trail)?;
+            events.extend(page.value);
+            match page.next_link.map(|link| self.own(&link, &trail)) {
+                Some(next) => url = next?,
+                None => return Ok(found(events, &transaction_id(mapping, incarnation), trail)),
+            }
+        }
+        Err(GraphError::silent("the list of marked events never ends"))
+    }
+
+    /// A link that Graph gave us, if it leads to Graph: our token goes nowhere else.
+    fn own(&self, link: &str, trail: &Trail) -> Result<Url, GraphError> {
+        Url::parse(link)
+            .ok()
+            .filter(|url| url.origin() == self.root.origin())
+            .ok_or_else(|| GraphError::silent("a list goes on at another host").on(trail.clone()))
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(body: Option<Value>, trail: &Trail) -> Result<T, GraphError> {
+    serde_json::from_value(body.unwrap_or(Value::Null))
+        .map_err(|_| GraphError::silent("the answer has not the shape that Microsoft documents").on(trail.clone()))
+}
+
+fn written(answer: Answer) -> Result<Written, GraphError> {
+    let event: Event = parse(answer.body, &answer.trail)?;
+    Ok(as_written(event, answer.trail))
+}
+
+fn as_written(event: Event, trail: Trail) -> Written {
+    let Event { id, ical_uid, change_key, web_link, .. } = event;
+    Written { event_id: id, ical_uid, change_key, web_link, trail }
+}
+
+fn found(mut events: Vec<Event>, transaction: &Uuid, trail: Trail) -> Found {
+    let transaction = transaction.hyphenated().to_string();
+    let ids = events.iter().map(|event| event.id.clone()).collect();
+    // The one that we created; else the oldest, of which the others can only be copies.
+    events.sort_by_key(|event| {
+        (event.transaction_id.as_deref() != Some(transaction.as_str()), event.created_date_time.clone())
+    });
+    let ours = events.into_iter().next().map(|event| as_written(event, trail.clone()));
+    Found { ours, ids, trail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(id: &str, transaction: Option<Uuid>, created: &str) -> Event {
+        Event {
+            id: id.into(),
+            ical_uid: None,
+            change_key: None,
+            web_link: None,
+            transaction_id: transaction.map(|id| id.to_string()),
+            created_date_time: Some(created.into()),
+        }
+    }
+
+    #[test]
+    fn among_copies_the_one_we_created_is_ours_and_else_the_oldest() {
+        let ours = Uuid::from_u128(1);
+        let other = Uuid::from_u128(2);
+        for (events, expected) in [
+            (vec![], None),
+            (vec![event("copy", None, "1"), event("ours", Some(ours), "2")], Some("ours")),
+            (vec![event("young", None, "2"), event("old", Some(other), "1")], Some("old")),
+        ] {
+            let found = found(events, &ours, Trail::new(Uuid::nil()));
+            assert_eq!(found.ours.map(|event| event.event_id).as_deref(), expected);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Microsoft: the only module that talks to Entra and Graph.
+//!
+//! One [`Graph`] per tenant. It sends what it is told, once, and says what came of it in the words of
+//! [`Failure`]; it never waits and tries again by itself (that is state, and the store's), but
+//! for one new token after a 401. It never touches an event whose id it was not given.
+
+mod error;
+mod events;
+mod token;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+pub use error::{GraphError, Trail};
+pub use events::{Found, Mailbox, Written};
+use reqwest::{Client, Method, RequestBuilder, Response, header};
+use serde_json::Value;
+use token::TokenSource;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{
+    clock::{Clock, Random},
+    config::Microsoft,
+    domain::judge::Failure,
+};
+
+/// Ids that survive a move to another folder; must be asked for on every single request (Microsoft: immutable ids).
+const PREFER: &str = "IdType=\"ImmutableId\"";
+/// More than any answer of interest.
+const LONGEST_BODY: usize = 4 << 20;
+
+/// One tenant's Graph.
+#[derive(Debug)]
+pub struct Graph {
+    http: Client,
+    root: Url,
+    tokens: Arc<TokenSource>,
+    random: Arc<dyn Random>,
+    call_timeout: Duration,
+}
+
+/// A good answer.
+struct Answer {
+    body: Option<Value>,
+    trail: Trail,
+}
+
+impl Graph {
+    /// The Graph of that tenant. Every call ends within `call_timeout`, whatever happens.
+    #[must_use]
+    pub fn new(
+        http: Client,
+        microsoft: &Microsoft,
+        call_timeout: Duration,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let tokens = Arc::new(TokenSource::new(http.clone(), microsoft, clock));
+        Self { http, root: microsoft.graph.clone(), tokens, random, call_timeout }
+    }
+
+    /// One request, with one new token should the first be refused.
+    async fn call(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Answer, GraphError> {
+        let mut trail = Trail::new(self.random.uuid());
+        let called = tokio::time::timeout(self.call_timeout, self.call_patiently(method, url, body, &mut trail)).await;
+        match called {
+            Ok(Ok(body)) => Ok(Answer { body, trail }),
+            Ok(Err(error)) => Err(error.on(trail)),
+            Err(_) => Err(GraphError::silent("no answer within sync.call_timeout").on(trail)),
+        }
+    }
+
+    async fn call_patiently(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+        trail: &mut Trail,
+    ) -> Result<Option<Value>, GraphError> {
+        let token = self.tokens.token().await?;
+        let first = self.send(&token, method.clone(), url.clone(), body, trail).await;
+        match first {
+            // Expired early, revoked, or a claims challenge (continuous access evaluation): a new token answers all three.
+            Err(error) if error.failure == Failure::Credentials => {
+                self.tokens.refused(&token);
+                let token = self.tokens.token().await?;
+                *trail = Trail::new(self.random.uuid());
+                self.send(&token, method, url, body, trail).await
+            }
+            first => first,
+        }
+    }
+
+    async fn send(
+        &self,
+        token: &token::Token,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+        trail: &mut Trail,
+    ) -> Result<Option<Value>, GraphError> {
+        let mut request: RequestBuilder = self
+            .http
+            .request(method.clone(), url)
+            .header(header::AUTHORIZATION, token.header())
+            .header("Prefer", PREFER)
+            .header("client-request-id", trail.client_request_id.hyphenated().to_string())
+            .header("return-client-request-id", "true")
+            .header(header::ACCEPT, "application/json");
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| GraphError::silent(why_silent(&error)))?;
+        let status = response.status();
+        trail.status = Some(status.as_u16());
+        trail.request_id = text(&response, "request-id");
+        tracing::debug!(
+            %method,
+            status = status.as_u16(),
+            client_request_id = %trail.client_request_id,
+            request_id = trail.request_id.as_deref(),
+            "Graph answered"
+        );
+        let retry_after = text(&response, "retry-after");
+        let body = read(response).await;
+        if status.is_success() {
+            return match body {
+                Some(bytes) if bytes.is_empty() => Ok(None),
+                // Carried out, but what was said about it is lost: the same as no answer.
+                Some(bytes) => match serde_json::from_slice(&bytes) {
+                    Ok(value) => Ok(Some(value)),
+                    Err(_) => Err(GraphError::silent("the answer is not JSON")),
+                },
+                None => Err(GraphError::silent("the answer broke off")),
+            };
+        }
+        let body = body.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
+        Err(GraphError::refused(status, &body, retry_after.as_deref(), self.tokens.now()))
+    }
+
+    /// `{root}/v1.0/users/{mailbox}/{rest…}`.
+    fn url(&self, mailbox: &Mailbox<'_>, rest: &[&str]) -> Url {
+        let mut url = self.root.clone();
+        let base = self.root.path().trim_end_matches('/');
+        let rest: String = rest.iter().map(|segment| format!("/{}", wire::segment(segment))).collect();
+        url.set_path(&format!("{base}/v1.0/users{}{rest}", wire::user(mailbox.key())));
+        url
+    }
+}
+
+fn text(response: &Response, name: &str) -> Option<String> {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// The whole body, or `None` when it broke off or never ended.
+async fn read(mut response: Response) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > LONGEST_BODY {
+            return None;
+        }
+    }
+    Some(bytes)
+}
+
+fn why_silent(error: &reqwest::Error) -> &'static str {
+    if error.is_connect() {
+        "no connection"
+    } else if error.is_timeout() {
+        "no answer in time"
+    } else {
+        "the connection broke off"
+    }
+}
+
+/// The id under which Graph recognises a create that is sent twice: another one for every event of a mapping.
+fn transaction_id(mapping: Uuid, incarnation: i32) -> Uuid {
+    Uuid::new_v5(&mapping, &incarnation.to_be_bytes())
+}

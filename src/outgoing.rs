@@ -1,0 +1,38 @@
+//! The one home of outgoing HTTP clients: time limits, TLS, proxy (`HTTPS_PROXY`, `NO_PROXY`) and further CA certificates.
+
+use std::{fs, path::Path, time::Duration};
+
+use reqwest::{Certificate, Client, redirect::Policy};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum OutgoingError {
+    /// The file of CA certificates cannot be read.
+    #[error("http.ca_file cannot be read")]
+    File(#[from] std::io::Error),
+    /// The certificates, the proxy settings or the platform's trust store cannot be used.
+    #[error("no outgoing HTTPS is possible: http.ca_file, HTTPS_PROXY or the system's CA certificates cannot be used")]
+    Tls(#[from] reqwest::Error),
+}
+
+/// A client whose requests end after `timeout`. Connections are kept and used again.
+///
+/// # Errors
+/// When the CA file or the proxy settings cannot be used.
+#[expect(clippy::disallowed_methods, reason = "the one home of outgoing HTTP clients")]
+pub fn client(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, OutgoingError> {
+    let mut builder = Client::builder()
+        .user_agent(concat!("leavebridge/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(timeout)
+        .pool_idle_timeout(IDLE)
+        // reqwest drops Authorization when a redirect leads to another host.
+        .redirect(Policy::limited(3));
+    if let Some(file) = ca_file {
+        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&fs::read(file)?)?);
+    }
+    Ok(builder.build()?)
+}

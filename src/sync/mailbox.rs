@@ -1,0 +1,125 @@
+//! One leased mailbox: delivers what is due there, a few at a time, and gives the lease back.
+//!
+//! Stops at once when the lease is lost, when the mailbox or tenant turns out to be blocked, or when the service is to
+//! stop; calls under way are always finished, so that their outcome is known.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Engine,
+    hold::Hold,
+    reconcile::{Delivered, Delivery},
+    writer::Writer,
+};
+use crate::store::{
+    ledger::{Ending, Record},
+    queue::{Due, Lease},
+};
+
+/// How work on a mailbox went on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    /// Nothing more can be done here now; the lease is given back.
+    Stop,
+    /// The lease is somebody else's, or a result could not be written: it must expire by itself.
+    Abandon,
+}
+
+/// Delivers `due`, all of this lease's mailbox.
+pub(super) async fn work(
+    engine: &Engine,
+    writer: &Writer,
+    lease: &Lease,
+    claimed: Instant,
+    due: Vec<Due>,
+    stop: &CancellationToken,
+) {
+    let hold = Hold::new(engine, lease, claimed);
+    let mut next = Next::GoOn;
+    let mut left = due.iter();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while next == Next::GoOn && !stop.is_cancelled() && under_way.len() < engine.settings.per_mailbox {
+            let Some(due) = left.next() else { break };
+            under_way.push(deliver(engine, writer, &hold, due));
+        }
+        match under_way.next().await {
+            Some(Next::GoOn) => {}
+            Some(Next::Stop) if next == Next::GoOn => next = Next::Stop,
+            Some(Next::Stop) => {}
+            Some(Next::Abandon) => next = Next::Abandon,
+            None => break,
+        }
+    }
+    if next != Next::Abandon {
+        writer.release(lease.mailbox, lease.epoch);
+    }
+}
+
+async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -> Next {
+    let lease = hold.lease;
+    let Some(tenant) = engine.tenants.get(&lease.tenant) else { return Next::Stop };
+    let delivery =
+        Delivery { graph: &tenant.graph, policy: &tenant.policy, due, jitter: engine.random.fraction(), hold };
+    match delivery.run().await {
+        Delivered::Lost => {
+            tracing::warn!(mapping = %due.id, "the lease was lost; the mailbox's new holder goes on");
+            Next::Abandon
+        }
+        Delivered::Done { holding, ending, story } => {
+            let next = if matches!(ending, Ending::MailboxBlocked(..)) { Next::Stop } else { Next::GoOn };
+            let reached = matches!(ending, Ending::Synced | Ending::Removed) && story.get("graph").is_some();
+            if let Ending::Parked(reason, _) = &ending {
+                tracing::warn!(mapping = %due.id, reason = reason.word(), "parked: a person is needed");
+            }
+            let record = Record::new(lease, due, holding, ending, story);
+            let state = record.state();
+            let written = write(engine, writer, record).await;
+            if written == Next::GoOn {
+                engine.metrics.delivery(&lease.tenant, state);
+                if reached {
+                    tenant.served(&engine.store, &lease.tenant, engine.clock.now()).await;
+                }
+                next
+            } else {
+                written
+            }
+        }
+        Delivered::TenantBlocked { reason, wait, detail, holding } => {
+            tracing::error!(tenant = lease.tenant, reason = reason.word(), "Microsoft does not serve this tenant");
+            engine.metrics.delivery(&lease.tenant, reason.word());
+            let blocked = engine.store.block_tenant(&lease.tenant, reason, &detail, wait).await;
+            if let Err(error) = blocked {
+                tracing::error!(%error, "a tenant's block could not be written");
+                // Without the block the claim would come straight back.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            if let Some(holding) = holding {
+                let story = serde_json::json!({"step": "nothing", "reason": reason.word()});
+                let record = Record::new(lease, due, holding, Ending::Onward, story);
+                if write(engine, writer, record).await == Next::Abandon {
+                    return Next::Abandon;
+                }
+            }
+            Next::Stop
+        }
+    }
+}
+
+async fn write(engine: &Engine, writer: &Writer, record: Record) -> Next {
+    match writer.record(record).await {
+        Ok(true) => Next::GoOn,
+        Ok(false) => {
+            tracing::warn!("a result came after its lease had ended; its event will be written once more");
+            // The mapping was marked as in doubt and is due again.
+            engine.bell.ring_due();
+            Next::Abandon
+        }
+        Err(_not_written) => Next::Abandon,
+    }
+}

@@ -1,0 +1,150 @@
+//! The delivery engine: level-triggered, mailbox by mailbox.
+//!
+//! A bell or a timer only says "look": [`Engine::tick`] claims mailboxes that have something due and works on each in a
+//! task of its own. Everything that has to survive is in the store. A process may die at any line: its leases expire,
+//! the next holder distrusts what it cannot know, and `plan` starts from there. Tests drive the same single step.
+
+mod hold;
+mod mailbox;
+mod reconcile;
+mod writer;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+use writer::Writer;
+
+use crate::{
+    clock::{Clock, Random},
+    config,
+    domain::policy::Policy,
+    graph::Graph,
+    store::{Store, StoreError, bell::Bell, queue::Due},
+    telemetry::Metrics,
+};
+
+/// How often to look without being told.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Mappings per mailbox and lease: then others have their turn.
+const BATCH: i64 = 30;
+/// How often a tenant's last success is written down.
+const NOTE_SUCCESS_EVERY: SignedDuration = SignedDuration::from_secs(10);
+
+/// One tenant, ready to be served.
+#[derive(Debug)]
+pub struct Tenant {
+    /// Its Graph.
+    pub graph: Graph,
+    /// Its policy.
+    pub policy: Policy,
+    noted: Mutex<Option<Timestamp>>,
+}
+
+impl Tenant {
+    /// A tenant with that Graph and policy.
+    #[must_use]
+    pub const fn new(graph: Graph, policy: Policy) -> Self {
+        Self { graph, policy, noted: Mutex::new(None) }
+    }
+
+    /// Notes now and then that the tenant is served, which ends its block.
+    async fn served(&self, store: &Store, name: &str, now: Timestamp) {
+        {
+            let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+            if noted.is_some_and(|noted| now.duration_since(noted) < NOTE_SUCCESS_EVERY) {
+                return;
+            }
+            *noted = Some(now);
+        }
+        if let Err(error) = store.tenant_served(name).await {
+            tracing::warn!(%error, "a tenant's last success could not be written");
+        }
+    }
+}
+
+/// The engine of one replica.
+#[derive(Debug)]
+pub struct Engine {
+    /// Where the work is.
+    pub store: Store,
+    /// Says when to look.
+    pub bell: Bell,
+    /// The tenants that are served.
+    pub tenants: BTreeMap<String, Tenant>,
+    /// Limits and times.
+    pub settings: config::Sync,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Jitter.
+    pub random: Arc<dyn Random>,
+    /// Figures.
+    pub metrics: Metrics,
+}
+
+impl Engine {
+    /// Delivers until `stop`; then finishes the calls under way, gives the leases back and returns.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let (writer, writing) = Writer::new(self.store.clone(), self.bell.clone());
+        let writing = tokio::spawn(writing);
+        let served: Vec<String> = self.tenants.keys().cloned().collect();
+        let mut mailboxes = JoinSet::new();
+        // Subscribed before the first claim: what is due later than the claim's look will ring.
+        let mut bell = self.bell.hear_due();
+        while !stop.is_cancelled() {
+            bell.borrow_and_update();
+            let free = self.settings.mailboxes.saturating_sub(mailboxes.len());
+            if let Err(error) = self.tick(&served, free, &writer, &mut mailboxes, &stop).await {
+                tracing::warn!(%error, cause = ?std::error::Error::source(&error), "cannot look for what is due");
+            }
+            let pause = LOOK_EVERY.mul_f64(0.9 + self.random.fraction() / 5.0);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(_) = mailboxes.join_next() => while mailboxes.try_join_next().is_some() {},
+                _ = bell.changed(), if mailboxes.len() < self.settings.mailboxes => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        while mailboxes.join_next().await.is_some() {}
+        drop(writer);
+        if writing.await.is_err() {
+            tracing::error!("the writer of results broke down");
+        }
+    }
+
+    /// One look: claims up to `free` mailboxes and begins to work on them.
+    async fn tick(
+        self: &Arc<Self>,
+        served: &[String],
+        free: usize,
+        writer: &Writer,
+        mailboxes: &mut JoinSet<()>,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        if free == 0 {
+            return Ok(());
+        }
+        let claimed = Instant::now();
+        let leases = self.store.claim(served, free, self.settings.lease).await?;
+        if leases.is_empty() {
+            return Ok(());
+        }
+        // A fresh look after the claim's commit: no other replica can be at work on these any more.
+        let ids: Vec<i64> = leases.iter().map(|lease| lease.mailbox).collect();
+        let mut due_by_mailbox: HashMap<i64, Vec<Due>> = HashMap::new();
+        for due in self.store.due(&ids, BATCH).await? {
+            due_by_mailbox.entry(due.mailbox).or_default().push(due);
+        }
+        for lease in leases {
+            let due = due_by_mailbox.remove(&lease.mailbox).unwrap_or_default();
+            let (engine, writer, stop) = (Arc::clone(self), writer.clone(), stop.clone());
+            mailboxes.spawn(async move { mailbox::work(&engine, &writer, &lease, claimed, due, &stop).await });
+        }
+        Ok(())
+    }
+}

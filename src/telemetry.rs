@@ -1,0 +1,107 @@
+//! What operators can watch: logs and metrics. Never a secret, a name, an address or anything about a leave.
+
+use std::sync::Arc;
+
+use metrics::{counter, gauge, histogram, with_local_recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::{config::Log, store::upkeep::Backlog};
+
+/// Sends events to standard error, once per process.
+pub fn install_log(log: &Log) {
+    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // A second installation (several commands in one test process) changes nothing.
+    let _already = if log.json {
+        registry.with(lines.json().flatten_event(true)).try_init()
+    } else {
+        registry.with(lines.with_target(false)).try_init()
+    };
+}
+
+const REQUESTS: &str = "leavebridge_http_requests_total";
+const REQUEST_SECONDS: &str = "leavebridge_http_request_seconds";
+const INTAKE: &str = "leavebridge_intake_total";
+const DELIVERIES: &str = "leavebridge_deliveries_total";
+const BACKLOG: &str = "leavebridge_backlog";
+const OLDEST: &str = "leavebridge_oldest_due_seconds";
+const TENANT_BLOCKED: &str = "leavebridge_tenant_blocked";
+
+/// The figures of one running service; cheap to clone. Not global, so that several can run in one test process.
+#[derive(Clone)]
+pub struct Metrics(Arc<(PrometheusRecorder, PrometheusHandle)>);
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(
+                Matcher::Full(REQUEST_SECONDS.into()),
+                &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0],
+            )
+            .map_or_else(|_| PrometheusBuilder::new().build_recorder(), PrometheusBuilder::build_recorder);
+        let handle = recorder.handle();
+        with_local_recorder(&recorder, || {
+            metrics::describe_counter!(REQUESTS, "HTTP requests by method, route and status.");
+            metrics::describe_histogram!(REQUEST_SECONDS, "Seconds from a request to its answer, by method and route.");
+            metrics::describe_counter!(INTAKE, "Webhooks by client and what became of them.");
+            metrics::describe_counter!(DELIVERIES, "Deliveries by tenant and how they ended.");
+            metrics::describe_gauge!(BACKLOG, "Mappings that are due, waiting or parked, by tenant.");
+            metrics::describe_gauge!(OLDEST, "For how long the oldest due mapping has been due, by tenant.");
+            metrics::describe_gauge!(TENANT_BLOCKED, "1 while Microsoft refuses to serve the tenant, else 0.");
+        });
+        Self(Arc::new((recorder, handle)))
+    }
+}
+
+impl Metrics {
+    /// One HTTP request was answered. `route` is the pattern that matched, never the path.
+    pub fn request(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        let labels = [("method", method.to_owned()), ("route", route.to_owned())];
+        with_local_recorder(&self.0.0, || {
+            counter!(REQUESTS, "method" => method.to_owned(), "route" => route.to_owned(), "status" => status.to_string())
+                .increment(1);
+            histogram!(REQUEST_SECONDS, &labels).record(seconds);
+        });
+    }
+
+    /// A webhook was taken in.
+    pub fn intake(&self, client: &str, outcome: &'static str) {
+        with_local_recorder(&self.0.0, || {
+            counter!(INTAKE, "client" => client.to_owned(), "outcome" => outcome).increment(1);
+        });
+    }
+
+    /// A delivery ended.
+    pub fn delivery(&self, tenant: &str, outcome: &'static str) {
+        with_local_recorder(&self.0.0, || {
+            counter!(DELIVERIES, "tenant" => tenant.to_owned(), "outcome" => outcome).increment(1);
+        });
+    }
+
+    /// How a tenant stands now.
+    pub fn tenant(&self, tenant: &str, backlog: Backlog, blocked: bool) {
+        with_local_recorder(&self.0.0, || {
+            for (state, count) in [("due", backlog.due), ("waiting", backlog.waiting), ("parked", backlog.parked)] {
+                #[expect(clippy::cast_precision_loss, reason = "a count of rows fits a f64")]
+                gauge!(BACKLOG, "tenant" => tenant.to_owned(), "state" => state).set(count as f64);
+            }
+            gauge!(OLDEST, "tenant" => tenant.to_owned()).set(backlog.oldest.as_secs_f64());
+            gauge!(TENANT_BLOCKED, "tenant" => tenant.to_owned()).set(if blocked { 1.0 } else { 0.0 });
+        });
+    }
+
+    /// All figures as Prometheus text.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.1.run_upkeep();
+        self.0.1.render()
+    }
+}
