@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod graph;
+pub mod http;
 pub mod outgoing;
 #[cfg(feature = "demo")]
 pub mod simulator;

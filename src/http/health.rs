@@ -1,0 +1,168 @@
+//! How the service is: for orchestrators, for monitoring, and, with `ops:read`, for people.
+//!
+//! It says when it is blind (credentials refused, a secret about to expire, a backlog that does not move), and goes on
+//! accepting webhooks all the while: `down` means only that it cannot.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::{
+    Api,
+    auth::Gate,
+    problem::{ProblemDetails, Refusal},
+};
+use crate::config::Scope;
+
+/// A due mapping that waits longer than this means that deliveries do not keep up.
+const TOO_OLD: Duration = Duration::from_mins(5);
+/// So many days before a secret expires it is time to act.
+const EXPIRY_WARNING_DAYS: i32 = 30;
+
+/// How the service is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Health {
+    /// `ok`, `degraded` (it works, but somebody should look) or `down`.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// Each thing that was looked at; details only with `ops:read`.
+    #[schema(value_type = Object)]
+    checks: Map<String, Value>,
+}
+
+/// Tells how the service is. Details need a token with `ops:read`.
+#[utoipa::path(
+    get, path = "/health", tag = "health",
+    responses(
+        (status = 200, description = "ok or degraded", body = Health),
+        (status = 503, description = "down", body = Health),
+    ),
+    security((), ("token" = ["ops:read"]))
+)]
+pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
+    let detailed = Gate::has_token(&headers);
+    if detailed {
+        api.caller(&headers, Scope::OpsRead)?;
+    }
+    let mut health = look(&api).await;
+    if !detailed {
+        for check in health.checks.values_mut() {
+            *check = json!({"status": check["status"]});
+        }
+    }
+    let status = if health.status == "down" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    Ok((status, Json(health)).into_response())
+}
+
+async fn look(api: &Api) -> Health {
+    let mut checks = Map::new();
+    let ready = *api.0.ready.borrow();
+    let (backlogs, tenants) = match (api.0.store.backlog().await, api.0.store.tenant_states().await) {
+        (Ok(backlogs), Ok(tenants)) if ready => (backlogs, tenants),
+        (Ok(_), Ok(_)) => {
+            checks.insert("database".into(), json!({"status": "down", "detail": "the schema is not up to date yet"}));
+            return Health { status: "down", checks };
+        }
+        _ => {
+            checks.insert("database".into(), json!({"status": "down", "detail": "the database does not answer"}));
+            return Health { status: "down", checks };
+        }
+    };
+    checks.insert("database".into(), json!({"status": "ok"}));
+    checks.insert("microsoft".into(), microsoft(api, &tenants));
+    let degraded_if = |degraded: bool| if degraded { "degraded" } else { "ok" };
+    let sum = |figure: fn(&crate::store::upkeep::Backlog) -> i64| backlogs.iter().map(|(_, b)| figure(b)).sum::<i64>();
+    let oldest = backlogs.iter().map(|(_, backlog)| backlog.oldest).max().unwrap_or_default();
+    checks.insert(
+        "deliveries".into(),
+        json!({
+            "status": degraded_if(oldest > TOO_OLD),
+            "due": sum(|b| b.due), "waiting": sum(|b| b.waiting), "oldest_due_seconds": oldest.as_secs(),
+        }),
+    );
+    let parked = sum(|b| b.parked);
+    checks.insert("parked".into(), json!({"status": degraded_if(parked > 0), "parked": parked}));
+    let degraded = checks.values().any(|check| check["status"] != "ok");
+    Health { status: degraded_if(degraded), checks }
+}
+
+/// Whether Microsoft serves every tenant, and for how long our secrets are good.
+fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState]) -> Value {
+    let today = api.0.gate.now().to_zoned(TimeZone::UTC).date();
+    let mut tenants = Map::new();
+    let mut degraded = false;
+    for (name, expires) in &api.0.secret_expiries {
+        let state = states.iter().find(|state| state.tenant == *name);
+        let days = expires.map(|expires| (expires - today).get_days());
+        let expiring = days.is_some_and(|days| days <= EXPIRY_WARNING_DAYS);
+        let blocked = state.and_then(|state| state.blocked_reason.as_deref());
+        degraded |= expiring || blocked.is_some();
+        tenants.insert(
+            name.clone(),
+            json!({
+                "status": if expiring || blocked.is_some() { "degraded" } else { "ok" },
+                "reason": blocked,
+                "detail": state.and_then(|state| state.blocked_detail.as_deref()),
+                "since": state.and_then(|state| state.blocked_since),
+                "last_success": state.and_then(|state| state.last_success),
+                "secret_expires": expires,
+                "secret_expires_in_days": days,
+            }),
+        );
+    }
+    json!({"status": if degraded { "degraded" } else { "ok" }, "tenants": tenants})
+}
+
+/// Says that the process runs.
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "It runs")))]
+pub(super) async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// Says whether webhooks can be taken in.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "health",
+    responses(
+        (status = 200, description = "Webhooks can be taken in"),
+        (status = 503, description = "Not yet, or not at the moment", body = ProblemDetails, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Refusal> {
+    if *api.0.ready.borrow() && api.0.store.is_ready().await? {
+        return Ok("ok\n");
+    }
+    Err(Refusal::Unavailable("The database is not ready yet."))
+}
+
+/// Figures for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses(
+        (status = 200, description = "Prometheus text", content_type = "text/plain"),
+        (status = 401, description = "metrics.protect is on", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security((), ("token" = ["ops:read"]))
+)]
+pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
+    if api.0.protect_metrics {
+        api.caller(&headers, Scope::OpsRead)?;
+    }
+    // Figures of the database that is away are left as they were; the others are still worth having.
+    if let (Ok(backlogs), Ok(states)) = (api.0.store.backlog().await, api.0.store.tenant_states().await) {
+        for name in api.0.secret_expiries.keys() {
+            let backlog = backlogs.iter().find(|(tenant, _)| tenant == name).map_or_else(Default::default, |(_, b)| *b);
+            let blocked = states.iter().any(|state| state.tenant == *name && state.blocked_reason.is_some());
+            api.0.metrics.tenant(name, backlog, blocked);
+        }
+    }
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.0.metrics.render()).into_response())
+}

@@ -1,0 +1,268 @@
+//! `POST /leaves`: who sends it, what it says, stored before it is answered.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use http_body_util::BodyExt as _;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::{
+    Api,
+    auth::{Caller, Gate},
+    problem::{ProblemDetails, Refusal},
+};
+use crate::{
+    config::Scope,
+    domain::{change::Change, problem::Problems},
+    store::{
+        intake::{Intake, NewChange, Outcome},
+        views::LeaveView,
+    },
+};
+
+const LONGEST_BODY: usize = 64 << 10;
+/// So much of a body that is too long is read and thrown away: whoever closes at once is not heard by a sender that is
+/// still sending.
+const LONGEST_REFUSED_BODY: usize = 32 << 20;
+const LONGEST_DELIVERY_ID: usize = 256;
+const LONGEST_WAIT: u64 = 30;
+/// While waiting, the leave is looked at this often at most.
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(20);
+/// Rings may get lost; waiting does not depend on them.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// What became of a webhook.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Receipt {
+    /// `accepted` (202), or with 200 `unchanged`, `duplicate` or `stale`.
+    outcome: Outcome,
+    /// How the leave stands now.
+    leave: LeaveView,
+    /// Where to see how its events fare.
+    #[schema(example = json!(["/mappings/0199a3f0-7d1e-7c3a-9d51-0b6a3c5e8f42"]))]
+    mappings: Vec<String>,
+}
+
+/// Takes in a leave that was created, updated or cancelled.
+///
+/// A 2xx means that it is stored; the calendar follows within moments. `created` and `updated` both carry the whole leave
+/// and mean the same; `timestamp` decides which change is the later one. Send the same `webhook-id` (or
+/// `Idempotency-Key`) when you send the same delivery again.
+#[utoipa::path(
+    post, path = "/leaves", tag = "leaves",
+    params(
+        ("webhook-id" = Option<String>, Header, description = "The delivery's id; required with a signature"),
+        ("webhook-timestamp" = Option<String>, Header, description = "Unix seconds; required with a signature"),
+        ("webhook-signature" = Option<String>, Header, description = "Standard Webhooks: v1,BASE64, several with spaces between"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The delivery's id, with a token"),
+        ("Prefer" = Option<String>, Header, description = "wait=N: answer once the calendar holds it, or after N seconds (at most 30)"),
+    ),
+    request_body(content = Value, content_type = "application/json", example = json!({
+        "type": "leave.created",
+        "timestamp": "2026-11-22T09:30:00+08:00",
+        "data": {
+            "id": "LA-2026-000123",
+            "tenant": "default",
+            "staff": {"email": "amy.chan@contoso.com", "employee_id": "10042", "name": "Amy Chan"},
+            "leave_type": "ANNUAL", "status": "approved",
+            "start": "2026-12-21", "end": "2026-12-23",
+            "time_zone": "Asia/Hong_Kong"
+        }
+    })),
+    responses(
+        (status = 202, description = "Stored; the calendar follows", body = Receipt),
+        (status = 200, description = "Nothing to do: unchanged, duplicate or stale", body = Receipt),
+        (status = 400, description = "Not JSON", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, description = "No or bad credentials", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, description = "Wrong scope or tenant", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "Delivery id used before with another body", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 413, description = "Over 64 KiB", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 415, description = "Not declared as JSON", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "Understood but invalid; all problems at once", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 503, description = "The store is away; Retry-After says when to send it again", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["leaves:write"]), ("signature" = []))
+)]
+pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
+    let begun = Instant::now();
+    let wait = asked_to_wait(&headers);
+    let taking_in = take_in(&api, &headers, body);
+    let (caller, outcome, leave) = tokio::time::timeout(api.0.request_timeout, taking_in)
+        .await
+        .map_err(|_| Refusal::Unavailable("It took too long to read or to store. Send it again."))??;
+    api.0.metrics.intake(&caller.client.name, word(outcome));
+    if outcome == Outcome::Accepted {
+        api.0.bell.ring_due();
+    }
+    let leave = match wait {
+        Some(wait) => settled(&api, leave, begun + wait).await,
+        None => leave,
+    };
+    let status = if outcome == Outcome::Accepted { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let mappings = leave.mappings.iter().map(|mapping| format!("/mappings/{}", mapping.id)).collect();
+    let mut response = (status, Json(Receipt { outcome, leave, mappings })).into_response();
+    if let Some(wait) = wait {
+        let applied = HeaderValue::from_str(&format!("wait={}", wait.as_secs()));
+        response.headers_mut().extend(applied.map(|value| (header::HeaderName::from_static("preference-applied"), value)));
+    }
+    Ok(response)
+}
+
+async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, Outcome, LeaveView), Refusal> {
+    // A token can be judged before the body is read; a signature cannot.
+    let by_token = if Gate::has_token(headers) { Some(api.0.gate.by_token(headers)?) } else { None };
+    let body = read(body).await?;
+    let caller = match by_token {
+        Some(caller) => caller,
+        None => api.0.gate.by_signature(headers, &body)?,
+    };
+    caller.require(Scope::LeavesWrite)?;
+    if !is_json(headers) {
+        return Err(Refusal::NotJsonMediaType);
+    }
+    let value: Value = serde_json::from_slice(&body).map_err(|error| {
+        Refusal::NotJson(format!("It stops being JSON at line {}, column {}.", error.line(), error.column()))
+    })?;
+    let delivery_id = delivery_id(headers);
+    let change = Change::parse(&value, api.0.gate.now());
+    let (change, delivery_id) = match (change, delivery_id) {
+        (Ok(change), Ok(delivery_id)) => (change, delivery_id),
+        (change, delivery_id) => {
+            let mut problems = change.err().unwrap_or_default();
+            delivery_id.err().into_iter().flat_map(Problems::into_vec).for_each(|p| problems.add(p.field, p.problem));
+            return Err(Refusal::Invalid(problems));
+        }
+    };
+    let tenant = tenant(&caller, change.tenant.as_deref())?;
+    let source = caller.client.source.as_deref().ok_or(Refusal::Broken)?;
+    if !*api.0.ready.borrow() {
+        return Err(Refusal::Unavailable("The database is not ready yet. Nothing was acknowledged; send it again."));
+    }
+    let hash = digest::digest(&digest::SHA256, &body);
+    let new = NewChange {
+        client: &caller.client.name,
+        delivery: delivery_id.as_deref().map(|id| (id, hash.as_ref())),
+        tenant,
+        source,
+        id: &change.id,
+        status: change.status,
+        leave: change.leave.as_ref(),
+        at: change.at,
+        mapping: api.0.random.uuid_at(api.0.gate.now()),
+    };
+    match api.0.store.accept(new).await? {
+        Intake::Done(outcome, leave) => Ok((caller.clone(), outcome, leave)),
+        Intake::Reused => Err(Refusal::Reused),
+    }
+}
+
+async fn read(mut body: Body) -> Result<Bytes, Refusal> {
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::NotJson("It broke off.".into()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= LONGEST_BODY {
+            bytes.extend_from_slice(&data);
+        } else if length > LONGEST_REFUSED_BODY {
+            break;
+        }
+    }
+    if length > LONGEST_BODY { Err(Refusal::TooLarge) } else { Ok(bytes.into()) }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+/// The id that the sender gives this delivery, if it does.
+fn delivery_id(headers: &HeaderMap) -> Result<Option<String>, Problems> {
+    let Some((name, value)) =
+        ["webhook-id", "idempotency-key"].into_iter().find_map(|name| Some((name, headers.get(name)?)))
+    else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(id) if !id.is_empty() && id.len() <= LONGEST_DELIVERY_ID => Ok(Some(id.to_owned())),
+        _ => {
+            let mut problems = Problems::default();
+            problems.add(name, format!("must be 1 to {LONGEST_DELIVERY_ID} printable ASCII characters"));
+            Err(problems)
+        }
+    }
+}
+
+fn tenant<'a>(caller: &'a Caller, named: Option<&'a str>) -> Result<&'a str, Refusal> {
+    match (named, caller.client.tenants.as_slice()) {
+        (Some(named), _) => caller.require_tenant(named).map(|()| named),
+        (None, [only]) => Ok(only),
+        (None, _) => {
+            let mut problems = Problems::default();
+            problems.add("data.tenant", "is missing: the caller speaks for several tenants");
+            Err(Refusal::Invalid(problems))
+        }
+    }
+}
+
+/// RFC 7240: `Prefer: wait=N`, among other preferences.
+fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
+    headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .filter_map(|preference| preference.trim().split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("wait"))
+        .and_then(|(_, seconds)| seconds.trim().parse().ok())
+        .map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_WAIT)))
+}
+
+/// The leave once nothing of it is under way any more, or as it stands at the deadline.
+async fn settled(api: &Api, leave: LeaveView, deadline: Instant) -> LeaveView {
+    let mut bell = api.0.bell.hear_settled();
+    let mut latest = leave;
+    loop {
+        // Before the look: what settles later rings.
+        bell.borrow_and_update();
+        match api.0.store.leave(&latest.tenant, &latest.source, &latest.id).await {
+            Ok(Some(leave)) => latest = leave,
+            Ok(None) => {}
+            // The leave is stored; that its state cannot be shown is no reason to refuse it.
+            Err(error) => tracing::warn!(%error, "cannot look at a leave that somebody waits for"),
+        }
+        let open = |state: &str| matches!(state, "pending" | "waiting");
+        if !latest.mappings.iter().any(|mapping| open(&mapping.state)) {
+            return latest;
+        }
+        let next_look = Instant::now() + LOOK_AT_LEAST_EVERY;
+        tokio::select! {
+            () = api.0.stop.cancelled() => return latest,
+            () = tokio::time::sleep_until(deadline) => return latest,
+            () = tokio::time::sleep_until(next_look) => {}
+            _ = bell.changed() => {}
+        }
+        tokio::time::sleep(LOOK_AT_MOST_EVERY).await;
+    }
+}
+
+const fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted => "accepted",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Duplicate => "duplicate",
+        Outcome::Stale => "stale",
+    }
+}

@@ -1,0 +1,173 @@
+//! What was written where, what waits and why; and "try again now".
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    Api,
+    auth::Caller,
+    problem::{ProblemDetails, Refusal},
+    query,
+};
+use crate::{
+    config::Scope,
+    store::views::{Filter, MappingView, TimelineEntry},
+};
+
+/// One page of mappings.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MappingList {
+    /// Newest change first.
+    mappings: Vec<MappingView>,
+    /// Give it as `cursor` for the next page; none on the last.
+    next_cursor: Option<String>,
+}
+
+/// One mapping with its leave's history.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MappingWithTimeline {
+    #[serde(flatten)]
+    mapping: MappingView,
+    /// What happened to the leave, oldest first.
+    timeline: Vec<TimelineEntry>,
+}
+
+/// How many mappings are tried again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Retried {
+    /// Mappings that waited or were parked and are due now.
+    retried: i64,
+}
+
+/// Lists mappings, newest change first.
+#[utoipa::path(
+    get, path = "/mappings", tag = "operations",
+    params(
+        ("tenant" = Option<String>, Query, description = "Only of this tenant"),
+        ("source" = Option<String>, Query, description = "Only of leave from this source"),
+        ("leave" = Option<String>, Query, description = "Only of leave of this id"),
+        ("mailbox" = Option<String>, Query, description = "Only in this mailbox"),
+        ("state" = Option<String>, Query, description = "pending, waiting, synced, removed, hidden or parked"),
+        ("since" = Option<String>, Query, description = "Changed at or after (RFC 3339)"),
+        ("until" = Option<String>, Query, description = "Changed before (RFC 3339)"),
+        ("limit" = Option<i64>, Query, description = "1 to 500; 100 unless said"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+    ),
+    responses(
+        (status = 200, description = "One page", body = MappingList),
+        (status = 401, description = "No or bad credentials", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, description = "Wrong scope or tenant", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is invalid", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["ops:read"]))
+)]
+pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Json<MappingList>, Refusal> {
+    let caller = api.caller(&headers, Scope::OpsRead)?;
+    let query = query::list(&uri, &caller)?;
+    let mut mappings = api.0.store.mappings(&query.filter, query.after, query.limit + 1).await?;
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let more = mappings.len() > limit;
+    mappings.truncate(limit);
+    let last = mappings.last().filter(|_| more);
+    let next_cursor = last.map(|mapping| query::cursor((mapping.updated_at, mapping.id)));
+    Ok(Json(MappingList { mappings, next_cursor }))
+}
+
+/// Shows one mapping with its leave's history.
+#[utoipa::path(
+    get, path = "/mappings/{id}", tag = "operations",
+    params(("id" = Uuid, Path, description = "The mapping's id")),
+    responses(
+        (status = 200, description = "The mapping", body = MappingWithTimeline),
+        (status = 401, description = "No or bad credentials", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, description = "Wrong scope", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "No such mapping", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["ops:read"]))
+)]
+pub(super) async fn get(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<MappingWithTimeline>, Refusal> {
+    let caller = api.caller(&headers, Scope::OpsRead)?;
+    let (mapping, timeline) = find(&api, &caller, &id).await?;
+    Ok(Json(MappingWithTimeline { mapping, timeline }))
+}
+
+/// Tries a mapping again now; also takes it out of `parked`.
+#[utoipa::path(
+    post, path = "/mappings/{id}/retry", tag = "operations",
+    params(("id" = Uuid, Path, description = "The mapping's id")),
+    responses(
+        (status = 202, description = "It is due now, unless it was as wanted already", body = Retried),
+        (status = 401, description = "No or bad credentials", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, description = "Wrong scope", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "No such mapping", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["ops:write"]))
+)]
+pub(super) async fn retry(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Retried>), Refusal> {
+    let caller = api.caller(&headers, Scope::OpsWrite)?;
+    let (mapping, _) = find(&api, &caller, &id).await?;
+    try_again(&api, &caller, Some(mapping.id), &Filter::default()).await
+}
+
+/// Tries all matching mappings again now; takes the same filters as the list.
+#[utoipa::path(
+    post, path = "/mappings/retry", tag = "operations",
+    params(
+        ("tenant" = Option<String>, Query, description = "Only of this tenant"),
+        ("source" = Option<String>, Query, description = "Only of leave from this source"),
+        ("leave" = Option<String>, Query, description = "Only of leave of this id"),
+        ("mailbox" = Option<String>, Query, description = "Only in this mailbox"),
+        ("state" = Option<String>, Query, description = "pending, waiting or parked"),
+        ("since" = Option<String>, Query, description = "Changed at or after (RFC 3339)"),
+        ("until" = Option<String>, Query, description = "Changed before (RFC 3339)"),
+    ),
+    responses(
+        (status = 202, description = "They are due now", body = Retried),
+        (status = 401, description = "No or bad credentials", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, description = "Wrong scope or tenant", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is invalid", body = ProblemDetails, content_type = "application/problem+json"),
+    ),
+    security(("token" = ["ops:write"]))
+)]
+pub(super) async fn retry_all(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<(StatusCode, Json<Retried>), Refusal> {
+    let caller = api.caller(&headers, Scope::OpsWrite)?;
+    let query = query::list(&uri, &caller)?;
+    try_again(&api, &caller, None, &query.filter).await
+}
+
+async fn try_again(
+    api: &Api,
+    caller: &Caller,
+    id: Option<Uuid>,
+    filter: &Filter,
+) -> Result<(StatusCode, Json<Retried>), Refusal> {
+    let retried = api.0.store.retry(id, filter, &caller.client.name).await?;
+    api.0.bell.ring_due();
+    Ok((StatusCode::ACCEPTED, Json(Retried { retried })))
+}
+
+/// A mapping that the caller may see; what it may not see is not there.
+async fn find(api: &Api, caller: &Caller, id: &str) -> Result<(MappingView, Vec<TimelineEntry>), Refusal> {
+    let unknown = Refusal::NotFound("There is no mapping of this id.");
+    let Ok(id) = Uuid::parse_str(id) else { return Err(unknown) };
+    let found = api.0.store.mapping(id).await?;
+    found.filter(|(mapping, _)| caller.require_tenant(&mapping.tenant).is_ok()).ok_or(unknown)
+}

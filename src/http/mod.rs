@@ -1,0 +1,168 @@
+//! The API: who may ask what, and how it is answered. Sees the domain and the store; never Graph, never the engine.
+
+mod auth;
+mod health;
+mod intake;
+mod leaves;
+mod mappings;
+mod observe;
+mod problem;
+mod query;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+pub use auth::{MintError, mint, sign};
+use auth::{Caller, Gate};
+use axum::{Router, extract::Request, http::HeaderMap, middleware, response::IntoResponse as _};
+use problem::Refusal;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::{
+    Modify, OpenApi as _,
+    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::{
+    clock::{Clock, Random},
+    config::Settings,
+    store::{Store, bell::Bell},
+    telemetry::Metrics,
+};
+
+/// What the API needs of the rest.
+#[derive(Debug, Clone)]
+pub struct Api(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    bell: Bell,
+    gate: Gate,
+    random: Arc<dyn Random>,
+    metrics: Metrics,
+    protect_metrics: bool,
+    request_timeout: Duration,
+    secret_expiries: BTreeMap<String, Option<jiff::civil::Date>>,
+    ready: watch::Receiver<bool>,
+    stop: CancellationToken,
+}
+
+impl Api {
+    /// An API for these settings. `ready` says whether the schema is up to date; at `stop` whoever waits is answered.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of the service, wired in one place")]
+    #[must_use]
+    pub fn new(
+        settings: &Settings,
+        store: Store,
+        bell: Bell,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        metrics: Metrics,
+        ready: watch::Receiver<bool>,
+        stop: CancellationToken,
+    ) -> Self {
+        let secret_expiries =
+            settings.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.microsoft.secret_expires)).collect();
+        Self(Arc::new(Inner {
+            store,
+            bell,
+            gate: Gate::new(settings, clock),
+            random,
+            metrics,
+            protect_metrics: settings.protect_metrics,
+            request_timeout: settings.http.request_timeout,
+            secret_expiries,
+            ready,
+            stop,
+        }))
+    }
+
+    /// All routes with everything around them.
+    pub fn router(self) -> Router {
+        let (router, document) = routes().split_for_parts();
+        router
+            .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+            .fallback(async || Refusal::NotFound("See /openapi.json for what there is."))
+            .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+            .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
+                // The panic hook has logged it; nothing of it goes out.
+                Refusal::Broken.into_response()
+            }))
+            .layer(middleware::from_fn_with_state(self.clone(), observe::observe))
+            .with_state(self)
+    }
+
+    /// The caller that a token names, with that scope.
+    fn caller(&self, headers: &HeaderMap, scope: crate::config::Scope) -> Result<Caller, Refusal> {
+        let caller = self.0.gate.by_token(headers)?;
+        caller.require(scope)?;
+        Ok(caller)
+    }
+}
+
+/// The contract as OpenAPI 3.1.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Api> {
+    let timed = OpenApiRouter::new()
+        .routes(routes!(leaves::get))
+        .routes(routes!(mappings::list))
+        .routes(routes!(mappings::get))
+        .routes(routes!(mappings::retry))
+        .routes(routes!(mappings::retry_all))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .layer(middleware::from_fn(limit_time));
+    // The intake times itself: `Prefer: wait` may take longer than a request otherwise may.
+    OpenApiRouter::with_openapi(Document::openapi()).routes(routes!(intake::post)).merge(timed)
+}
+
+/// Longer than the slowest statement that the store allows.
+const LONGEST: Duration = Duration::from_secs(25);
+
+async fn limit_time(request: Request, next: middleware::Next) -> axum::response::Response {
+    match tokio::time::timeout(LONGEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::Unavailable("It took too long. Try again.").into_response(),
+    }
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "leavebridge",
+        description = "Puts approved leave into people's Outlook calendars. Portals post webhooks to /leaves; operators \
+                       see at /mappings what was written where, what waits, and why.",
+        license(name = "Proprietary")
+    ),
+    modifiers(&Security),
+    components(schemas(problem::ProblemDetails))
+)]
+struct Document;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme(
+            "token",
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build()),
+        );
+        components.add_security_scheme(
+            "signature",
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                "webhook-signature",
+                "Standard Webhooks: with webhook-id and webhook-timestamp, HMAC-SHA256 of id.timestamp.body.",
+            ))),
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! Query strings: every parameter is known, and all that is wrong is named at once.
+
+use axum::http::Uri;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{auth::Caller, problem::Refusal};
+use crate::{
+    domain::problem::Problems,
+    store::views::{Filter, Position},
+};
+
+const STATES: [&str; 6] = ["pending", "waiting", "synced", "removed", "hidden", "parked"];
+const LONGEST_LIST: i64 = 500;
+const USUAL_LIST: i64 = 100;
+
+/// What a list of mappings is asked for.
+#[derive(Debug)]
+pub(super) struct ListQuery {
+    pub(super) filter: Filter,
+    pub(super) limit: i64,
+    pub(super) after: Option<Position>,
+}
+
+/// Reads the parameters of a list of mappings.
+pub(super) fn list(uri: &Uri, caller: &Caller) -> Result<ListQuery, Refusal> {
+    let mut query = ListQuery { filter: Filter::default(), limit: USUAL_LIST, after: None };
+    let mut tenant = None;
+    let mut problems = Problems::default();
+    for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        let text = Some(value.clone().into_owned());
+        match name.as_ref() {
+            "tenant" => tenant = text,
+            "source" => query.filter.source = text,
+            "leave" => query.filter.leave = text,
+            "mailbox" => query.filter.mailbox = Some(value.to_lowercase()),
+            "state" if STATES.contains(&value.as_ref()) => query.filter.state = text,
+            "state" => problems.add("state", format!("must be one of {}", STATES.join(", "))),
+            "since" => query.filter.since = moment("since", &value, &mut problems),
+            "until" => query.filter.until = moment("until", &value, &mut problems),
+            "limit" => match value.parse() {
+                Ok(limit) if (1..=LONGEST_LIST).contains(&limit) => query.limit = limit,
+                _ => problems.add("limit", format!("must be 1 to {LONGEST_LIST}")),
+            },
+            "cursor" => match position(&value) {
+                Some(position) => query.after = Some(position),
+                None => problems.add("cursor", "must be the next_cursor of an earlier answer"),
+            },
+            // Shown shortened and only if harmless: it is the caller's own text.
+            other => problems.add(other.chars().filter(char::is_ascii_alphanumeric).take(32).collect::<String>(), "is not a known parameter"),
+        }
+    }
+    let query = problems.or(query)?;
+    Ok(ListQuery { filter: Filter { tenants: Some(tenants(caller, tenant)?), ..query.filter }, ..query })
+}
+
+/// The tenants that the caller may see, or the one that it asks for.
+fn tenants(caller: &Caller, asked: Option<String>) -> Result<Vec<String>, Refusal> {
+    match asked {
+        Some(tenant) => caller.require_tenant(&tenant).map(|()| vec![tenant]),
+        None => Ok(caller.client.tenants.clone()),
+    }
+}
+
+fn moment(name: &str, text: &str, problems: &mut Problems) -> Option<Timestamp> {
+    text.parse()
+        .inspect_err(|_| problems.add(name, "must be an RFC 3339 time such as \"2026-11-22T09:30:00Z\""))
+        .ok()
+}
+
+/// A place in a list, opaque to callers.
+pub(super) fn cursor((at, id): Position) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}.{}", at.as_microsecond(), id.simple()))
+}
+
+fn position(cursor: &str) -> Option<Position> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (at, id) = text.split_once('.')?;
+    Some((Timestamp::from_microsecond(at.parse().ok()?).ok()?, Uuid::parse_str(id).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_leads_back_to_its_place_and_nonsense_leads_nowhere() {
+        let place = ("2026-11-22T01:30:00.123456Z".parse().unwrap(), Uuid::from_u128(7));
+        assert_eq!(position(&cursor(place)), Some(place));
+        for nonsense in ["", "x", "AAAA", "..", "%00"] {
+            assert_eq!(position(nonsense), None);
+        }
+    }
+}
