@@ -1,7 +1,19 @@
 //! leavebridge puts approved leave into people's Outlook calendars.
+//!
+//! Portals post webhooks; each is stored in PostgreSQL before it is answered; an engine brings every calendar to what the
+//! leave says, through Microsoft Graph. Data flows one way: receive ([`http`]) → store ([`store`]) → plan ([`domain`]) →
+//! Graph ([`graph`]) → settle ([`store`]).
+//!
+//! Who may use whom, which a test enforces: [`domain`] uses nothing; [`store`] and [`graph`] use the domain and not each
+//! other; [`sync`] uses all three; [`http`] sees domain and store only; [`app`] wires; [`cli`] is on top; the simulator
+//! stands apart and shares nothing but time and randomness.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod domain;
 pub mod graph;
 pub mod http;

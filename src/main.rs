@@ -1,3 +1,7 @@
 //! The `leavebridge` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    leavebridge::cli::main()
+}

@@ -113,7 +113,9 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
     let mut response = (status, Json(Receipt { outcome, leave, mappings })).into_response();
     if let Some(wait) = wait {
         let applied = HeaderValue::from_str(&format!("wait={}", wait.as_secs()));
-        response.headers_mut().extend(applied.map(|value| (header::HeaderName::from_static("preference-applied"), value)));
+        response
+            .headers_mut()
+            .extend(applied.map(|value| (header::HeaderName::from_static("preference-applied"), value)));
     }
     Ok(response)
 }

@@ -11,8 +11,8 @@ mod query;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-pub use auth::{MintError, mint, sign};
 use auth::{Caller, Gate};
+pub use auth::{MintError, mint, sign};
 use axum::{Router, extract::Request, http::HeaderMap, middleware, response::IntoResponse as _};
 use problem::Refusal;
 use tokio::sync::watch;

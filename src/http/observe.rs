@@ -25,7 +25,8 @@ pub(super) async fn observe(State(api): State<Api>, request: Request, next: Next
         .map_or_else(|| api.0.random.uuid().to_string(), str::to_owned);
     let method = request.method().clone();
     // axum's router has matched before its layers run.
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().into());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().into());
     let span = tracing::info_span!("request", request_id = %id, %method, route);
     let mut response = next.run(request).instrument(span.clone()).await;
     if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {

@@ -61,9 +61,7 @@ impl Refusal {
         let (status, word, title, detail) = match self {
             Self::NotJson(why) => (StatusCode::BAD_REQUEST, "not-json", "The body is not JSON", why.as_str()),
             Self::Unknown(why) => (StatusCode::UNAUTHORIZED, "unauthorized", "The caller is not known", *why),
-            Self::Forbidden(why) => {
-                (StatusCode::FORBIDDEN, "forbidden", "The caller may not do this", why.as_str())
-            }
+            Self::Forbidden(why) => (StatusCode::FORBIDDEN, "forbidden", "The caller may not do this", why.as_str()),
             Self::NotFound(what) => (StatusCode::NOT_FOUND, "not-found", "There is nothing here", *what),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -48,7 +48,10 @@ pub(super) fn list(uri: &Uri, caller: &Caller) -> Result<ListQuery, Refusal> {
                 None => problems.add("cursor", "must be the next_cursor of an earlier answer"),
             },
             // Shown shortened and only if harmless: it is the caller's own text.
-            other => problems.add(other.chars().filter(char::is_ascii_alphanumeric).take(32).collect::<String>(), "is not a known parameter"),
+            other => problems.add(
+                other.chars().filter(char::is_ascii_alphanumeric).take(32).collect::<String>(),
+                "is not a known parameter",
+            ),
         }
     }
     let query = problems.or(query)?;
@@ -64,9 +67,7 @@ fn tenants(caller: &Caller, asked: Option<String>) -> Result<Vec<String>, Refusa
 }
 
 fn moment(name: &str, text: &str, problems: &mut Problems) -> Option<Timestamp> {
-    text.parse()
-        .inspect_err(|_| problems.add(name, "must be an RFC 3339 time such as \"2026-11-22T09:30:00Z\""))
-        .ok()
+    text.parse().inspect_err(|_| problems.add(name, "must be an RFC 3339 time such as \"2026-11-22T09:30:00Z\"")).ok()
 }
 
 /// A place in a list, opaque to callers.

@@ -1,4 +1,7 @@
 //! leavebridge from outside: real HTTP, real PostgreSQL, and the simulator in Microsoft's place.
+#![cfg(feature = "demo")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod delivery;
 mod simulator;
+mod support;

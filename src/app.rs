@@ -1,0 +1,207 @@
+//! Wires everything together and runs it: the only module that sees all the others.
+//!
+//! The service answers before its database does: it listens at once, refuses webhooks with 503 until the schema is up to
+//! date, and begins to deliver then. A part that ends by itself takes the whole process down, so that an orchestrator
+//! starts it anew; half a service that looks healthy would be worse.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::migrate::MigrateError;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::{Clock, Random},
+    config::Settings,
+    graph::Graph,
+    http::Api,
+    outgoing::{self, OutgoingError},
+    store::{Store, StoreError, bell::Bell},
+    sync::{Engine, Tenant},
+    telemetry::Metrics,
+};
+
+/// From the wish to stop until the process leaves calls under way to whoever takes over.
+const PATIENCE: Duration = Duration::from_secs(26);
+/// How often to look for a database that is away at start.
+const DATABASE_AGAIN: Duration = Duration::from_millis(500);
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
+
+/// Why the service does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// No outgoing HTTPS.
+    #[error(transparent)]
+    Outgoing(#[from] OutgoingError),
+    /// The database URL cannot be used.
+    #[error("database.url cannot be used")]
+    Database(#[source] sqlx::Error),
+    /// The schema is not one that this program can bring up to date.
+    #[error("the database cannot be migrated")]
+    Migration(#[source] MigrateError),
+    /// A part of the service ended by itself.
+    #[error("{0} ended by itself; the log says why")]
+    Ended(&'static str),
+    /// Serving failed.
+    #[error("cannot serve")]
+    Serve(#[source] std::io::Error),
+}
+
+/// Runs the service on `listener` until `stop`.
+///
+/// # Errors
+/// When a part of it cannot start or ends by itself.
+pub async fn serve(
+    settings: &Settings,
+    listener: TcpListener,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    stop: CancellationToken,
+) -> Result<(), AppError> {
+    let store = Store::new(&settings.database.url, settings.database.max_connections).map_err(AppError::Database)?;
+    let bell = Bell::default();
+    let metrics = Metrics::default();
+    let (is_ready, ready) = watch::channel(false);
+    let engine = Arc::new(engine(settings, &store, &bell, &clock, &random, &metrics)?);
+    let api = Api::new(settings, store.clone(), bell.clone(), clock, random, metrics, ready, stop.clone());
+
+    let mut parts: JoinSet<Result<&'static str, AppError>> = JoinSet::new();
+    // The bell goes on until the engine has given its leases back, so that other replicas hear of them.
+    let hush = CancellationToken::new();
+    let listening = {
+        let stop = stop.clone();
+        axum::serve(listener, api.router()).with_graceful_shutdown(async move { stop.cancelled().await })
+    };
+    parts.spawn(async move { listening.await.map(|()| "the API").map_err(AppError::Serve) });
+    parts.spawn({
+        let (store, stop, migrate) = (store.clone(), stop.clone(), settings.database.migrate);
+        async move {
+            if !prepare(&store, migrate, &stop).await? {
+                return Ok("the preparation of the database");
+            }
+            is_ready.send_replace(true);
+            tracing::info!("ready");
+            tokio::join!(engine.run(stop.clone()), prune(&store, &stop));
+            Ok("the delivery engine")
+        }
+    });
+    let carrying = tokio::spawn({
+        let (bell, store, hush) = (bell.clone(), store.clone(), hush.clone());
+        async move { bell.carry(store, hush).await }
+    });
+
+    let ended = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        Some(part) = parts.join_next() => match part {
+            Ok(Ok(_)) if stop.is_cancelled() => Ok(()),
+            Ok(Ok(part)) => Err(AppError::Ended(part)),
+            Ok(Err(error)) => Err(error),
+            Err(_panicked) => Err(AppError::Ended("a part of the service")),
+        },
+    };
+    stop.cancel();
+    tracing::info!("stopping: finishing what is under way");
+    let finished = tokio::time::timeout(PATIENCE, async { while parts.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::warn!("some calls did not end in time; whoever takes over looks them up");
+        parts.abort_all();
+    }
+    hush.cancel();
+    let _ended = carrying.await;
+    let _closed = tokio::time::timeout(Duration::from_secs(1), store.close()).await;
+    tracing::info!("stopped");
+    ended
+}
+
+fn engine(
+    settings: &Settings,
+    store: &Store,
+    bell: &Bell,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+    metrics: &Metrics,
+) -> Result<Engine, AppError> {
+    let http = outgoing::client(settings.http.ca_file.as_deref(), settings.sync.call_timeout)?;
+    let tenants = settings
+        .tenants
+        .iter()
+        .map(|(name, tenant)| {
+            let graph = Graph::new(
+                http.clone(),
+                &tenant.microsoft,
+                settings.sync.call_timeout,
+                Arc::clone(clock),
+                Arc::clone(random),
+            );
+            (name.clone(), Tenant::new(graph, tenant.policy.clone()))
+        })
+        .collect();
+    Ok(Engine {
+        store: store.clone(),
+        bell: bell.clone(),
+        tenants,
+        settings: settings.sync.clone(),
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+        metrics: metrics.clone(),
+    })
+}
+
+/// Waits for the database and its schema, bringing it up to date if that is wished. `false` when stopped meanwhile.
+async fn prepare(store: &Store, migrate: bool, stop: &CancellationToken) -> Result<bool, AppError> {
+    let mut told = false;
+    loop {
+        let outcome = if migrate {
+            match store.migrate().await {
+                Ok(()) => Ok(true),
+                Err(MigrateError::Execute(error)) => StoreError::from(error).passing().map(|()| false),
+                Err(error) => Err(AppError::Migration(error)),
+            }
+        } else {
+            match store.is_ready().await {
+                Ok(ready) => Ok(ready),
+                Err(error) => error.passing().map(|()| false),
+            }
+        }?;
+        if outcome {
+            return Ok(true);
+        }
+        if !told {
+            tracing::warn!("the database is not ready yet; waiting for it");
+            told = true;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(false),
+            () = tokio::time::sleep(DATABASE_AGAIN) => {}
+        }
+    }
+}
+
+impl StoreError {
+    /// `Ok` when waiting may help.
+    fn passing(self) -> Result<(), AppError> {
+        match self {
+            Self::Unavailable(_) => Ok(()),
+            Self::Broken(error) => Err(AppError::Migration(MigrateError::Execute(error))),
+        }
+    }
+}
+
+async fn prune(store: &Store, stop: &CancellationToken) {
+    loop {
+        loop {
+            match store.prune().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "old delivery ids could not be forgotten; trying again in an hour");
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(PRUNE_EVERY) => {}
+        }
+    }
+}

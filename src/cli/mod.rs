@@ -1,0 +1,147 @@
+//! The command line: what to do, with which configuration, and how it ended.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0 good, 1 problems were found, 2 the usage
+//! or the configuration is wrong.
+
+mod check;
+#[cfg(feature = "demo")]
+mod playground;
+mod run;
+mod token;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::{self, Settings},
+    domain::problem::Problems,
+};
+
+/// Puts approved leave into people's Outlook calendars.
+#[derive(Debug, Parser)]
+#[command(name = "leavebridge", version, about)]
+struct Cli {
+    /// Configuration file; it goes over the built-in defaults.
+    #[arg(long, global = true, env = "LEAVEBRIDGE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Answer in JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the service (the default).
+    Serve,
+    /// Shows everything at work on this machine: a private PostgreSQL, a simulated Microsoft, the service, some leave.
+    #[cfg(feature = "demo")]
+    Demo(crate::demo::Options),
+    /// Runs the simulated Microsoft alone, to build and test a portal against.
+    #[cfg(feature = "demo")]
+    Simulate(playground::Simulate),
+    /// Makes a token for a client.
+    Token(token::Token),
+    /// Brings the database's schema up to date.
+    Migrate,
+    /// Checks the configuration and names everything that is wrong with it.
+    CheckConfig,
+    /// Asks the service that runs here how it is; for a container's health check.
+    Healthcheck(check::Healthcheck),
+    /// Prints the API's contract as OpenAPI 3.1.
+    Openapi,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Good,
+    Problems,
+    Usage,
+}
+
+/// Runs the command that this process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are printed the same way, and are no error.
+            let _printed = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::from(error).context("cannot start")),
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(Ended::Good) => ExitCode::SUCCESS,
+        Ok(Ended::Problems) => ExitCode::from(1),
+        Ok(Ended::Usage) => ExitCode::from(2),
+        Err(error) => match error.downcast_ref::<Problems>() {
+            Some(problems) => {
+                say(&format!("The configuration is not right:\n{problems}"));
+                ExitCode::from(2)
+            }
+            None => failed(&error),
+        },
+    }
+}
+
+impl Cli {
+    async fn run(self) -> anyhow::Result<Ended> {
+        match &self.command {
+            None | Some(Command::Serve) => run::serve(&self.settings()?).await,
+            #[cfg(feature = "demo")]
+            Some(Command::Demo(options)) => playground::demo(options).await,
+            #[cfg(feature = "demo")]
+            Some(Command::Simulate(simulate)) => simulate.run().await,
+            Some(Command::Token(token)) => token.run(&self.settings()?, self.json),
+            Some(Command::Migrate) => run::migrate(&self.settings()?, self.json).await,
+            Some(Command::CheckConfig) => check::config(self.load(), self.json),
+            Some(Command::Healthcheck(healthcheck)) => healthcheck.run(self.settings().ok().as_ref(), self.json).await,
+            Some(Command::Openapi) => {
+                print(&crate::http::openapi().to_pretty_json()?)?;
+                Ok(Ended::Good)
+            }
+        }
+    }
+
+    fn load(&self) -> Result<Settings, Problems> {
+        config::load(self.config.as_deref(), &environment())
+    }
+
+    fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(self.load()?)
+    }
+}
+
+/// The environment, without what is not text.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    say(&format!("leavebridge: {error:#}"));
+    ExitCode::from(1)
+}
+
+/// A line for people.
+#[expect(clippy::print_stderr, reason = "the command line's own voice")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// A result. A reader that has gone (`| head`) is no error.
+fn print(text: &str) -> std::io::Result<()> {
+    use std::io::{ErrorKind, Write as _};
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}

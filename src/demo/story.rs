@@ -1,0 +1,242 @@
+//! The story that the demonstration tells, and the check that it came true in the calendars and in `/mappings`.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::{
+    portal::Portal,
+    scene::{PEOPLE, Scene, print},
+};
+use crate::config::Settings;
+
+const UNKNOWN: &str = "new.joiner@contoso.com";
+/// Longer than a service takes to start.
+const READY_WITHIN: u32 = 300;
+
+/// What should be in one person's calendar: first moment, end, whole days, how it shows.
+type Event = (String, String, bool, &'static str);
+
+/// Tells the story. `true` when everything came true.
+pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> anyhow::Result<bool> {
+    for (address, name, time_zone) in PEOPLE {
+        let person = json!({"address": address, "name": name, "time_zone": time_zone});
+        let answer = http.post(format!("{}/_sim/users", scene.microsoft)).json(&person).send().await?;
+        ensure!(answer.status().is_success(), "the simulator does not take {name}: {}", answer.text().await?);
+    }
+    ready(scene, http).await?;
+    print(&format!(
+        "leavebridge runs at {}, the simulated Microsoft at {}.\nIt is the week of {}.\n",
+        scene.api, scene.microsoft, scene.monday
+    ));
+    let ess = Portal { http, api: &scene.api, secret: &scene.ess_secret, name: "ess" };
+    let backstage = Portal { http, api: &scene.api, secret: &scene.backstage_secret, name: "backstage" };
+    let day = |n: i32| scene.day(n).to_string();
+    // Each webhook happened a second after the one before.
+    let at = |n: i64| scene.now - SignedDuration::from_secs(60 - n);
+    let [amy, ben, carla, dev] = PEOPLE.map(|(address, ..)| json!({"email": address}));
+
+    let acts: [(&str, &Portal<'_>, &str, Timestamp, Value); 9] = [
+        (
+            "Amy files three days of leave in ESS",
+            &ess,
+            "leave.created",
+            at(1),
+            json!({"id": "LA-1001", "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(2),
+                   "time_zone": "Asia/Hong_Kong", "reason": "this is nobody's business"}),
+        ),
+        (
+            "HR adds a day for Ben in Backstage",
+            &backstage,
+            "leave.created",
+            at(2),
+            json!({"id": "BS-77", "staff": ben, "leave_type": "SICK", "start": day(1), "end": day(1),
+                   "time_zone": "Europe/London"}),
+        ),
+        (
+            "Carla asks for two days; nobody has decided yet",
+            &ess,
+            "leave.created",
+            at(3),
+            json!({"id": "LA-1002", "staff": carla, "status": "pending", "start": day(3), "end": day(4),
+                   "time_zone": "Europe/Rome"}),
+        ),
+        (
+            "Dev takes Friday afternoon off",
+            &ess,
+            "leave.created",
+            at(4),
+            json!({"id": "LA-1003", "staff": dev, "start": day(4), "end": day(4), "start_session": "pm",
+                   "time_zone": "Asia/Kolkata"}),
+        ),
+        (
+            "Amy adds a fourth day",
+            &ess,
+            "leave.updated",
+            at(5),
+            json!({"id": "LA-1001", "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(3),
+                   "time_zone": "Asia/Hong_Kong"}),
+        ),
+        (
+            "HR adds two days for Dev",
+            &backstage,
+            "leave.created",
+            at(6),
+            json!({"id": "BS-78", "staff": dev, "start": day(0), "end": day(1), "time_zone": "Asia/Kolkata"}),
+        ),
+        ("and cancels them again", &backstage, "leave.cancelled", at(7), json!({"id": "BS-78"})),
+        (
+            "The same old request comes again, late: nothing happens",
+            &backstage,
+            "leave.created",
+            at(6),
+            json!({"id": "BS-78", "staff": dev, "start": day(0), "end": day(1), "time_zone": "Asia/Kolkata"}),
+        ),
+        (
+            "ESS files a leave for somebody who has no mailbox yet",
+            &ess,
+            "leave.created",
+            at(8),
+            json!({"id": "LA-1004", "staff": {"email": UNKNOWN}, "start": day(0), "end": day(0)}),
+        ),
+    ];
+    for (what, portal, kind, at, data) in acts {
+        let answer = portal.post(kind, at, data).await.context(what)?;
+        print(&format!("{what}\n    → {}", fate(&answer)));
+    }
+    let right = calendars(scene, http).await? & mappings(scene, http, settings).await? & score(scene, http).await?;
+    print(if right { "\nEvery event is right." } else { "\nSomething is not as it should be." });
+    Ok(right)
+}
+
+async fn ready(scene: &Scene, http: &Client) -> anyhow::Result<()> {
+    for _ in 0..READY_WITHIN {
+        let answer = http.get(format!("{}/health/ready", scene.api)).send().await;
+        if answer.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("the service does not become ready; DATABASE_URL, if set, must lead to a database that answers")
+}
+
+/// How a leave stands, in a line.
+fn fate(answer: &Value) -> String {
+    let states = answer["leave"]["mappings"].as_array().into_iter().flatten().map(|mapping| {
+        let state = match mapping["state"].as_str().unwrap_or_default() {
+            "synced" => "in Outlook ✓".to_owned(),
+            "removed" => "no event in Outlook ✓".to_owned(),
+            state => format!("{state} ({})", mapping["reason"].as_str().unwrap_or("under way")),
+        };
+        format!("{}: {state}", mapping["mailbox"].as_str().unwrap_or_default())
+    });
+    let states: Vec<_> = states.collect();
+    format!("{}, {}", answer["outcome"].as_str().unwrap_or_default(), states.join(", "))
+}
+
+/// Compares what is in the calendars with what the story says should be there.
+async fn calendars(scene: &Scene, http: &Client) -> anyhow::Result<bool> {
+    let day = |n: i32| format!("{}T00:00:00", scene.day(n));
+    let friday_at = |hour: u8| format!("{}T{hour:02}:00:00", scene.day(4));
+    let expected: [(&str, Vec<Event>); 4] = [
+        (PEOPLE[0].0, vec![(day(0), day(4), true, "oof")]),
+        (PEOPLE[1].0, vec![(day(1), day(2), true, "oof")]),
+        (PEOPLE[2].0, vec![(day(3), day(5), true, "tentative")]),
+        (PEOPLE[3].0, vec![(friday_at(13), friday_at(18), false, "oof")]),
+    ];
+    let mut all_right = true;
+    print("\nIn the calendars:");
+    for (address, wanted) in expected {
+        let url = format!("{}/_sim/users/{address}/events", scene.microsoft);
+        let events: Vec<Value> = http.get(url).send().await?.json().await?;
+        let live: Vec<&Value> = events.iter().filter(|event| event["deleted"] != true).collect();
+        let right = live.len() == wanted.len() && live.iter().zip(&wanted).all(|(event, wanted)| is(event, wanted));
+        all_right &= right;
+        for event in live {
+            print(&format!("    {} {address}: {}", mark(right), describe(event)));
+        }
+        if !right {
+            print(&format!("    ✗ {address} should have {wanted:?}"));
+        }
+    }
+    Ok(all_right)
+}
+
+fn is(event: &Value, (start, end, all_day, show_as): &Event) -> bool {
+    let begins = |field: &str, with: &str| event[field]["dateTime"].as_str().is_some_and(|at| at.starts_with(with));
+    begins("start", start)
+        && begins("end", end)
+        && event["isAllDay"] == *all_day
+        && event["showAs"] == *show_as
+        && event["sensitivity"] == "private"
+        && event["subject"] == "Out of office"
+        && !event.to_string().contains("nobody's business")
+        && !event.to_string().contains("SICK")
+}
+
+fn describe(event: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let at = |field: &str| text(&event[field]["dateTime"]).chars().take(16).collect::<String>();
+    let (all_day, zone) = (event["isAllDay"] == true, text(&event["start"]["timeZone"]));
+    let when = if all_day {
+        format!("whole days from {} until before {}", &at("start")[..10], &at("end")[..10])
+    } else {
+        format!("{} – {}", at("start").replace('T', " "), at("end").replace('T', " "))
+    };
+    format!("{}, {when} ({zone}), {}, {}", text(&event["subject"]), text(&event["showAs"]), text(&event["sensitivity"]))
+}
+
+/// Compares what `/mappings` says with what the story says.
+async fn mappings(scene: &Scene, http: &Client, settings: &Settings) -> anyhow::Result<bool> {
+    let url = format!("{}/mappings", scene.api);
+    let answer: Value = http.get(url).bearer_auth(scene.token(settings, "ops")?).send().await?.json().await?;
+    let mut all_right = true;
+    print("\nWhat /mappings says:");
+    for (leave, state, reason) in [
+        ("LA-1001", "synced", None),
+        ("BS-77", "synced", None),
+        ("LA-1002", "synced", None),
+        ("LA-1003", "synced", None),
+        ("BS-78", "removed", None),
+        ("LA-1004", "waiting", Some("mailbox-missing")),
+    ] {
+        let found: Vec<&Value> = answer["mappings"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|mapping| mapping["leave_id"] == leave)
+            .collect();
+        let right = matches!(found.as_slice(), [one] if one["state"] == state && one["reason"].as_str() == reason);
+        all_right &= right;
+        for mapping in found {
+            let reason = mapping["reason"].as_str().map_or_else(String::new, |reason| format!(", {reason}"));
+            let (mailbox, state) = (&mapping["mailbox"], &mapping["state"]);
+            let [mailbox, state] = [mailbox, state].map(|value| value.as_str().unwrap_or_default());
+            print(&format!("    {} {leave} for {mailbox}: {state}{reason}", mark(right)));
+            if let Some(detail) = mapping["detail"].as_str() {
+                print(&format!("      {detail}"));
+            }
+        }
+    }
+    Ok(all_right)
+}
+
+/// What the simulated Microsoft noticed about our manners.
+async fn score(scene: &Scene, http: &Client) -> anyhow::Result<bool> {
+    let score: Value = http.get(format!("{}/_sim/score", scene.microsoft)).send().await?.json().await?;
+    let right = ["limit_violations", "retry_after_violations", "duplicates"].iter().all(|figure| score[figure] == 0);
+    print(&format!(
+        "\n    {} {} requests to Microsoft, at most {} at once per mailbox; no limit overrun, no duplicate",
+        mark(right),
+        score["requests"],
+        score["max_in_flight_per_mailbox"]
+    ));
+    Ok(right)
+}
+
+const fn mark(right: bool) -> &'static str {
+    if right { "✓" } else { "✗" }
+}

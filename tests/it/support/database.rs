@@ -1,0 +1,123 @@
+//! A database of its own for every test, on one private PostgreSQL per run (or on the server that `DATABASE_URL` names).
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jiff::Timestamp;
+use leavebridge::{demo::postgres::PrivatePostgres, store::Store};
+use secrecy::SecretString;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+use tokio::sync::OnceCell;
+
+static SERVER: OnceCell<Server> = OnceCell::const_new();
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+struct Server {
+    /// Kept for the whole run; its watchdog ends it with this process.
+    private: Option<PrivatePostgres>,
+    given: Option<String>,
+    template: String,
+}
+
+/// One test's database.
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    pub(crate) url: String,
+}
+
+impl Database {
+    /// A migrated, empty database in which it is `now`.
+    pub(crate) async fn new(now: Timestamp) -> Self {
+        let server = SERVER.get_or_init(Server::start).await;
+        let name = format!("it_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut connection = server.connect("postgres").await;
+        execute(&mut connection, &format!("CREATE DATABASE {name} TEMPLATE {}", server.template)).await;
+        connection.close().await.unwrap();
+        let database = Self { url: server.url(&name) };
+        database.set_time(now).await;
+        database
+    }
+
+    /// Sets PostgreSQL's idea of the time, and rings for everybody to look.
+    pub(crate) async fn set_time(&self, now: Timestamp) {
+        let sql = format!(
+            "CREATE OR REPLACE FUNCTION leavebridge_now() RETURNS timestamptz LANGUAGE sql STABLE
+             AS $$ SELECT timestamptz '{now}' $$"
+        );
+        self.execute(&sql).await;
+        self.execute("SELECT pg_notify('leavebridge_due', '')").await;
+    }
+
+    /// Runs a statement.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let mut connection = self.connect().await;
+        execute(&mut connection, sql).await;
+        connection.close().await.unwrap();
+    }
+
+    /// The one number that a query gives.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let mut connection = self.connect().await;
+        let number = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        number
+    }
+
+    /// Everything in every table, as text.
+    pub(crate) async fn dump(&self) -> String {
+        let mut connection = self.connect().await;
+        let mut dump = String::new();
+        for table in ["leaves", "mailboxes", "mappings", "received", "timeline", "tenants_state"] {
+            let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT t::text FROM {table} t")))
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+            dump.push_str(&rows.join("\n"));
+        }
+        connection.close().await.unwrap();
+        dump
+    }
+
+    async fn connect(&self) -> PgConnection {
+        self.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap()
+    }
+}
+
+impl Server {
+    async fn start() -> Self {
+        let environment: Vec<(String, String)> = std::env::vars().collect();
+        let given = std::env::var("DATABASE_URL").ok();
+        let private = match given {
+            Some(_) => None,
+            None => Some(PrivatePostgres::start(&environment).await.unwrap()),
+        };
+        let template = format!("it_{}_template", std::process::id());
+        let server = Self { private, given, template };
+        let mut connection = server.connect("postgres").await;
+        execute(&mut connection, &format!("CREATE DATABASE {}", server.template)).await;
+        connection.close().await.unwrap();
+        let store = Store::new(&SecretString::from(server.url(&server.template)), 1).unwrap();
+        store.migrate().await.unwrap();
+        store.close().await;
+        server
+    }
+
+    fn url(&self, database: &str) -> String {
+        match (&self.private, &self.given) {
+            (Some(private), _) => private.url(database),
+            (None, Some(given)) => {
+                let mut url: url::Url = given.parse().unwrap();
+                url.set_path(database);
+                url.into()
+            }
+            (None, None) => unreachable!("a server is given or private"),
+        }
+    }
+
+    async fn connect(&self, database: &str) -> PgConnection {
+        self.url(database).parse::<PgConnectOptions>().unwrap().connect().await.unwrap()
+    }
+}
+
+async fn execute(connection: &mut PgConnection, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.unwrap();
+}

@@ -1,0 +1,98 @@
+//! The simulated Microsoft of one test, through its control plane.
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use leavebridge::{
+    clock::{ManualClock, SeededRandom},
+    outgoing,
+    simulator::Simulator,
+};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{AMY, BEN, answer};
+
+/// A simulated Microsoft that ends with its last handle.
+#[derive(Debug, Clone)]
+pub(crate) struct Microsoft {
+    pub(crate) url: String,
+    client: Client,
+    _stop: Arc<DropGuard>,
+}
+
+impl Microsoft {
+    pub(crate) async fn new(clock: &ManualClock) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let simulator = Simulator::new(Arc::new(clock.clone()), Arc::new(SeededRandom::new(5)));
+        tokio::spawn(simulator.serve(listener, stop.clone()));
+        let client = outgoing::client(None, Duration::from_secs(60)).unwrap();
+        let microsoft = Self { url, client, _stop: Arc::new(stop.drop_guard()) };
+        microsoft.person(json!({"address": AMY, "name": "Amy Chan", "time_zone": "Asia/Hong_Kong"})).await;
+        microsoft.person(json!({"address": BEN, "name": "Ben Okafor", "time_zone": "Europe/London"})).await;
+        microsoft
+    }
+
+    /// Calls the control plane and insists on success.
+    pub(crate) async fn control(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+        let mut request = self.client.request(method, format!("{}/_sim/{path}", self.url));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = answer(request).await;
+        assert!((200..300).contains(&answer.status), "{path}: {answer:?}");
+        answer.body
+    }
+
+    pub(crate) async fn person(&self, person: Value) {
+        self.control(Method::POST, "users", Some(&person)).await;
+    }
+
+    /// Everything that was ever in a calendar, deleted events included.
+    pub(crate) async fn stored_events(&self, address: &str) -> Vec<Value> {
+        let events = self.control(Method::GET, &format!("users/{address}/events"), None).await;
+        events.as_array().unwrap().clone()
+    }
+
+    /// What is in a calendar now.
+    pub(crate) async fn events(&self, address: &str) -> Vec<Value> {
+        let mut events = self.stored_events(address).await;
+        events.retain(|event| event["deleted"] != true);
+        events
+    }
+
+    /// Scripts faults; see the simulator.
+    pub(crate) async fn faults(&self, rules: Value) {
+        self.control(Method::POST, "faults", Some(&rules)).await;
+    }
+
+    pub(crate) async fn clear_faults(&self) {
+        self.control(Method::DELETE, "faults", None).await;
+    }
+
+    pub(crate) async fn settings(&self, settings: Value) {
+        self.control(Method::POST, "settings", Some(&settings)).await;
+    }
+
+    /// The requests to Graph so far, as `METHOD status`, tokens left out.
+    pub(crate) async fn calls(&self) -> Vec<String> {
+        let journal = self.control(Method::GET, "requests?after=0", None).await;
+        let entries = journal.as_array().unwrap().iter();
+        entries
+            .filter(|entry| entry["path"].as_str().is_some_and(|path| path.starts_with("/v1.0")))
+            .map(|entry| format!("{} {}", entry["method"].as_str().unwrap(), entry["status"]))
+            .collect()
+    }
+
+    /// The whole journal.
+    pub(crate) async fn journal(&self) -> Vec<Value> {
+        self.control(Method::GET, "requests?after=0", None).await.as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn score(&self) -> Value {
+        self.control(Method::GET, "score", None).await
+    }
+}

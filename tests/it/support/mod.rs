@@ -1,0 +1,258 @@
+//! A whole leavebridge for one test: its own database, its own simulated Microsoft, its own clock, free ports.
+//!
+//! Time stands still until [`TestApp::advance`] moves it, for the service, the simulator and PostgreSQL alike. Nothing
+//! sleeps: [`until`] waits for a level to be reached, looks often and gives up very late.
+
+pub(crate) mod database;
+pub(crate) mod microsoft;
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use leavebridge::{
+    app,
+    clock::{Clock as _, ManualClock, SeededRandom},
+    config::{self, Settings},
+    http, outgoing,
+};
+use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use self::{database::Database, microsoft::Microsoft};
+
+pub(crate) const AMY: &str = "amy.chan@contoso.com";
+pub(crate) const BEN: &str = "ben.okafor@contoso.com";
+pub(crate) const ESS_SECRET: &str = "whsec_ZXNzLXNlY3JldC1mb3ItdGVzdHMtb25seS0wMDE=";
+pub(crate) const ESS_NEXT_SECRET: &str = "whsec_ZXNzLXNlY3JldC1mb3ItdGVzdHMtb25seS0wMDI=";
+pub(crate) const BACKSTAGE_SECRET: &str = "whsec_YmFja3N0YWdlLXNlY3JldC1mb3ItdGVzdHMtMDE=";
+pub(crate) const SIGNING_KEY: &str = "a-signing-key-that-is-for-tests-only-000001";
+const START: &str = "2026-11-22T01:30:00Z";
+
+/// A running service and everything around it.
+pub(crate) struct TestApp {
+    pub(crate) url: String,
+    pub(crate) client: Client,
+    pub(crate) clock: ManualClock,
+    pub(crate) microsoft: Microsoft,
+    pub(crate) database: Database,
+    pub(crate) settings: Settings,
+    stop: CancellationToken,
+    serving: Option<JoinHandle<Result<(), app::AppError>>>,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl TestApp {
+    /// A service that is ready, with Amy and Ben in its Microsoft.
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with further configuration: `("SYNC__PER_MAILBOX", "1")`.
+    pub(crate) async fn with(further: &[(&str, &str)]) -> Self {
+        let clock = ManualClock::at(START.parse().unwrap());
+        let database = Database::new(clock.now()).await;
+        let microsoft = Microsoft::new(&clock).await;
+        Self::on(database, microsoft, clock, further).await
+    }
+
+    /// One more replica on the same database and Microsoft.
+    pub(crate) async fn replica(&self) -> Self {
+        Self::on(self.database.clone(), self.microsoft.clone(), self.clock.clone(), &[]).await
+    }
+
+    async fn on(database: Database, microsoft: Microsoft, clock: ManualClock, further: &[(&str, &str)]) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let settings = config::load(None, &configuration(&database.url, &microsoft.url, further)).unwrap();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn({
+            let (settings, clock, stop) = (settings.clone(), clock.clone(), stop.clone());
+            async move { app::serve(&settings, listener, Arc::new(clock), Arc::new(SeededRandom::new(11)), stop).await }
+        });
+        let client = outgoing::client(None, Duration::from_secs(60)).unwrap();
+        let app = Self { url, client, clock, microsoft, database, settings, stop, serving: Some(serving) };
+        until("the service is ready", async || app.get("/health/ready", None).await.status == 200).await;
+        app
+    }
+
+    /// A token for a client with all its scopes, good for an hour.
+    pub(crate) fn token(&self, client: &str) -> String {
+        let scopes = self.settings.clients[client].scopes.clone();
+        http::mint(&self.settings.auth, client, &scopes, self.clock.now(), SignedDuration::from_hours(1)).unwrap()
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Asks as that client.
+    pub(crate) async fn get(&self, path: &str, client: Option<&str>) -> Answer {
+        let mut request = self.request(Method::GET, path);
+        if let Some(client) = client {
+            request = request.bearer_auth(self.token(client));
+        }
+        answer(request).await
+    }
+
+    /// Posts a webhook with that client's token.
+    pub(crate) async fn post(&self, client: &str, body: &Value) -> Answer {
+        answer(self.request(Method::POST, "/leaves").bearer_auth(self.token(client)).json(body)).await
+    }
+
+    /// Posts a webhook and waits until its mappings are settled (or 30 s are over, which no test should need).
+    pub(crate) async fn deliver(&self, client: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, "/leaves").bearer_auth(self.token(client)).header("prefer", "wait=30");
+        answer(request.json(body)).await
+    }
+
+    /// All mappings, newest change first.
+    pub(crate) async fn mappings(&self) -> Vec<Value> {
+        let answer = self.get("/mappings", Some("ops")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["mappings"].as_array().unwrap().clone()
+    }
+
+    /// The only mapping of that leave.
+    pub(crate) async fn mapping(&self, leave: &str) -> Value {
+        let answer = self.get(&format!("/mappings?leave={leave}"), Some("ops")).await;
+        let mappings = answer.body["mappings"].as_array().unwrap();
+        assert_eq!(mappings.len(), 1, "{answer:?}");
+        mappings[0].clone()
+    }
+
+    /// Waits until the only mapping of that leave is in that state, and gives it.
+    pub(crate) async fn mapping_in(&self, leave: &str, state: &str) -> Value {
+        let what = format!("{leave} is {state}");
+        until(&what, async || self.mapping(leave).await["state"] == state).await;
+        self.mapping(leave).await
+    }
+
+    /// Lets time pass for everybody, and lets the engine look.
+    pub(crate) async fn advance(&self, by: SignedDuration) {
+        self.clock.advance(by);
+        self.database.set_time(self.clock.now()).await;
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Stops it as SIGTERM does, and waits for the end.
+    pub(crate) async fn stop(&mut self) {
+        self.stop.cancel();
+        if let Some(serving) = self.serving.take() {
+            serving.await.unwrap().unwrap();
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// What a test's service is told: tenants `default` and `acme`, clients `ess`, `backstage`, `ops`, and `group`, which
+/// speaks for both tenants.
+pub(crate) fn configuration(database: &str, microsoft: &str, further: &[(&str, &str)]) -> Vec<(String, String)> {
+    use leavebridge::simulator::Simulator;
+    let ess_secrets = format!("{ESS_SECRET},{ESS_NEXT_SECRET}");
+    let mut all = vec![
+        ("DATABASE__URL", database),
+        ("DATABASE__MAX_CONNECTIONS", "6"),
+        ("HTTP__LISTEN", "127.0.0.1:0"),
+        ("LOG__FILTER", "error"),
+        ("AUTH__KEYS__MAIN__SECRET", SIGNING_KEY),
+        ("POLICY__TIME_ZONE", "Europe/London"),
+        ("CLIENTS__ESS__SOURCE", "ess"),
+        ("CLIENTS__ESS__TENANTS", "default"),
+        ("CLIENTS__ESS__SCOPES", "leaves:write leaves:read"),
+        ("CLIENTS__ESS__WEBHOOK_SECRETS", ess_secrets.as_str()),
+        ("CLIENTS__BACKSTAGE__SOURCE", "backstage"),
+        ("CLIENTS__BACKSTAGE__TENANTS", "default"),
+        ("CLIENTS__BACKSTAGE__SCOPES", "leaves:write leaves:read"),
+        ("CLIENTS__BACKSTAGE__WEBHOOK_SECRETS", BACKSTAGE_SECRET),
+        ("CLIENTS__GROUP__SOURCE", "group"),
+        ("CLIENTS__GROUP__TENANTS", "*"),
+        ("CLIENTS__GROUP__SCOPES", "leaves:write leaves:read"),
+        ("CLIENTS__OPS__TENANTS", "default"),
+        ("CLIENTS__OPS__SCOPES", "ops:read ops:write"),
+        ("TENANTS__DEFAULT__MICROSOFT__CLOUD", "custom"),
+        ("TENANTS__DEFAULT__MICROSOFT__AUTHORITY", microsoft),
+        ("TENANTS__DEFAULT__MICROSOFT__GRAPH", microsoft),
+        ("TENANTS__DEFAULT__MICROSOFT__DIRECTORY_ID", Simulator::DIRECTORY_ID),
+        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_ID", Simulator::CLIENT_ID),
+        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_SECRET", Simulator::CLIENT_SECRET),
+        ("TENANTS__ACME__MICROSOFT__CLOUD", "custom"),
+        ("TENANTS__ACME__MICROSOFT__AUTHORITY", microsoft),
+        ("TENANTS__ACME__MICROSOFT__GRAPH", microsoft),
+        ("TENANTS__ACME__MICROSOFT__DIRECTORY_ID", Simulator::DIRECTORY_ID),
+        ("TENANTS__ACME__MICROSOFT__CLIENT_ID", Simulator::CLIENT_ID),
+        ("TENANTS__ACME__MICROSOFT__CLIENT_SECRET", Simulator::CLIENT_SECRET),
+    ];
+    all.retain(|(name, _)| further.iter().all(|(other, _)| other != name));
+    all.extend(further);
+    all.into_iter().map(|(name, value)| (format!("LEAVEBRIDGE__{name}"), value.to_owned())).collect()
+}
+
+/// Sends a request and reads the answer.
+pub(crate) async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Answer { status, headers, body }
+}
+
+/// Waits until something holds. Late, so that it fails only when it never will.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..4_000 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never: {what}");
+}
+
+/// A webhook about a whole day of Amy's, 2026-12-21, approved; change it as needed.
+pub(crate) fn leave(id: &str) -> Value {
+    json!({
+        "type": "leave.created",
+        "timestamp": "2026-11-22T01:00:00Z",
+        "data": {
+            "id": id, "staff": {"email": AMY, "employee_id": "10042", "name": "Amy Chan"}, "leave_type": "ANNUAL",
+            "start": "2026-12-21", "end": "2026-12-21", "time_zone": "Asia/Hong_Kong", "reason": "family trip",
+        }
+    })
+}
+
+/// The same as an `updated` that happened `minutes` after the first, with these fields of `data` changed.
+pub(crate) fn updated(id: &str, minutes: i64, changes: &Value) -> Value {
+    let mut body = leave(id);
+    body["type"] = json!("leave.updated");
+    body["timestamp"] = json!(at(minutes));
+    for (name, value) in changes.as_object().unwrap() {
+        body["data"][name] = value.clone();
+    }
+    body
+}
+
+/// A cancellation that happened `minutes` after the first webhook.
+pub(crate) fn cancelled(id: &str, minutes: i64) -> Value {
+    json!({"type": "leave.cancelled", "timestamp": at(minutes), "data": {"id": id}})
+}
+
+/// That many minutes after the first webhook happened.
+pub(crate) fn at(minutes: i64) -> Timestamp {
+    "2026-11-22T01:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minutes)
+}
