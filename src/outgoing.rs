@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use reqwest::{Certificate, Client, redirect::Policy};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]

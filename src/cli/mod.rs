@@ -50,7 +50,7 @@ enum Command {
     CheckConfig,
     /// Asks the service that runs here how it is; for a container's health check.
     Healthcheck(check::Healthcheck),
-    /// Prints the API's contract as OpenAPI 3.1.
+    /// Prints the API's contract, an `OpenAPI` 3.1 document.
     Openapi,
 }
 

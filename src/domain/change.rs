@@ -92,12 +92,12 @@ fn read(body: &Value, now: Timestamp, problems: &mut Problems) -> Option<Change>
     {
         data.problem("time_zone", NO_OUTLOOK_ZONE);
     }
-    let staff = data.object("staff").and_then(|object| staff_of(object, problems));
+    let staff = data.object("staff").map(|object| staff_of(object, problems));
     let leave = Leave { staff: staff?, leave_type, span: span?, time_zone, department };
     Some(Change { tenant, id: id?, at: at?, status: status.unwrap_or(Status::Approved), leave: Some(leave) })
 }
 
-fn staff_of(object: &Map<String, Value>, problems: &mut Problems) -> Option<Staff> {
+fn staff_of(object: &Map<String, Value>, problems: &mut Problems) -> Staff {
     let mut staff = Fields { object, prefix: "data.staff.", problems };
     let before = staff.problems.iter().count();
     let email = staff.optional("email", email);
@@ -110,7 +110,7 @@ fn staff_of(object: &Map<String, Value>, problems: &mut Problems) -> Option<Staf
     if email.is_none() && entra_id.is_none() && staff.problems.iter().count() == before {
         staff.problem("email", "is missing: email or entra_id says whose calendar it is");
     }
-    Some(Staff { email, entra_id, employee_id, name })
+    Staff { email, entra_id, employee_id, name }
 }
 
 fn email(address: &str) -> Result<String, String> {

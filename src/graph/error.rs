@@ -52,7 +52,7 @@ pub struct GraphError {
     /// Microsoft's words. For people who may see the mapping; not for logs: they may name the mailbox.
     pub message: String,
     /// The ids of the call, when there was one.
-    pub trail: Option<Trail>,
+    pub trail: Option<Box<Trail>>,
     /// The event that a refused create had already made.
     pub existing_event: Option<String>,
 }
@@ -69,7 +69,7 @@ impl GraphError {
     }
 
     pub(super) fn on(mut self, trail: Trail) -> Self {
-        self.trail = Some(trail);
+        self.trail = Some(Box::new(trail));
         self
     }
 

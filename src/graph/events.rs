@@ -98,7 +98,7 @@ impl Graph {
     pub async fn remove(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Trail, GraphError> {
         match self.call(Method::DELETE, self.url(&mailbox, &["events", event_id]), None).await {
             Ok(Answer { trail, .. }) => Ok(trail),
-            Err(GraphError { failure: Failure::EventGone, trail: Some(trail), .. }) => Ok(trail),
+            Err(GraphError { failure: Failure::EventGone, trail: Some(trail), .. }) => Ok(*trail),
             Err(error) => Err(error),
         }
     }

@@ -143,8 +143,8 @@ impl Graph {
     fn url(&self, mailbox: &Mailbox<'_>, rest: &[&str]) -> Url {
         let mut url = self.root.clone();
         let base = self.root.path().trim_end_matches('/');
-        let rest: String = rest.iter().map(|segment| format!("/{}", wire::segment(segment))).collect();
-        url.set_path(&format!("{base}/v1.0/users{}{rest}", wire::user(mailbox.key())));
+        let rest = rest.iter().map(|segment| wire::segment(segment)).collect::<Vec<_>>().join("/");
+        url.set_path(&format!("{base}/v1.0/users{}/{rest}", wire::user(mailbox.key())));
         url
     }
 }

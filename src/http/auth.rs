@@ -176,10 +176,10 @@ impl Gate {
             .filter_map(|signature| signature.strip_prefix("v1,"))
             .filter_map(|signature| STANDARD.decode(signature).ok())
             .collect();
-        let signer = self.webhook_keys.iter().find(|WebhookKey { key, .. }| {
+        let by = self.webhook_keys.iter().find(|WebhookKey { key, .. }| {
             signatures.iter().any(|signature| hmac::verify(key, &signed, signature).is_ok())
         });
-        let client = signer.map(|signer| Arc::clone(&signer.client)).ok_or(Refusal::Unknown(BAD_SIGNATURE))?;
+        let client = by.map(|key| Arc::clone(&key.client)).ok_or(Refusal::Unknown(BAD_SIGNATURE))?;
         Ok(Caller { client, scopes: vec![Scope::LeavesWrite] })
     }
 }

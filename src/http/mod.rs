@@ -103,7 +103,7 @@ impl Api {
     }
 }
 
-/// The contract as OpenAPI 3.1.
+/// The contract as an `OpenAPI` 3.1 document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     routes().into_openapi()

@@ -31,10 +31,10 @@ pub struct Record {
     incarnation: i32,
     unsure: bool,
     failed: bool,
-    delay: i64,
+    delay: f64,
     reason: Option<&'static str>,
     detail: Option<String>,
-    block: Option<i64>,
+    block: Option<f64>,
     kind: &'static str,
     story: Value,
 }
@@ -145,7 +145,8 @@ impl Store {
                    SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (
                        mapping uuid, leave bigint, mailbox bigint, epoch bigint, rev bigint, state text, applied jsonb,
                        event_id text, ical_uid text, change_key text, web_link text, incarnation integer,
-                       unsure boolean, failed boolean, delay bigint, reason text, detail text, block bigint, kind text,
+                       unsure boolean, failed boolean, delay double precision, reason text, detail text,
+                       block double precision, kind text,
                        story jsonb)
                ), held AS MATERIALIZED (
                    -- Locked, so that no claim can come between the fence and the writing.

@@ -121,7 +121,7 @@ impl Store {
     }
 }
 
-/// Milliseconds as PostgreSQL takes them; what does not fit means "for ever".
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
+/// Milliseconds as PostgreSQL multiplies intervals with them.
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }

@@ -131,7 +131,7 @@ impl Store {
                FROM (VALUES (1)) AS always (one) LEFT JOIN leased ON true"#,
             tenants,
             slots,
-            millis(lease) as f64,
+            millis(lease),
             stretch,
         )
         .fetch_all(&self.pool)
@@ -191,7 +191,7 @@ impl Store {
              WHERE id = $1 AND lease_epoch = $2 AND lease_until IS NOT NULL",
             held.mailbox,
             held.epoch,
-            millis(lease) as f64
+            millis(lease)
         )
         .execute(&self.pool)
         .await?;

@@ -45,7 +45,7 @@ impl Store {
             tenant,
             reason.word(),
             detail,
-            millis(wait) as f64
+            millis(wait)
         )
         .execute(&self.pool)
         .await?;

@@ -204,9 +204,9 @@ impl Store {
             filter.leave,
             filter.mailbox,
             filter.state,
-            filter.since.map(|at| at.to_sqlx()) as _,
-            filter.until.map(|at| at.to_sqlx()) as _,
-            after_at.map(|at| at.to_sqlx()) as _,
+            filter.since.map(Timestamp::to_sqlx) as _,
+            filter.until.map(Timestamp::to_sqlx) as _,
+            after_at.map(Timestamp::to_sqlx) as _,
             after_id,
             limit
         )
@@ -280,8 +280,8 @@ impl Store {
             filter.leave,
             filter.mailbox,
             filter.state,
-            filter.since.map(|at| at.to_sqlx()) as _,
-            filter.until.map(|at| at.to_sqlx()) as _,
+            filter.since.map(Timestamp::to_sqlx) as _,
+            filter.until.map(Timestamp::to_sqlx) as _,
             client
         )
         .fetch_one(&self.pool)

@@ -21,7 +21,7 @@ use crate::store::{
 };
 
 /// How work on a mailbox went on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Next {
     GoOn,
     /// Nothing more can be done here now; the lease is given back.
@@ -49,10 +49,8 @@ pub(super) async fn work(
             under_way.push(deliver(engine, writer, &hold, due));
         }
         match under_way.next().await {
-            Some(Next::GoOn) => {}
-            Some(Next::Stop) if next == Next::GoOn => next = Next::Stop,
-            Some(Next::Stop) => {}
-            Some(Next::Abandon) => next = Next::Abandon,
+            // What ends the work counts more than what goes on.
+            Some(ended) => next = next.max(ended),
             None => break,
         }
     }

@@ -135,7 +135,7 @@ impl Delivery<'_> {
                     let create = self.graph.create(self.mailbox(), &event, self.due.id, self.due.incarnation).await;
                     match create {
                         Ok(written) => {
-                            self.note(known, written, event);
+                            Self::note(known, written, event);
                             // Graph remembers a transaction longer than the event: the answer may be about one that
                             // somebody has deleted since.
                             if known.looked_up {
@@ -143,7 +143,7 @@ impl Delivery<'_> {
                             }
                         }
                         Err(error) if error.failure == Failure::AlreadyCreated => {
-                            known.trail.clone_from(&error.trail);
+                            known.trail = error.trail.map(|trail| *trail);
                             match error.existing_event {
                                 Some(id) => {
                                     known.observed = Observed { event_id: Some(id), applied: None, unsure: true };
@@ -152,7 +152,7 @@ impl Delivery<'_> {
                                 None => known.observed.unsure = true,
                             }
                         }
-                        Err(error) => return Err(self.in_doubt(known, error)),
+                        Err(error) => return Err(Self::in_doubt(known, error)),
                     }
                 }
                 Step::Update(event_id, changes) => {
@@ -161,12 +161,12 @@ impl Delivery<'_> {
                     match self.graph.update(self.mailbox(), &event_id, &changes).await {
                         Ok(written) => {
                             let Desired::Present(event) = desired else { return Ok(()) };
-                            self.note(known, written, event.clone());
+                            Self::note(known, written, event.clone());
                             // An event in Deleted Items can be written to like any other.
                             self.verify(known).await?;
                         }
                         Err(error) if error.failure == Failure::EventGone => self.verify(known).await?,
-                        Err(error) => return Err(self.in_doubt(known, error)),
+                        Err(error) => return Err(Self::in_doubt(known, error)),
                     }
                 }
                 Step::Remove(event_id) => {
@@ -177,7 +177,7 @@ impl Delivery<'_> {
                             known.trail = Some(trail);
                             known.observed = Observed { event_id: None, applied: None, unsure: false };
                         }
-                        Err(error) => return Err(self.in_doubt(known, error)),
+                        Err(error) => return Err(Self::in_doubt(known, error)),
                     }
                 }
             }
@@ -186,7 +186,7 @@ impl Delivery<'_> {
             failure: Failure::Conflict,
             code: "no-end".into(),
             message: "the event changes faster than it can be written".into(),
-            trail: known.trail.clone(),
+            trail: known.trail.clone().map(Box::new),
             existing_event: None,
         }))
     }
@@ -203,7 +203,7 @@ impl Delivery<'_> {
         Ok(found)
     }
 
-    fn note(&self, known: &mut Known, written: Written, event: event::EventSpec) {
+    fn note(known: &mut Known, written: Written, event: event::EventSpec) {
         known.trail = Some(written.trail.clone());
         known.observed = Observed {
             event_id: Some(written.event_id.clone()),
@@ -234,7 +234,7 @@ impl Delivery<'_> {
     }
 
     /// A write failed; where its outcome is unknown, so is the event.
-    fn in_doubt(&self, known: &mut Known, error: GraphError) -> Halt {
+    fn in_doubt(known: &mut Known, error: GraphError) -> Halt {
         if error.failure.leaves_outcome_unknown() {
             known.observed.unsure = true;
         }
@@ -255,7 +255,7 @@ impl Delivery<'_> {
         history.blocked_for = blocked_for(reason);
         let (reason, verdict) = judge(error.failure, history, self.jitter);
         let detail = format!("{} {}", error.sentence(), reason.meaning());
-        known.trail.clone_from(&error.trail);
+        known.trail = error.trail.as_deref().cloned();
         let incarnation = self.due.incarnation;
         let ending = match verdict {
             Verdict::Defer(wait) => Ending::Waiting(reason, detail, wait),

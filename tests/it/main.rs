@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 mod delivery;
+mod faults;
+mod replicas;
 mod simulator;
 mod support;

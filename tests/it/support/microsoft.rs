@@ -29,7 +29,7 @@ impl Microsoft {
         let stop = CancellationToken::new();
         let simulator = Simulator::new(Arc::new(clock.clone()), Arc::new(SeededRandom::new(5)));
         tokio::spawn(simulator.serve(listener, stop.clone()));
-        let client = outgoing::client(None, Duration::from_secs(60)).unwrap();
+        let client = outgoing::client(None, Duration::from_mins(1)).unwrap();
         let microsoft = Self { url, client, _stop: Arc::new(stop.drop_guard()) };
         microsoft.person(json!({"address": AMY, "name": "Amy Chan", "time_zone": "Asia/Hong_Kong"})).await;
         microsoft.person(json!({"address": BEN, "name": "Ben Okafor", "time_zone": "Europe/London"})).await;

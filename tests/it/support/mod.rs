@@ -6,7 +6,14 @@
 pub(crate) mod database;
 pub(crate) mod microsoft;
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use leavebridge::{
@@ -28,6 +35,7 @@ pub(crate) const ESS_SECRET: &str = "whsec_ZXNzLXNlY3JldC1mb3ItdGVzdHMtb25seS0wM
 pub(crate) const ESS_NEXT_SECRET: &str = "whsec_ZXNzLXNlY3JldC1mb3ItdGVzdHMtb25seS0wMDI=";
 pub(crate) const BACKSTAGE_SECRET: &str = "whsec_YmFja3N0YWdlLXNlY3JldC1mb3ItdGVzdHMtMDE=";
 pub(crate) const SIGNING_KEY: &str = "a-signing-key-that-is-for-tests-only-000001";
+static SEED: AtomicU64 = AtomicU64::new(11);
 const START: &str = "2026-11-22T01:30:00Z";
 
 /// A running service and everything around it.
@@ -76,9 +84,11 @@ impl TestApp {
         let stop = CancellationToken::new();
         let serving = tokio::spawn({
             let (settings, clock, stop) = (settings.clone(), clock.clone(), stop.clone());
-            async move { app::serve(&settings, listener, Arc::new(clock), Arc::new(SeededRandom::new(11)), stop).await }
+            // Two replicas must not throw the same dice.
+            let random = Arc::new(SeededRandom::new(SEED.fetch_add(1, Ordering::Relaxed)));
+            async move { app::serve(&settings, listener, Arc::new(clock), random, stop).await }
         });
-        let client = outgoing::client(None, Duration::from_secs(60)).unwrap();
+        let client = outgoing::client(None, Duration::from_mins(1)).unwrap();
         let app = Self { url, client, clock, microsoft, database, settings, stop, serving: Some(serving) };
         until("the service is ready", async || app.get("/health/ready", None).await.status == 200).await;
         app

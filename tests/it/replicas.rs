@@ -1,0 +1,103 @@
+//! Several replicas, and replicas that die.
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::support::{AMY, TestApp, answer, leave, until, updated};
+
+#[tokio::test]
+async fn two_replicas_share_the_work_and_double_nothing() {
+    let one = TestApp::new().await;
+    let two = one.replica().await;
+    one.microsoft.settings(json!({"answer_delay_ms": 5})).await;
+    for n in 0..40 {
+        let app = if n % 2 == 0 { &one } else { &two };
+        let address = format!("person{}@contoso.com", n % 8);
+        if n < 8 {
+            one.microsoft.person(json!({"address": address, "name": "P", "time_zone": "UTC"})).await;
+        }
+        app.post("ess", &updated(&format!("LA-{n}"), 0, &json!({"staff": {"email": address}}))).await;
+    }
+    until("everything is in Outlook", async || {
+        one.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await == 40
+    })
+    .await;
+    let score = one.microsoft.score().await;
+    assert_eq!((&score["duplicates"], &score["limit_violations"]), (&json!(0), &json!(0)), "{score}");
+    assert!(score["max_in_flight_per_mailbox"].as_i64().unwrap() <= 3, "{score}");
+    assert_eq!(one.microsoft.calls().await.len(), 40, "each was created with one request");
+}
+
+#[tokio::test]
+async fn whoever_waits_at_one_replica_hears_of_what_another_delivered() {
+    let one = TestApp::new().await;
+    let two = one.replica().await;
+    let request =
+        two.request(reqwest::Method::POST, "/leaves").bearer_auth(two.token("ess")).header("prefer", "wait=30");
+    let answer = answer(request.json(&leave("LA-1"))).await;
+    assert_eq!(answer.body["leave"]["mappings"][0]["state"], "synced");
+}
+
+#[tokio::test]
+async fn a_mailbox_whose_holder_died_is_taken_over_and_what_is_in_doubt_is_looked_up() {
+    let app = TestApp::new().await;
+    // What a process leaves behind that was killed between Graph's commit and its own: the event, and a lease.
+    app.microsoft
+        .faults(json!([{"method": "POST", "path": "/v1.0/users/*/events", "times": 1, "when": "after-commit", "drop": true}]))
+        .await;
+    app.post("ess", &leave("LA-1")).await;
+    app.mapping_in("LA-1", "waiting").await;
+    app.database
+        .execute(
+            "UPDATE mappings SET unsure = false, attempts = 0, reason = NULL, failing_since = NULL, state = 'pending';
+             UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1",
+        )
+        .await;
+    app.post("ess", &updated("LA-1", 1, &json!({"end": "2026-12-22"}))).await;
+    app.advance(SignedDuration::from_secs(29)).await;
+    assert_eq!(app.mapping("LA-1").await["state"], "pending", "the lease still holds");
+    app.advance(SignedDuration::from_secs(2)).await;
+    app.mapping_in("LA-1", "synced").await;
+    let events = app.microsoft.stored_events(AMY).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["end"]["dateTime"], "2026-12-23T00:00:00.0000000");
+}
+
+#[tokio::test]
+async fn a_result_that_comes_after_its_lease_makes_the_event_be_written_again() {
+    let app = TestApp::new().await;
+    app.deliver("ess", &leave("LA-1")).await;
+    app.microsoft
+        .faults(json!([{"method": "PATCH", "path": "/v1.0/users/*/events/*", "times": 1, "delay_ms": 300}]))
+        .await;
+    app.post("ess", &updated("LA-1", 1, &json!({"end": "2026-12-22"}))).await;
+    let held = "SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL";
+    until("the mailbox is leased", async || app.database.number(held).await == 1).await;
+    // Somebody else takes the mailbox over while the call is under way, and gives it back.
+    app.database.execute("UPDATE mailboxes SET lease_epoch = lease_epoch + 1, lease_until = NULL").await;
+    app.mapping_in("LA-1", "synced").await;
+    until("it was written again", async || {
+        app.microsoft.calls().await.iter().filter(|call| *call == "PATCH 200").count() == 2
+    })
+    .await;
+    assert_eq!(app.mapping_in("LA-1", "synced").await["state"], "synced");
+    assert_eq!(app.microsoft.events(AMY).await[0]["end"]["dateTime"], "2026-12-23T00:00:00.0000000");
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_under_way_and_gives_every_lease_back() {
+    let mut app = TestApp::new().await;
+    app.microsoft.settings(json!({"answer_delay_ms": 100})).await;
+    for n in 0..10 {
+        app.post("ess", &leave(&format!("LA-{n}"))).await;
+    }
+    until("a call is under way", async || {
+        app.database.number("SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL").await > 0
+    })
+    .await;
+    app.stop().await;
+    assert_eq!(app.database.number("SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL").await, 0);
+    let written = app.microsoft.events(AMY).await.len();
+    let noted = app.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await;
+    assert_eq!(i64::try_from(written).unwrap(), noted, "every call's result was written down");
+}
