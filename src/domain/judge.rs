@@ -172,8 +172,12 @@ pub fn judge(failure: Failure, history: History, jitter: f64) -> (Reason, Verdic
             let least = retry_after.unwrap_or(backoff.max(10 * SECOND)).max(SECOND);
             (Reason::Throttled, Verdict::BlockMailbox(spread(least, jitter)))
         }
-        Failure::Unavailable { retry_after } => {
-            (Reason::GraphUnavailable, within(7 * DAY, Verdict::Defer(wait(retry_after))))
+        // Whoever else has something for this mailbox has been asked to wait too.
+        Failure::Unavailable { retry_after: Some(least) } => {
+            (Reason::GraphUnavailable, within(7 * DAY, Verdict::BlockMailbox(wait(Some(least)))))
+        }
+        Failure::Unavailable { retry_after: None } => {
+            (Reason::GraphUnavailable, within(7 * DAY, Verdict::Defer(wait(None))))
         }
         Failure::Failing => (Reason::GraphError, within(DAY, Verdict::Defer(wait(None)))),
         Failure::Conflict => (Reason::Conflict, within(DAY, Verdict::Defer(wait(None)))),
@@ -250,7 +254,7 @@ mod tests {
                 Failure::Unavailable { retry_after: after(30) },
                 NEW,
                 Reason::GraphUnavailable,
-                Verdict::Defer(30 * SECOND),
+                Verdict::BlockMailbox(30 * SECOND),
             ),
             (
                 Failure::Unavailable { retry_after: None },

@@ -185,9 +185,10 @@ impl Exchange {
         let asks = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&response.status());
         let value = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         if let (true, Some(person), Some(value)) = (asks, &self.person, value)
-            && let Some(until) = limits::retry_after(value, self.simulator.0.clock.now())
+            && let now = self.simulator.0.clock.now()
+            && let Some(until) = limits::retry_after(value, now)
         {
-            person.gate.close_until(until);
+            person.gate.close(now, until);
         }
     }
 

@@ -12,6 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{directory::Person, failure::Failure, score::Score, settings::Switches};
 
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
+/// A request that arrives so soon after a `Retry-After` was sent off before it could be heard of: no mistake of the caller's.
+const IN_TRANSIT: SignedDuration = SignedDuration::from_millis(100);
 
 /// Counts what happens at one mailbox.
 #[derive(Debug, Default)]
@@ -20,8 +22,8 @@ pub(crate) struct Gate(Mutex<Book>);
 #[derive(Debug, Default)]
 struct Book {
     apps: HashMap<Box<str>, Lane>,
-    /// Until when the last `Retry-After` asks everybody to stay away.
-    closed_until: Option<Timestamp>,
+    /// Since when and until when a `Retry-After` asks everybody to stay away.
+    closed: Option<(Timestamp, Timestamp)>,
 }
 
 #[derive(Debug, Default)]
@@ -48,19 +50,22 @@ impl Drop for Place {
 impl Gate {
     /// Whether a `Retry-After` of this mailbox has still to pass.
     pub(crate) fn closed(&self, now: Timestamp) -> bool {
-        self.book().closed_until.is_some_and(|until| now < until)
+        self.book().closed.is_some_and(|(since, until)| now > since + IN_TRANSIT && now < until)
     }
 
     /// A `Retry-After` was handed out.
-    pub(crate) fn close_until(&self, until: Timestamp) {
+    pub(crate) fn close(&self, now: Timestamp, until: Timestamp) {
         let mut book = self.book();
-        book.closed_until = book.closed_until.max(Some(until));
+        book.closed = Some(match book.closed {
+            Some((since, earlier)) if now < earlier => (since, earlier.max(until)),
+            _ => (now, until),
+        });
     }
 
     /// Forgets the past; requests in flight stay in flight.
     pub(crate) fn clear(&self) {
         let mut book = self.book();
-        book.closed_until = None;
+        book.closed = None;
         book.apps.values_mut().for_each(|lane| lane.recent.clear());
     }
 

@@ -264,7 +264,7 @@ impl Store {
                    UPDATE mailboxes
                    SET blocked_until = NULL, blocked_since = NULL, blocked_reason = NULL, blocked_detail = NULL
                    WHERE id IN (SELECT mailbox FROM chosen) AND blocked_until IS NOT NULL
-                     AND blocked_reason <> 'throttled'
+                     AND blocked_reason IN ('mailbox-missing', 'access-denied', 'mailbox-full')
                ), tenant AS (
                    UPDATE tenants_state SET blocked_until = leavebridge_now()
                    WHERE tenant IN (SELECT tenant FROM chosen) AND blocked_until > leavebridge_now()

@@ -1,44 +1,72 @@
-//! A lease as its holder sees it: a call to Graph may begin only while the lease is sure to outlast it.
+//! A lease as its holder sees it: a call to Graph may begin only while the lease is sure to outlast it, and while nobody has
+//! said that the mailbox is to be left alone.
 //!
 //! The database's fence cannot stop a request that is on its way to Graph; this can.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::{sync::Mutex, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use crate::{config::LEASE_MARGIN, store::queue::Lease};
+
+/// Whether a call may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It may.
+    Granted,
+    /// The mailbox or tenant is blocked, or the service is to stop: not now.
+    Closed,
+    /// The lease is lost or cannot be counted on.
+    Lost,
+}
 
 /// A lease and until when it is sure to hold, by this machine's own running clock.
 pub(super) struct Hold<'a> {
     engine: &'a Engine,
     pub(super) lease: &'a Lease,
     good_until: Mutex<Instant>,
+    closed: AtomicBool,
+    stop: &'a CancellationToken,
 }
 
 impl<'a> Hold<'a> {
     /// A hold on a lease that was asked for at `claimed`.
-    pub(super) fn new(engine: &'a Engine, lease: &'a Lease, claimed: Instant) -> Self {
-        Self { engine, lease, good_until: Mutex::new(claimed + engine.settings.lease) }
+    pub(super) fn new(engine: &'a Engine, lease: &'a Lease, claimed: Instant, stop: &'a CancellationToken) -> Self {
+        let good_until = Mutex::new(claimed + engine.settings.lease);
+        Self { engine, lease, good_until, closed: AtomicBool::new(false), stop }
+    }
+
+    /// From now on no call may begin, whichever delivery wants to: a `Retry-After` is for all of the mailbox.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether calls may no longer begin.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed) || self.stop.is_cancelled()
     }
 
     /// Whether a call may begin: the lease will outlast it, if need be after renewing it.
-    pub(super) async fn outlasts_a_call(&self) -> bool {
+    pub(super) async fn may_call(&self) -> Leave {
         let needed = self.engine.settings.call_timeout + LEASE_MARGIN;
         let mut good_until = self.good_until.lock().await;
         let asked = Instant::now();
-        if *good_until > asked + needed {
-            return true;
-        }
-        match self.engine.store.renew(self.lease, self.engine.settings.lease).await {
-            Ok(true) => {
-                *good_until = asked + self.engine.settings.lease;
-                // The database may have taken its time.
-                *good_until > Instant::now() + needed
+        if *good_until <= asked + needed {
+            match self.engine.store.renew(self.lease, self.engine.settings.lease).await {
+                Ok(true) => *good_until = asked + self.engine.settings.lease,
+                Ok(false) => return Leave::Lost,
+                Err(error) => {
+                    tracing::warn!(%error, "a lease could not be renewed; its mailbox is left to others");
+                    return Leave::Lost;
+                }
             }
-            Ok(false) => false,
-            Err(error) => {
-                tracing::warn!(%error, "a lease could not be renewed; its mailbox is left to others");
-                false
+            // The database may have taken its time.
+            if *good_until <= Instant::now() + needed {
+                return Leave::Lost;
             }
         }
+        if self.is_closed() { Leave::Closed } else { Leave::Granted }
     }
 }

@@ -39,12 +39,12 @@ pub(super) async fn work(
     due: Vec<Due>,
     stop: &CancellationToken,
 ) {
-    let hold = Hold::new(engine, lease, claimed);
+    let hold = Hold::new(engine, lease, claimed, stop);
     let mut next = Next::GoOn;
     let mut left = due.iter();
     let mut under_way = FuturesUnordered::new();
     loop {
-        while next == Next::GoOn && !stop.is_cancelled() && under_way.len() < engine.settings.per_mailbox {
+        while next == Next::GoOn && !hold.is_closed() && under_way.len() < engine.settings.per_mailbox {
             let Some(due) = left.next() else { break };
             under_way.push(deliver(engine, writer, &hold, due));
         }
@@ -65,12 +65,18 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
     let delivery =
         Delivery { graph: &tenant.graph, policy: &tenant.policy, due, jitter: engine.random.fraction(), hold };
     match delivery.run().await {
+        Delivered::Interrupted => Next::Stop,
         Delivered::Lost => {
             tracing::warn!(mapping = %due.id, "the lease was lost; the mailbox's new holder goes on");
             Next::Abandon
         }
         Delivered::Done { holding, ending, story } => {
-            let next = if matches!(ending, Ending::MailboxBlocked(..)) { Next::Stop } else { Next::GoOn };
+            let next = if matches!(ending, Ending::MailboxBlocked(..)) {
+                hold.close();
+                Next::Stop
+            } else {
+                Next::GoOn
+            };
             let reached = matches!(ending, Ending::Synced | Ending::Removed) && story.get("graph").is_some();
             if let Ending::Parked(reason, _) = &ending {
                 tracing::warn!(mapping = %due.id, reason = reason.word(), "parked: a person is needed");
@@ -89,6 +95,7 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
             }
         }
         Delivered::TenantBlocked { reason, wait, detail, holding } => {
+            hold.close();
             tracing::error!(tenant = lease.tenant, reason = reason.word(), "Microsoft does not serve this tenant");
             engine.metrics.delivery(&lease.tenant, reason.word());
             let blocked = engine.store.block_tenant(&lease.tenant, reason, &detail, wait).await;

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-use super::hold::Hold;
+use super::hold::{Hold, Leave};
 
 /// More steps than any way through needs: look up, create, look up, update, look up, done.
 const MOST_STEPS: usize = 8;
@@ -33,6 +33,8 @@ pub(super) enum Delivered {
     Done { holding: Holding, ending: Ending, story: Value },
     /// The tenant cannot be served. To be written down only if something was found out on the way.
     TenantBlocked { reason: Reason, wait: std::time::Duration, detail: String, holding: Option<Holding> },
+    /// Interrupted before anything was found out: nothing to write down.
+    Interrupted,
     /// The lease is lost: stop at once and write nothing.
     Lost,
 }
@@ -40,6 +42,7 @@ pub(super) enum Delivered {
 /// Why a way through ended early.
 enum Halt {
     Lost,
+    Interrupted,
     Failed(GraphError),
     /// The event is gone; a new one is to be made, under a new incarnation that must be stored first.
     Anew,
@@ -93,6 +96,11 @@ impl Delivery<'_> {
                 Delivered::Done { holding: holding(known, due.incarnation + i32::from(removed)), ending, story }
             }
             Err(Halt::Lost) => Delivered::Lost,
+            Err(Halt::Interrupted) if self.has_learnt(&known) => {
+                let story = story(&known, Some(("interrupted", "the mailbox is to be left alone")));
+                Delivered::Done { holding: holding(known, due.incarnation), ending: Ending::Onward, story }
+            }
+            Err(Halt::Interrupted) => Delivered::Interrupted,
             Err(Halt::Anew) => {
                 known.observed = Observed { event_id: None, applied: None, unsure: false };
                 known.details = None;
@@ -191,8 +199,19 @@ impl Delivery<'_> {
         }))
     }
 
+    /// Whether something was found out that must not be forgotten.
+    fn has_learnt(&self, known: &Known) -> bool {
+        known.observed.event_id != self.due.event_id
+            || known.observed.unsure != self.due.unsure
+            || known.observed.applied.as_ref() != self.due.applied.as_ref().map(|applied| &applied.0)
+    }
+
     async fn may_call(&self) -> Result<(), Halt> {
-        if self.hold.outlasts_a_call().await { Ok(()) } else { Err(Halt::Lost) }
+        match self.hold.may_call().await {
+            Leave::Granted => Ok(()),
+            Leave::Closed => Err(Halt::Interrupted),
+            Leave::Lost => Err(Halt::Lost),
+        }
     }
 
     async fn find(&self, known: &mut Known) -> Result<Found, Halt> {
@@ -229,7 +248,16 @@ impl Delivery<'_> {
                 known.observed = Observed { event_id: Some(other.event_id), applied: None, unsure: true };
                 Ok(())
             }
-            _ => Err(Halt::Anew),
+            _ => {
+                // In Deleted Items, so it would be written to in vain. It goes for good, so that there is one event at
+                // most even if Graph's list should have been wrong.
+                if let Some(event_id) = known.observed.event_id.clone() {
+                    self.may_call().await?;
+                    let removed = self.graph.remove(self.mailbox(), &event_id).await;
+                    known.trail = Some(removed.map_err(Halt::Failed)?);
+                }
+                Err(Halt::Anew)
+            }
         }
     }
 
@@ -262,8 +290,7 @@ impl Delivery<'_> {
             Verdict::BlockMailbox(wait) => Ending::MailboxBlocked(reason, detail, wait),
             Verdict::Park => Ending::Parked(reason, detail),
             Verdict::BlockTenant(wait) => {
-                let learnt = known.observed.event_id != self.due.event_id || known.observed.unsure != self.due.unsure;
-                let holding = learnt.then(|| holding(known, incarnation));
+                let holding = self.has_learnt(&known).then(|| holding(known, incarnation));
                 return Delivered::TenantBlocked { reason, wait, detail, holding };
             }
         };

@@ -247,3 +247,58 @@ async fn one_stuck_leave_holds_up_no_other() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn nothing_is_doubled_even_if_graph_should_not_list_an_event_that_is_there() {
+    let app = TestApp::new().await;
+    app.deliver("ess", &leave("LA-1")).await;
+    app.microsoft
+        .faults(json!([{"method": "GET", "path": CREATE, "times": 1, "status": 200, "body": {"value": []}}]))
+        .await;
+    app.deliver("ess", &updated("LA-1", 1, &json!({"end": "2026-12-22"}))).await;
+    let events = app.microsoft.events(AMY).await;
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(event["end"]["dateTime"], "2026-12-23T00:00:00.0000000");
+}
+
+#[tokio::test]
+async fn a_retry_after_holds_for_deliveries_that_are_half_way_through() {
+    for status in [429, 503] {
+        let app = TestApp::new().await;
+        for n in 0..3 {
+            app.deliver("ess", &leave(&format!("LA-{n}"))).await;
+        }
+        // Three updates at once: one is told to wait while the others are still to look behind their writing.
+        app.microsoft
+            .faults(json!([
+                {"method": "PATCH", "path": ONE, "times": 1, "status": status, "delay_ms": 150,
+                 "headers": {"retry-after": "60"}},
+                {"method": "PATCH", "path": ONE, "times": 2, "delay_ms": 300},
+            ]))
+            .await;
+        let before = app.microsoft.calls().await.len();
+        app.database.execute("UPDATE mailboxes SET lease_until = leavebridge_now() + interval '1 hour'").await;
+        for n in 0..3 {
+            app.post("ess", &updated(&format!("LA-{n}"), 1, &json!({"end": "2026-12-22"}))).await;
+        }
+        app.database.execute("UPDATE mailboxes SET lease_until = NULL; SELECT pg_notify('leavebridge_due', '')").await;
+        until("the calls under way are over", async || {
+            app.microsoft.calls().await.len() >= before + 3
+                && app.database.number("SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL").await == 0
+        })
+        .await;
+        let calls = app.microsoft.calls().await.split_off(before);
+        assert!(calls.iter().all(|call| call.starts_with("PATCH")), "nothing begins after the Retry-After: {calls:?}");
+
+        app.post("ess", &leave("LA-9")).await;
+        app.advance(SignedDuration::from_secs(59)).await;
+        app.post("ess", &leave("LA-8")).await;
+        assert_eq!(app.mapping("LA-8").await["state"], "waiting");
+        app.advance(SignedDuration::from_secs(20)).await;
+        for id in ["LA-0", "LA-1", "LA-2", "LA-8", "LA-9"] {
+            app.mapping_in(id, "synced").await;
+        }
+        assert_eq!(app.microsoft.score().await["retry_after_violations"], 0, "{status}");
+        assert_eq!(app.microsoft.events(AMY).await.len(), 5);
+    }
+}

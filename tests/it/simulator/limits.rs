@@ -64,6 +64,10 @@ async fn coming_back_before_retry_after_is_held_against_the_caller() {
     assert_eq!(stage.score().await["retry_after_violations"], 1);
     stage.faults(rule(503, "Sun, 22 Nov 2026 03:05:00 GMT")).await;
     assert_eq!(stage.get(&events(AMY)).await.status, 503);
+    // What arrives at the same moment had been sent off before the answer could be read.
+    stage.get(&events(AMY)).await;
+    assert_eq!(stage.score().await["retry_after_violations"], 1);
+    stage.advance(1);
     stage.get(&events(AMY)).await;
     assert_eq!(stage.score().await["retry_after_violations"], 2);
 }
