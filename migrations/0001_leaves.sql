@@ -19,6 +19,7 @@ CREATE TABLE leaves (
     UNIQUE (tenant, source, external_id),
     CHECK (content IS NOT NULL OR status = 'cancelled')
 ) WITH (fillfactor = 90);
+CREATE INDEX leaves_by_external_id ON leaves (external_id);
 
 -- One Exchange mailbox: the unit of leasing and of throttling.
 CREATE TABLE mailboxes (
@@ -29,7 +30,8 @@ CREATE TABLE mailboxes (
     time_zone      text,
     lease_epoch    bigint NOT NULL DEFAULT 0, -- rises with every claim: the fence against a worker that lost its lease
     lease_until    timestamptz, -- NULL = released in good order; in the past = its holder died with calls perhaps under way
-    blocked_until  timestamptz,
+    throttled_until timestamptz, -- the latest Retry-After: a floor that nothing and nobody shortens
+    blocked_until  timestamptz, -- what a person has to mend: a missing mailbox, refused access
     blocked_since  timestamptz,
     blocked_reason text,
     blocked_detail text,
@@ -56,7 +58,7 @@ CREATE TABLE mappings (
     incarnation     integer     NOT NULL DEFAULT 0, -- rises after a deletion: a new event needs a new transactionId
     unsure          boolean     NOT NULL DEFAULT false, -- a call's outcome is unknown: trust neither `applied` nor a missing `event_id`
     attempts        integer     NOT NULL DEFAULT 0, -- since the last success or change
-    failing_since   timestamptz,
+    failing_since   timestamptz, -- since when it fails by itself, not because of its mailbox or tenant
     next_attempt_at timestamptz NOT NULL,
     reason          text,
     detail          text,
@@ -106,7 +108,8 @@ CREATE TABLE tenants_state (
     last_success   timestamptz
 );
 
--- A mapping as people see it: a block of its mailbox or tenant shows as `waiting` with the block's reason.
+-- A mapping as people see it: a block of its mailbox or tenant that ends later than its own wait shows as `waiting` with
+-- the block's reason.
 CREATE VIEW mapping_view AS
 SELECT m.id,
        m.leave,
@@ -131,8 +134,10 @@ LEFT JOIN tenants_state t ON t.tenant = m.tenant
 LEFT JOIN LATERAL (
     SELECT blocks.until, blocks.reason, blocks.detail
     FROM (VALUES (t.blocked_until, t.blocked_reason, t.blocked_detail),
-                 (b.blocked_until, b.blocked_reason, b.blocked_detail)) AS blocks (until, reason, detail)
+                 (b.blocked_until, b.blocked_reason, b.blocked_detail),
+                 (b.throttled_until, 'throttled', NULL)) AS blocks (until, reason, detail)
     WHERE m.state IN ('pending', 'waiting') AND blocks.until > leavebridge_now()
+      AND (m.state = 'pending' OR blocks.until > m.next_attempt_at)
     ORDER BY blocks.until DESC
     LIMIT 1
 ) AS block ON true;

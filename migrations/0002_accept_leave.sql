@@ -97,7 +97,7 @@ BEGIN
         IF p_content IS NULL THEN
             -- A cancellation does not say whose leave it was: whatever there is has to go.
             UPDATE mappings m
-            SET wanted_rev = v_rev, state = 'pending', next_attempt_at = greatest(v_now, b.blocked_until), attempts = 0,
+            SET wanted_rev = v_rev, state = 'pending', next_attempt_at = greatest(v_now, b.blocked_until, b.throttled_until), attempts = 0,
                 failing_since = NULL, reason = NULL, detail = NULL, updated_at = v_now
             FROM mailboxes b
             WHERE m.leave = v_leave AND m.wanted AND b.id = m.mailbox;
@@ -115,12 +115,12 @@ BEGIN
             SET entra_id = t.entra_id
             FROM unnest(p_addresses, p_entra_ids) AS t (address, entra_id)
             WHERE b.tenant = p_tenant AND b.address = t.address AND t.entra_id IS NOT NULL
-              AND b.entra_id IS DISTINCT FROM t.entra_id;
+              AND b.entra_id IS NULL;
 
             -- The leave has moved: its event goes from where it no longer belongs.
             UPDATE mappings m
             SET wanted = false, wanted_rev = v_rev, state = 'pending',
-                next_attempt_at = greatest(v_now, b.blocked_until), attempts = 0, failing_since = NULL, reason = NULL,
+                next_attempt_at = greatest(v_now, b.blocked_until, b.throttled_until), attempts = 0, failing_since = NULL, reason = NULL,
                 detail = NULL, updated_at = v_now
             FROM mailboxes b
             WHERE m.leave = v_leave AND m.wanted AND b.id = m.mailbox
@@ -129,7 +129,7 @@ BEGIN
                   WHERE t.address = b.address AND t.calendar = m.calendar);
 
             INSERT INTO mappings AS m (id, leave, mailbox, calendar, tenant, wanted, wanted_rev, next_attempt_at, updated_at)
-            SELECT t.id, v_leave, b.id, t.calendar, p_tenant, true, v_rev, greatest(v_now, b.blocked_until), v_now
+            SELECT t.id, v_leave, b.id, t.calendar, p_tenant, true, v_rev, greatest(v_now, b.blocked_until, b.throttled_until), v_now
             FROM unnest(p_mapping_ids, p_addresses, p_calendars) AS t (id, address, calendar)
             JOIN mailboxes b ON b.tenant = p_tenant AND b.address = t.address
             ON CONFLICT (leave, mailbox, calendar) DO UPDATE

@@ -191,8 +191,8 @@ async fn prune(store: &Store, stop: &CancellationToken) {
     loop {
         loop {
             match store.prune().await {
-                Ok(true) => {}
-                Ok(false) => break,
+                Ok(true) if !stop.is_cancelled() => {}
+                Ok(_) => break,
                 Err(error) => {
                     tracing::warn!(%error, "old delivery ids could not be forgotten; trying again in an hour");
                     break;

@@ -74,11 +74,12 @@ pub enum Reason {
     Rejected,
     Credentials,
     EntraUnavailable,
+    Internal,
 }
 
 impl Reason {
     /// All there are, for the documentation and its test.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Throttled,
         Self::GraphUnavailable,
         Self::GraphError,
@@ -90,6 +91,7 @@ impl Reason {
         Self::Rejected,
         Self::Credentials,
         Self::EntraUnavailable,
+        Self::Internal,
     ];
 
     /// The fixed word for it.
@@ -107,6 +109,7 @@ impl Reason {
             Self::Rejected => "rejected",
             Self::Credentials => "credentials",
             Self::EntraUnavailable => "entra-unavailable",
+            Self::Internal => "internal",
         }
     }
 
@@ -132,6 +135,9 @@ impl Reason {
             Self::Credentials => {
                 "Microsoft refuses the app's credentials: check directory_id, client_id and the secret's Value and expiry. All leave of this tenant waits and goes on within a minute after the repair."
             }
+            Self::Internal => {
+                "leavebridge itself stumbled over this leave. Report it to whoever runs leavebridge, with the log of that moment; a retry or a new change tries again."
+            }
             Self::EntraUnavailable => "Microsoft Entra issues no token at the moment; it is tried again by itself.",
         }
     }
@@ -142,8 +148,10 @@ impl Reason {
 pub enum Verdict {
     /// This mapping is tried again after that time.
     Defer(Duration),
-    /// Nothing of this mailbox is tried before that time is over.
+    /// Nothing of this mailbox is tried before that time is over: somebody has to mend something.
     BlockMailbox(Duration),
+    /// Nothing of this mailbox is tried before that time is over: Microsoft asks for it.
+    Throttle(Duration),
     /// Nothing of this tenant is tried before that time is over, and no attempt is counted.
     BlockTenant(Duration),
     /// A person is needed.
@@ -170,14 +178,10 @@ pub fn judge(failure: Failure, history: History, jitter: f64) -> (Reason, Verdic
     match failure {
         Failure::Throttled { retry_after } => {
             let least = retry_after.unwrap_or(backoff.max(10 * SECOND)).max(SECOND);
-            (Reason::Throttled, Verdict::BlockMailbox(spread(least, jitter)))
+            (Reason::Throttled, Verdict::Throttle(spread(least, jitter)))
         }
-        // Whoever else has something for this mailbox has been asked to wait too.
-        Failure::Unavailable { retry_after: Some(least) } => {
-            (Reason::GraphUnavailable, within(7 * DAY, Verdict::BlockMailbox(wait(Some(least)))))
-        }
-        Failure::Unavailable { retry_after: None } => {
-            (Reason::GraphUnavailable, within(7 * DAY, Verdict::Defer(wait(None))))
+        Failure::Unavailable { retry_after } => {
+            (Reason::GraphUnavailable, within(7 * DAY, Verdict::Defer(wait(retry_after))))
         }
         Failure::Failing => (Reason::GraphError, within(DAY, Verdict::Defer(wait(None)))),
         Failure::Conflict => (Reason::Conflict, within(DAY, Verdict::Defer(wait(None)))),
@@ -228,21 +232,11 @@ mod tests {
         let failing = |failing_for| History { failing_for, attempts: 20, ..NEW };
         let blocked = |blocked_for| History { blocked_for, ..NEW };
         for (failure, history, reason, verdict) in [
-            (Failure::Throttled { retry_after: after(7) }, NEW, Reason::Throttled, Verdict::BlockMailbox(7 * SECOND)),
-            (Failure::Throttled { retry_after: after(0) }, NEW, Reason::Throttled, Verdict::BlockMailbox(SECOND)),
-            (Failure::Throttled { retry_after: None }, NEW, Reason::Throttled, Verdict::BlockMailbox(10 * SECOND)),
-            (
-                Failure::Throttled { retry_after: None },
-                tried(6),
-                Reason::Throttled,
-                Verdict::BlockMailbox(128 * SECOND),
-            ),
-            (
-                Failure::Throttled { retry_after: after(90_000) },
-                NEW,
-                Reason::Throttled,
-                Verdict::BlockMailbox(25 * HOUR),
-            ),
+            (Failure::Throttled { retry_after: after(7) }, NEW, Reason::Throttled, Verdict::Throttle(7 * SECOND)),
+            (Failure::Throttled { retry_after: after(0) }, NEW, Reason::Throttled, Verdict::Throttle(SECOND)),
+            (Failure::Throttled { retry_after: None }, NEW, Reason::Throttled, Verdict::Throttle(10 * SECOND)),
+            (Failure::Throttled { retry_after: None }, tried(6), Reason::Throttled, Verdict::Throttle(128 * SECOND)),
+            (Failure::Throttled { retry_after: after(90_000) }, NEW, Reason::Throttled, Verdict::Throttle(25 * HOUR)),
             (Failure::Unavailable { retry_after: None }, NEW, Reason::GraphUnavailable, Verdict::Defer(2 * SECOND)),
             (
                 Failure::Unavailable { retry_after: None },
@@ -254,7 +248,7 @@ mod tests {
                 Failure::Unavailable { retry_after: after(30) },
                 NEW,
                 Reason::GraphUnavailable,
-                Verdict::BlockMailbox(30 * SECOND),
+                Verdict::Defer(30 * SECOND),
             ),
             (
                 Failure::Unavailable { retry_after: None },
@@ -320,7 +314,10 @@ mod tests {
                 _ => Duration::ZERO,
             };
             match judge(failure, history, jitter).1 {
-                Verdict::Defer(wait) | Verdict::BlockMailbox(wait) | Verdict::BlockTenant(wait) => {
+                Verdict::Defer(wait)
+                | Verdict::BlockMailbox(wait)
+                | Verdict::Throttle(wait)
+                | Verdict::BlockTenant(wait) => {
                     prop_assert!(wait >= asked);
                     prop_assert!(wait >= SECOND);
                     prop_assert!(wait <= asked.max(25 * HOUR) + 5 * MINUTE);

@@ -14,6 +14,7 @@ use crate::domain::judge::Failure;
 
 /// How much of Microsoft's own words is kept.
 const LONGEST_MESSAGE: usize = 300;
+const LONGEST_WAIT: Duration = Duration::from_hours(31 * 24);
 
 /// The ids that Microsoft's support asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +56,21 @@ pub struct GraphError {
     pub trail: Option<Box<Trail>>,
     /// The event that a refused create had already made.
     pub existing_event: Option<String>,
+    /// How long Microsoft asks us to stay away from the mailbox, whatever else it says.
+    pub retry_after: Option<Duration>,
 }
 
 impl GraphError {
     pub(super) fn new(failure: Failure, code: impl Into<String>, message: &str) -> Self {
-        let message = message.lines().next().unwrap_or_default().chars().take(LONGEST_MESSAGE).collect();
-        Self { failure, code: code.into(), message, trail: None, existing_event: None }
+        let first_line = message.lines().next().unwrap_or_default();
+        Self {
+            failure,
+            code: printable(&code.into()),
+            message: printable(first_line),
+            trail: None,
+            existing_event: None,
+            retry_after: None,
+        }
     }
 
     /// Nobody answered, or not in a way that can be understood.
@@ -85,6 +95,7 @@ impl GraphError {
             .iter()
             .find_map(|key| error[key].as_str().or_else(|| body[key].as_str()))
             .map(str::to_owned);
+        refused.retry_after = retry_after;
         refused
     }
 
@@ -100,6 +111,11 @@ impl GraphError {
         }
         sentence
     }
+}
+
+/// Microsoft's words as far as a database and a page can take them.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST_MESSAGE).collect()
 }
 
 /// The deepest code that is known; else the outermost one.
@@ -179,13 +195,13 @@ fn by_status(status: StatusCode, retry_after: Option<Duration>) -> Failure {
     }
 }
 
-/// Seconds, whole or with a fraction, or an HTTP date.
+/// Seconds, whole or with a fraction, or an HTTP date. Never shortened; what is longer than a month is no wait but a fault.
 pub(super) fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
+        return Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_WAIT));
     }
     let at = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO).min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -274,6 +290,7 @@ mod tests {
             ("Sun, 22 Nov 2026 11:00:00 GMT", Some(0.0)),
             ("-5", None),
             ("soon", None),
+            ("99999999999", Some(2_678_400.0)),
             ("NaN", None),
         ] {
             assert_eq!(parse_retry_after(text, now()), seconds.map(Duration::from_secs_f64), "{text}");

@@ -22,14 +22,6 @@ const MOST_PAGES: usize = 20;
 pub struct Mailbox<'a> {
     /// The address, or the Entra object id where no address is known.
     pub address: &'a str,
-    /// The Entra object id, once known: it stays when a person is renamed.
-    pub entra_id: Option<&'a str>,
-}
-
-impl<'a> Mailbox<'a> {
-    pub(super) fn key(&self) -> &'a str {
-        self.entra_id.unwrap_or(self.address)
-    }
 }
 
 /// An event as Graph says it is now.

@@ -16,6 +16,7 @@ pub use events::{Found, Mailbox, Written};
 use reqwest::{Client, Method, RequestBuilder, Response, header};
 use serde_json::Value;
 use token::TokenSource;
+use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
@@ -63,33 +64,47 @@ impl Graph {
     /// One request, with one new token should the first be refused.
     async fn call(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Answer, GraphError> {
         let mut trail = Trail::new(self.random.uuid());
-        let called = tokio::time::timeout(self.call_timeout, self.call_patiently(method, url, body, &mut trail)).await;
-        match called {
-            Ok(Ok(body)) => Ok(Answer { body, trail }),
-            Ok(Err(error)) => Err(error.on(trail)),
-            Err(_) => Err(GraphError::silent("no answer within sync.call_timeout").on(trail)),
+        let end = Instant::now() + self.call_timeout;
+        match self.call_until(end, method, url, body, &mut trail).await {
+            Ok(body) => Ok(Answer { body, trail }),
+            Err(error) => Err(error.on(trail)),
         }
     }
 
-    async fn call_patiently(
+    async fn call_until(
         &self,
+        end: Instant,
         method: Method,
         url: Url,
         body: Option<&Value>,
         trail: &mut Trail,
     ) -> Result<Option<Value>, GraphError> {
-        let token = self.tokens.token().await?;
-        let first = self.send(&token, method.clone(), url.clone(), body, trail).await;
+        let token = self.tokens.token_by(end).await?;
+        let first = self.send_by(end, &token, method.clone(), url.clone(), body, trail).await;
         match first {
             // Expired early, revoked, or a claims challenge (continuous access evaluation): a new token answers all three.
             Err(error) if error.failure == Failure::Credentials => {
                 self.tokens.refused(&token);
-                let token = self.tokens.token().await?;
+                let token = self.tokens.token_by(end).await?;
                 *trail = Trail::new(self.random.uuid());
-                self.send(&token, method, url, body, trail).await
+                self.send_by(end, &token, method, url, body, trail).await
             }
             first => first,
         }
+    }
+
+    async fn send_by(
+        &self,
+        end: Instant,
+        token: &token::Token,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+        trail: &mut Trail,
+    ) -> Result<Option<Value>, GraphError> {
+        tokio::time::timeout_at(end, self.send(token, method, url, body, trail))
+            .await
+            .unwrap_or_else(|_| Err(GraphError::silent("no answer within sync.call_timeout")))
     }
 
     async fn send(
@@ -144,7 +159,7 @@ impl Graph {
         let mut url = self.root.clone();
         let base = self.root.path().trim_end_matches('/');
         let rest = rest.iter().map(|segment| wire::segment(segment)).collect::<Vec<_>>().join("/");
-        url.set_path(&format!("{base}/v1.0/users{}/{rest}", wire::user(mailbox.key())));
+        url.set_path(&format!("{base}/v1.0/users{}/{rest}", wire::user(mailbox.address)));
         url
     }
 }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, StatusCode, header::HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{GraphError, error::parse_retry_after};
 use crate::{clock::Clock, config::Microsoft, domain::judge::Failure};
@@ -57,8 +57,10 @@ pub(super) struct TokenSource {
 
 #[derive(Default)]
 struct LastFetch {
+    /// When the last one ended.
     at: Option<Timestamp>,
-    refusal: Option<GraphError>,
+    /// What came of it if it failed, and until when to ask for nothing else.
+    refusal: Option<(GraphError, Timestamp)>,
 }
 
 impl fmt::Debug for TokenSource {
@@ -86,8 +88,16 @@ impl TokenSource {
         self.clock.now()
     }
 
+    /// The same before `end`: who waits longer has sent nothing, so nothing is in doubt.
+    pub(super) async fn token_by(self: &Arc<Self>, end: Instant) -> Result<Token, GraphError> {
+        tokio::time::timeout_at(end, self.token()).await.unwrap_or_else(|_| {
+            let failure = Failure::EntraUnavailable { retry_after: None };
+            Err(GraphError::new(failure, "entra-no-answer", "the token endpoint does not answer in time"))
+        })
+    }
+
     /// A token that lives, at once if there is one.
-    pub(super) async fn token(self: &Arc<Self>) -> Result<Token, GraphError> {
+    async fn token(self: &Arc<Self>) -> Result<Token, GraphError> {
         let now = self.now();
         match self.current() {
             Some(token) if now < token.refresh_at => Ok(token),
@@ -137,12 +147,11 @@ impl TokenSource {
 
     async fn fetch(&self, last: &mut LastFetch) -> Result<Token, GraphError> {
         let now = self.now();
-        if let (Some(at), Some(refusal)) = (last.at, &last.refusal)
-            && now.duration_since(at) < REMEMBER_REFUSAL
+        if let Some((refusal, until)) = &last.refusal
+            && now < *until
         {
             return Err(refusal.clone());
         }
-        last.at = Some(now);
         let mut fetched = Err(GraphError::new(Failure::Credentials, "no-secret", "no client secret is configured"));
         for secret in &self.secrets {
             fetched = self.fetch_with(secret, now).await;
@@ -151,7 +160,18 @@ impl TokenSource {
                 break;
             }
         }
-        last.refusal = fetched.as_ref().err().cloned();
+        let ended = self.now();
+        last.at = Some(ended);
+        last.refusal = fetched.as_ref().err().map(|error| {
+            let asked = match error.failure {
+                Failure::EntraUnavailable { retry_after } => retry_after.unwrap_or_default(),
+                _ => Duration::ZERO,
+            };
+            (
+                error.clone(),
+                ended + SignedDuration::try_from(asked).unwrap_or(SignedDuration::ZERO).max(REMEMBER_REFUSAL),
+            )
+        });
         if let Ok(token) = &fetched {
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
         }

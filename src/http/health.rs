@@ -25,6 +25,8 @@ use crate::config::Scope;
 
 /// A due mapping that waits longer than this means that deliveries do not keep up.
 const TOO_OLD: Duration = Duration::from_mins(5);
+/// A mapping that fails for so long is no passing trouble any more.
+const TOO_LONG: Duration = Duration::from_mins(15);
 /// So many days before a secret expires it is time to act.
 const EXPIRY_WARNING_DAYS: i32 = 30;
 
@@ -82,11 +84,14 @@ async fn look(api: &Api) -> Health {
     let degraded_if = |degraded: bool| if degraded { "degraded" } else { "ok" };
     let sum = |figure: fn(&crate::store::upkeep::Backlog) -> i64| backlogs.iter().map(|(_, b)| figure(b)).sum::<i64>();
     let oldest = backlogs.iter().map(|(_, backlog)| backlog.oldest).max().unwrap_or_default();
+    let failing = backlogs.iter().map(|(_, backlog)| backlog.failing).max().unwrap_or_default();
+    let denied = sum(|b| b.denied);
     checks.insert(
         "deliveries".into(),
         json!({
-            "status": degraded_if(oldest > TOO_OLD),
+            "status": degraded_if(oldest > TOO_OLD || failing > TOO_LONG || denied > 0),
             "due": sum(|b| b.due), "waiting": sum(|b| b.waiting), "oldest_due_seconds": oldest.as_secs(),
+            "failing_for_seconds": failing.as_secs(), "access_denied": denied,
         }),
     );
     let parked = sum(|b| b.parked);

@@ -150,7 +150,7 @@ impl From<Problems> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        let cause = error.cause();
         match error {
             StoreError::Unavailable(_) => {
                 tracing::warn!(cause, "{error}");

@@ -35,6 +35,8 @@ pub struct Record {
     reason: Option<&'static str>,
     detail: Option<String>,
     block: Option<f64>,
+    floor: Option<f64>,
+    own: bool,
     kind: &'static str,
     story: Value,
 }
@@ -71,34 +73,45 @@ pub enum Ending {
     Onward,
     /// Try again later.
     Waiting(Reason, String, Duration),
-    /// Try nothing in this mailbox for a while.
+    /// Try nothing in this mailbox for a while: a person has to mend something.
     MailboxBlocked(Reason, String, Duration),
+    /// Try nothing in this mailbox for a while: Microsoft asks for it.
+    Throttled(Reason, String, Duration),
     /// A person is needed.
     Parked(Reason, String),
 }
 
 impl Record {
-    /// The record of a delivery of `due` under `lease`.
+    /// The record of a delivery of `due` under `lease`. `retry_after` is what Microsoft asked the whole mailbox to wait.
     #[must_use]
-    pub fn new(lease: &Lease, due: &Due, holding: Holding, ending: Ending, story: Value) -> Self {
+    pub fn new(
+        lease: &Lease,
+        due: &Due,
+        holding: Holding,
+        ending: Ending,
+        retry_after: Option<Duration>,
+        story: Value,
+    ) -> Self {
         let state = match ending {
             Ending::Synced => "synced",
             Ending::Removed => "removed",
             Ending::Hidden => "hidden",
             Ending::Onward => "pending",
-            Ending::Waiting(..) | Ending::MailboxBlocked(..) => "waiting",
+            Ending::Waiting(..) | Ending::MailboxBlocked(..) | Ending::Throttled(..) => "waiting",
             Ending::Parked(..) => "parked",
         };
         let kind = match ending {
             Ending::Synced | Ending::Removed | Ending::Hidden => "delivered",
-            Ending::Onward | Ending::Waiting(..) | Ending::MailboxBlocked(..) => "failed",
+            Ending::Onward | Ending::Waiting(..) | Ending::MailboxBlocked(..) | Ending::Throttled(..) => "failed",
             Ending::Parked(..) => "parked",
         };
         let block = if let Ending::MailboxBlocked(_, _, wait) = ending { Some(millis(wait)) } else { None };
+        let throttled = if let Ending::Throttled(_, _, wait) = ending { Some(wait) } else { None };
+        let own = matches!(ending, Ending::Waiting(..));
         let (reason, detail, delay) = match ending {
-            Ending::Waiting(reason, detail, wait) | Ending::MailboxBlocked(reason, detail, wait) => {
-                (Some(reason.word()), Some(detail), wait)
-            }
+            Ending::Waiting(reason, detail, wait)
+            | Ending::MailboxBlocked(reason, detail, wait)
+            | Ending::Throttled(reason, detail, wait) => (Some(reason.word()), Some(detail), wait),
             Ending::Parked(reason, detail) => (Some(reason.word()), Some(detail), Duration::ZERO),
             _ => (None, None, Duration::ZERO),
         };
@@ -122,9 +135,17 @@ impl Record {
             reason,
             detail,
             block,
+            floor: throttled.max(retry_after).map(millis),
+            own,
             kind,
             story,
         }
+    }
+
+    /// Which mapping it is about.
+    #[must_use]
+    pub const fn mapping(&self) -> Uuid {
+        self.mapping
     }
 
     /// The state of the mapping by this record.
@@ -146,7 +167,7 @@ impl Store {
                        mapping uuid, leave bigint, mailbox bigint, epoch bigint, rev bigint, state text, applied jsonb,
                        event_id text, ical_uid text, change_key text, web_link text, incarnation integer,
                        unsure boolean, failed boolean, delay double precision, reason text, detail text,
-                       block double precision, kind text,
+                       block double precision, floor double precision, own boolean, kind text,
                        story jsonb)
                ), held AS MATERIALIZED (
                    -- Locked, so that no claim can come between the fence and the writing.
@@ -167,9 +188,11 @@ impl Store {
                        -- A change that came in meanwhile has made the mapping due again: it stays so.
                        state = CASE WHEN m.wanted_rev = r.rev THEN r.state ELSE m.state END,
                        attempts = CASE WHEN m.wanted_rev <> r.rev THEN m.attempts
-                                       WHEN r.failed THEN m.attempts + 1 ELSE 0 END,
+                                       WHEN NOT r.failed THEN 0
+                                       WHEN r.own AND m.failing_since IS NULL THEN 1
+                                       ELSE m.attempts + 1 END,
                        failing_since = CASE WHEN m.wanted_rev <> r.rev THEN m.failing_since
-                                            WHEN r.failed THEN coalesce(m.failing_since, leavebridge_now()) END,
+                                            WHEN r.own THEN coalesce(m.failing_since, leavebridge_now()) END,
                        next_attempt_at = CASE WHEN m.wanted_rev <> r.rev THEN m.next_attempt_at
                                               ELSE leavebridge_now() + r.delay * interval '1 millisecond' END,
                        reason = CASE WHEN m.wanted_rev = r.rev THEN r.reason END,
@@ -189,30 +212,38 @@ impl Store {
                    SELECT r.leave, r.mapping, leavebridge_now(), r.kind, r.story
                    FROM r JOIN kept ON kept.id = r.mapping
                ), verdict AS MATERIALIZED (
-                   SELECT r.mailbox, max(r.block) AS block, (array_agg(r.reason) FILTER (WHERE r.block IS NOT NULL))[1] AS reason,
-                          (array_agg(r.detail) FILTER (WHERE r.block IS NOT NULL))[1] AS detail,
-                          bool_or(NOT r.failed) AS reached
+                   SELECT r.mailbox, max(r.block) AS block, max(greatest(r.block, r.floor)) AS pause,
+                          (array_agg(r.reason ORDER BY r.block DESC) FILTER (WHERE r.block IS NOT NULL))[1] AS reason,
+                          (array_agg(r.detail ORDER BY r.block DESC) FILTER (WHERE r.block IS NOT NULL))[1] AS detail,
+                          bool_or(NOT r.failed AND r.state <> 'pending' AND r.story ? 'graph') AS reached
                    FROM r JOIN kept ON kept.id = r.mapping GROUP BY r.mailbox
-               ), blocked AS (
+               ), floors AS (
+                   -- Of all records, late ones too: Microsoft asked, whoever was told.
+                   SELECT mailbox, max(floor) AS floor FROM r GROUP BY mailbox
+               ), marked AS (
                    UPDATE mailboxes b
-                   SET blocked_since = CASE WHEN b.blocked_reason = v.reason THEN b.blocked_since
-                                            ELSE leavebridge_now() END,
-                       blocked_until = greatest(b.blocked_until, leavebridge_now() + v.block * interval '1 millisecond'),
-                       blocked_reason = v.reason, blocked_detail = v.detail
-                   FROM verdict v WHERE b.id = v.mailbox AND v.block IS NOT NULL
+                   SET throttled_until = greatest(b.throttled_until,
+                                                  leavebridge_now() + f.floor * interval '1 millisecond'),
+                       blocked_since = CASE WHEN v.block IS NOT NULL AND b.blocked_reason = v.reason THEN b.blocked_since
+                                            WHEN v.block IS NOT NULL THEN leavebridge_now()
+                                            WHEN v.reached IS NOT TRUE THEN b.blocked_since END,
+                       blocked_until = CASE WHEN v.block IS NOT NULL
+                                            THEN leavebridge_now() + v.block * interval '1 millisecond'
+                                            WHEN v.reached IS NOT TRUE THEN b.blocked_until END,
+                       blocked_reason = CASE WHEN v.block IS NOT NULL THEN v.reason
+                                             WHEN v.reached IS NOT TRUE THEN b.blocked_reason END,
+                       blocked_detail = CASE WHEN v.block IS NOT NULL THEN v.detail
+                                             WHEN v.reached IS NOT TRUE THEN b.blocked_detail END
+                   FROM floors f LEFT JOIN verdict v ON v.mailbox = f.mailbox
+                   WHERE b.id = f.mailbox
+                     AND (f.floor IS NOT NULL OR v.block IS NOT NULL OR (v.reached AND b.blocked_since IS NOT NULL))
                ), put_off AS (
                    -- Out of the head of the queue: nothing of the mailbox can be done before.
-                   UPDATE mappings m SET next_attempt_at = leavebridge_now() + v.block * interval '1 millisecond'
+                   UPDATE mappings m SET next_attempt_at = leavebridge_now() + v.pause * interval '1 millisecond'
                    FROM verdict v
-                   WHERE v.block IS NOT NULL AND m.mailbox = v.mailbox AND m.state IN ('pending', 'waiting')
-                     AND m.next_attempt_at < leavebridge_now() + v.block * interval '1 millisecond'
+                   WHERE v.pause IS NOT NULL AND m.mailbox = v.mailbox AND m.state IN ('pending', 'waiting')
+                     AND m.next_attempt_at < leavebridge_now() + v.pause * interval '1 millisecond'
                      AND m.id NOT IN (SELECT mapping FROM r)
-               ), unblocked AS (
-                   -- It answers again. A block that is still to run (another call's 429) is not lifted by it.
-                   UPDATE mailboxes b
-                   SET blocked_since = NULL, blocked_until = NULL, blocked_reason = NULL, blocked_detail = NULL
-                   FROM verdict v
-                   WHERE b.id = v.mailbox AND v.block IS NULL AND v.reached AND b.blocked_until <= leavebridge_now()
                )
                SELECT id FROM kept"#,
             Json(records) as _

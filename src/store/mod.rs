@@ -39,6 +39,23 @@ pub enum StoreError {
     Broken(#[source] sqlx::Error),
 }
 
+impl StoreError {
+    /// What the database said, without any of the data that it names in its details.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Unavailable(sqlx::Error::Database(error)) | Self::Broken(sqlx::Error::Database(error)) => format!(
+                "SQLSTATE {}, constraint {}",
+                error.code().as_deref().unwrap_or("unknown"),
+                error.constraint().unwrap_or("none")
+            ),
+            Self::Unavailable(error) => error.to_string(),
+            Self::Broken(sqlx::Error::ColumnDecode { index, .. }) => format!("column {index} cannot be read"),
+            Self::Broken(_) => "a row cannot be read".into(),
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let passing = match &error {

@@ -7,11 +7,13 @@
 
 use std::time::Duration;
 
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Store, StoreError, millis};
-use crate::domain::{event::EventSpec, leave::Leave};
+use crate::domain::{
+    event::EventSpec,
+    leave::{Leave, Status},
+};
 
 /// The right to work on one mailbox for a while.
 #[derive(Debug, Clone)]
@@ -24,11 +26,13 @@ pub struct Lease {
     pub tenant: String,
     /// The address, or the Entra object id where no address is known.
     pub address: String,
-    /// The Entra object id, once known.
-    pub entra_id: Option<String>,
     /// Why the mailbox was last blocked, and for how long it has been since that began.
     pub blocked: Option<(String, Duration)>,
 }
+
+/// What is stored of a leave cannot be understood by this version of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable;
 
 /// One mapping that is due.
 #[derive(Debug, Clone)]
@@ -43,8 +47,8 @@ pub struct Due {
     pub wanted: bool,
     /// The revision that is wanted.
     pub rev: i64,
-    /// The event as last written.
-    pub applied: Option<Json<EventSpec>>,
+    /// The event as last written; `None` as well when this program cannot read what another version wrote.
+    pub applied: Option<EventSpec>,
     /// The event's id.
     pub event_id: Option<String>,
     /// Which event of this mapping it is: rises after a deletion.
@@ -53,12 +57,10 @@ pub struct Due {
     pub unsure: bool,
     /// Failed attempts since the last success or change.
     pub attempts: i32,
-    /// For how long it has been failing.
-    pub failing_for_seconds: i64,
-    /// The leave's status.
-    pub status: String,
-    /// The leave; `None` when nothing but a cancellation has ever arrived.
-    pub leave: Option<Json<Leave>>,
+    /// For how long it has been failing by itself; `None` when it has not.
+    pub failing_for: Option<Duration>,
+    /// The leave's status and content; the content is `None` when nothing but a cancellation has ever arrived.
+    pub leave: Result<(Status, Option<Leave>), Unreadable>,
 }
 
 impl Store {
@@ -90,7 +92,7 @@ impl Store {
     ) -> Result<(i64, Vec<Lease>), StoreError> {
         let rows = sqlx::query!(
             r#"WITH due AS MATERIALIZED (
-                   SELECT queue.mailbox, queue.next_attempt_at
+                   SELECT served.tenant, queue.mailbox, queue.next_attempt_at
                    FROM unnest($1::text[]) AS served (tenant)
                    LEFT JOIN tenants_state t ON t.tenant = served.tenant
                    CROSS JOIN LATERAL (
@@ -102,14 +104,18 @@ impl Store {
                    ) AS queue
                    WHERE t.blocked_until IS NULL OR t.blocked_until <= leavebridge_now()
                ), waiting AS MATERIALIZED (
-                   SELECT mailbox, min(next_attempt_at) AS since FROM due GROUP BY mailbox
+                   -- By turns, so that one tenant's backlog does not hold up the others.
+                   SELECT mailbox, min(next_attempt_at) AS since,
+                          row_number() OVER (PARTITION BY tenant ORDER BY min(next_attempt_at)) AS turn
+                   FROM due GROUP BY tenant, mailbox
                ), free AS MATERIALIZED (
                    -- NO KEY: an intake's foreign key check must not make a mailbox look taken.
                    SELECT b.id, b.lease_until IS NOT NULL AS orphaned
                    FROM waiting JOIN mailboxes b ON b.id = waiting.mailbox
                    WHERE (b.lease_until IS NULL OR b.lease_until <= leavebridge_now())
                      AND (b.blocked_until IS NULL OR b.blocked_until <= leavebridge_now())
-                   ORDER BY waiting.since
+                     AND (b.throttled_until IS NULL OR b.throttled_until <= leavebridge_now())
+                   ORDER BY waiting.turn, waiting.since
                    LIMIT $2
                    FOR NO KEY UPDATE OF b SKIP LOCKED
                ), leased AS (
@@ -117,7 +123,7 @@ impl Store {
                    SET lease_epoch = b.lease_epoch + 1,
                        lease_until = leavebridge_now() + $3 * interval '1 millisecond'
                    FROM free WHERE b.id = free.id
-                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.entra_id, b.blocked_reason, b.blocked_since,
+                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.blocked_reason, b.blocked_since,
                              free.orphaned
                ), distrusted AS (
                    -- The last holder died: calls of its may have arrived in Outlook without our knowing.
@@ -126,7 +132,7 @@ impl Store {
                )
                SELECT (SELECT count(*) FROM due) AS "seen!",
                       leased.id AS "mailbox?", leased.lease_epoch AS "epoch?", leased.tenant AS "tenant?",
-                      leased.address AS "address?", leased.entra_id, leased.blocked_reason,
+                      leased.address AS "address?", leased.blocked_reason,
                       extract(epoch FROM leavebridge_now() - leased.blocked_since)::bigint AS blocked_seconds
                FROM (VALUES (1)) AS always (one) LEFT JOIN leased ON true"#,
             tenants,
@@ -145,7 +151,6 @@ impl Store {
                     epoch: row.epoch?,
                     tenant: row.tenant?,
                     address: row.address?,
-                    entra_id: row.entra_id,
                     blocked: row.blocked_reason.zip(row.blocked_seconds.map(seconds)),
                 })
             })
@@ -158,13 +163,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn due(&self, mailboxes: &[i64], batch: i64) -> Result<Vec<Due>, StoreError> {
-        Ok(sqlx::query_as!(
-            Due,
+        let rows = sqlx::query!(
             r#"SELECT m.id, m.leave AS leave_row, m.mailbox, m.wanted, m.wanted_rev AS rev,
-                      m.applied AS "applied: Json<EventSpec>", m.event_id, m.incarnation, m.unsure, m.attempts,
-                      coalesce(extract(epoch FROM leavebridge_now() - m.failing_since), 0)::bigint
-                          AS "failing_for_seconds!",
-                      l.status, l.content AS "leave: Json<Leave>"
+                      m.applied, m.event_id, m.incarnation, m.unsure, m.attempts,
+                      extract(epoch FROM leavebridge_now() - m.failing_since)::bigint AS failing_for,
+                      l.status, l.content
                FROM unnest($1::bigint[]) AS leased (mailbox)
                CROSS JOIN LATERAL (
                    SELECT * FROM mappings m
@@ -178,7 +181,25 @@ impl Store {
             batch
         )
         .fetch_all(&self.pool)
-        .await?)
+        .await?;
+        // Read one by one: a row that only a newer version understands must not hold up the others.
+        Ok(rows
+            .into_iter()
+            .map(|row| Due {
+                id: row.id,
+                leave_row: row.leave_row,
+                mailbox: row.mailbox,
+                wanted: row.wanted,
+                rev: row.rev,
+                unsure: row.unsure,
+                applied: row.applied.and_then(|applied| serde_json::from_value(applied).ok()),
+                event_id: row.event_id,
+                incarnation: row.incarnation,
+                attempts: row.attempts,
+                failing_for: row.failing_for.map(seconds),
+                leave: read(&row.status, row.content),
+            })
+            .collect())
     }
 
     /// Makes a lease last `lease` from now. `false` when somebody else holds the mailbox by now: stop at once.
@@ -215,6 +236,12 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+fn read(status: &str, content: Option<serde_json::Value>) -> Result<(Status, Option<Leave>), Unreadable> {
+    let status = Status::of(status).ok_or(Unreadable)?;
+    let leave = content.map(serde_json::from_value).transpose().map_err(|_| Unreadable)?;
+    Ok((status, leave))
 }
 
 /// Seconds of PostgreSQL; none when its clock went backwards.

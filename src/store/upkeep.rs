@@ -19,6 +19,10 @@ pub struct Backlog {
     pub parked: i64,
     /// For how long the oldest of the due ones has been due.
     pub oldest: Duration,
+    /// For how long the one has been failing that has been failing longest.
+    pub failing: Duration,
+    /// Mappings whose mailbox the app may not write to.
+    pub denied: i64,
 }
 
 impl Store {
@@ -32,17 +36,19 @@ impl Store {
                       count(*) FILTER (WHERE state = 'waiting') AS "waiting!",
                       count(*) FILTER (WHERE state = 'parked') AS "parked!",
                       coalesce(extract(epoch FROM leavebridge_now()
-                          - min(next_attempt_at) FILTER (WHERE state = 'pending')), 0)::bigint AS "oldest!"
+                          - min(next_attempt_at) FILTER (WHERE state = 'pending')), 0)::bigint AS "oldest!",
+                      coalesce(extract(epoch FROM leavebridge_now() - min(failing_since)), 0)::bigint AS "failing!",
+                      count(*) FILTER (WHERE blocked_reason = 'access-denied') AS "denied!"
                FROM (
-                   SELECT m.tenant, m.next_attempt_at,
-                          CASE WHEN greatest(t.blocked_until, b.blocked_until) > leavebridge_now() THEN 'waiting'
+                   SELECT m.tenant, m.next_attempt_at, m.failing_since, b.blocked_reason,
+                          CASE WHEN greatest(t.blocked_until, b.blocked_until, b.throttled_until) > leavebridge_now() THEN 'waiting'
                                ELSE m.state END AS state
                    FROM mappings m
                    JOIN mailboxes b ON b.id = m.mailbox
                    LEFT JOIN tenants_state t ON t.tenant = m.tenant
                    WHERE m.state IN ('pending', 'waiting')
                    UNION ALL
-                   SELECT tenant, NULL, state FROM mappings WHERE state = 'parked'
+                   SELECT tenant, NULL, NULL, NULL, state FROM mappings WHERE state = 'parked'
                ) AS open
                GROUP BY tenant"#
         )
@@ -51,8 +57,14 @@ impl Store {
         Ok(rows
             .into_iter()
             .map(|row| {
-                let backlog =
-                    Backlog { due: row.due, waiting: row.waiting, parked: row.parked, oldest: seconds(row.oldest) };
+                let backlog = Backlog {
+                    due: row.due,
+                    waiting: row.waiting,
+                    parked: row.parked,
+                    oldest: seconds(row.oldest),
+                    failing: seconds(row.failing),
+                    denied: row.denied,
+                };
                 (row.tenant, backlog)
             })
             .collect())

@@ -149,6 +149,16 @@ pub struct Filter {
     pub until: Option<Timestamp>,
 }
 
+impl Filter {
+    /// The states of the rows that may show as the state that is asked for.
+    fn own_states(&self) -> Option<Vec<String>> {
+        self.state.as_ref().map(|state| match state.as_str() {
+            "pending" | "waiting" => vec!["pending".into(), "waiting".into()],
+            other => vec![other.into()],
+        })
+    }
+}
+
 /// Where a list goes on: after the mapping that changed then and has that id.
 pub type Position = (Timestamp, Uuid);
 
@@ -188,6 +198,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<MappingView>, StoreError> {
         let (after_at, after_id) = after.unzip();
+        let own_states = filter.own_states();
         let mut transaction = self.pool.begin().await?;
         // Which index serves depends on the filters that are given: a plan for the general case would read everything.
         sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *transaction).await?;
@@ -197,6 +208,8 @@ impl Store {
                  AND ($5::text IS NULL OR state = $5) AND ($6::timestamptz IS NULL OR updated_at >= $6)
                  AND ($7::timestamptz IS NULL OR updated_at < $7)
                  AND ($8::timestamptz IS NULL OR (updated_at, id) < ($8, $9::uuid))
+                 -- What `state` implies, said so that the indexes by state serve.
+                 AND ($11::text[] IS NULL OR own_state = ANY ($11))
                ORDER BY updated_at DESC, id DESC
                LIMIT $10"#,
             filter.tenants.as_deref(),
@@ -208,7 +221,8 @@ impl Store {
             filter.until.map(Timestamp::to_sqlx) as _,
             after_at.map(Timestamp::to_sqlx) as _,
             after_id,
-            limit
+            limit,
+            own_states.as_deref() as _
         )
         .fetch_all(&mut *transaction)
         .await?;
@@ -238,42 +252,76 @@ impl Store {
     }
 
     /// Makes every matching mapping that waits or is parked due now, and says how many. Blocks that a person may have
-    /// removed the cause of (a missing mailbox, refused access or credentials) are lifted; Microsoft's request to slow
-    /// down is not ours to lift.
+    /// removed the cause of (a missing mailbox, refused access or credentials) are lifted, for all that waited for them;
+    /// Microsoft's request to slow down is not ours to lift.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer; some may be due already then.
     pub async fn retry(&self, id: Option<Uuid>, filter: &Filter, client: &str) -> Result<i64, StoreError> {
-        let retried = sqlx::query_scalar!(
+        let (mut after, mut retried) = (Uuid::nil(), 0);
+        loop {
+            let stretch = self.retry_some(id, filter, client, after).await?;
+            retried += stretch.0;
+            match stretch.1 {
+                Some(last) => after = last,
+                None => return Ok(retried),
+            }
+        }
+    }
+
+    /// One stretch of at most 1000, short enough to hold nobody up; how many, and the last id if there may be more.
+    async fn retry_some(
+        &self,
+        id: Option<Uuid>,
+        filter: &Filter,
+        client: &str,
+        after: Uuid,
+    ) -> Result<(i64, Option<Uuid>), StoreError> {
+        let row = sqlx::query!(
             r#"WITH chosen AS MATERIALIZED (
                    SELECT v.id, v.leave, m.mailbox, v.tenant
                    FROM mapping_view v JOIN mappings m ON m.id = v.id
-                   WHERE v.own_state IN ('pending', 'waiting', 'parked')
+                   WHERE v.own_state IN ('pending', 'waiting', 'parked') AND v.id > $10
                      AND ($1::uuid IS NULL OR v.id = $1)
                      AND ($2::text[] IS NULL OR v.tenant = ANY ($2)) AND ($3::text IS NULL OR v.source = $3)
                      AND ($4::text IS NULL OR v.leave_id = $4) AND ($5::text IS NULL OR v.mailbox = $5)
                      AND ($6::text IS NULL OR v.state = $6) AND ($7::timestamptz IS NULL OR v.updated_at >= $7)
                      AND ($8::timestamptz IS NULL OR v.updated_at < $8)
-               ), due AS (
-                   UPDATE mappings m
-                   SET state = 'pending', next_attempt_at = leavebridge_now(), attempts = 0, failing_since = NULL,
-                       reason = NULL, detail = NULL, updated_at = leavebridge_now()
-                   FROM chosen WHERE m.id = chosen.id
-                   RETURNING m.id, m.leave
-               ), mailbox AS (
-                   UPDATE mailboxes
+                   ORDER BY v.id
+                   LIMIT 1000
+               ), held AS MATERIALIZED (
+                   -- Mailboxes before mappings, as everybody locks them.
+                   SELECT b.id, b.throttled_until, b.blocked_reason
+                   FROM mailboxes b WHERE b.id IN (SELECT mailbox FROM chosen)
+                   ORDER BY b.id FOR NO KEY UPDATE
+               ), lifted AS (
+                   UPDATE mailboxes b
                    SET blocked_until = NULL, blocked_since = NULL, blocked_reason = NULL, blocked_detail = NULL
-                   WHERE id IN (SELECT mailbox FROM chosen) AND blocked_until IS NOT NULL
-                     AND blocked_reason IN ('mailbox-missing', 'access-denied', 'mailbox-full')
+                   FROM held WHERE b.id = held.id AND held.blocked_reason IS NOT NULL
+                   RETURNING b.id
                ), tenant AS (
                    UPDATE tenants_state SET blocked_until = leavebridge_now()
                    WHERE tenant IN (SELECT tenant FROM chosen) AND blocked_until > leavebridge_now()
                      AND blocked_reason = 'credentials'
+               ), due AS (
+                   UPDATE mappings m
+                   SET state = 'pending', next_attempt_at = greatest(leavebridge_now(), held.throttled_until),
+                       attempts = 0, failing_since = NULL, reason = NULL, detail = NULL, updated_at = leavebridge_now()
+                   FROM chosen JOIN held ON held.id = chosen.mailbox
+                   WHERE m.id = chosen.id
+                   RETURNING m.id, m.leave
+               ), with_them AS (
+                   -- Whatever else waited for the same mailbox.
+                   UPDATE mappings m SET next_attempt_at = greatest(leavebridge_now(), held.throttled_until)
+                   FROM held
+                   WHERE m.mailbox = held.id AND held.id IN (SELECT id FROM lifted)
+                     AND m.state IN ('pending', 'waiting') AND m.id NOT IN (SELECT id FROM chosen)
                ), story AS (
                    INSERT INTO timeline (leave, mapping, at, kind, detail)
                    SELECT leave, id, leavebridge_now(), 'retried', jsonb_build_object('client', $9::text) FROM due
                )
-               SELECT count(*) AS "count!" FROM due"#,
+               SELECT (SELECT count(*) FROM due) AS "retried!",
+                      (SELECT id FROM chosen ORDER BY id OFFSET 999 LIMIT 1) AS last"#,
             id,
             filter.tenants.as_deref(),
             filter.source,
@@ -282,10 +330,11 @@ impl Store {
             filter.state,
             filter.since.map(Timestamp::to_sqlx) as _,
             filter.until.map(Timestamp::to_sqlx) as _,
-            client
+            client,
+            after
         )
         .fetch_one(&self.pool)
         .await?;
-        Ok(retried)
+        Ok((row.retried, row.last))
     }
 }

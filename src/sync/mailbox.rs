@@ -3,9 +3,9 @@
 //! Stops at once when the lease is lost, when the mailbox or tenant turns out to be blocked, or when the service is to
 //! stop; calls under way are always finished, so that their outcome is known.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -64,24 +64,23 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
     let Some(tenant) = engine.tenants.get(&lease.tenant) else { return Next::Stop };
     let delivery =
         Delivery { graph: &tenant.graph, policy: &tenant.policy, due, jitter: engine.random.fraction(), hold };
-    match delivery.run().await {
+    // A panic is a bug in what this one leave leads to: it must not take its neighbours along, nor come back for ever.
+    let delivered = AssertUnwindSafe(delivery.run()).catch_unwind().await.unwrap_or_else(|_panic| {
+        tracing::error!(mapping = %due.id, "a delivery broke down; it is parked");
+        Delivered::broken(due)
+    });
+    match delivered {
         Delivered::Interrupted => Next::Stop,
         Delivered::Lost => {
             tracing::warn!(mapping = %due.id, "the lease was lost; the mailbox's new holder goes on");
             Next::Abandon
         }
-        Delivered::Done { holding, ending, story } => {
-            let next = if matches!(ending, Ending::MailboxBlocked(..)) {
-                hold.close();
-                Next::Stop
-            } else {
-                Next::GoOn
-            };
+        Delivered::Done { holding, ending, retry_after, story } => {
             let reached = matches!(ending, Ending::Synced | Ending::Removed) && story.get("graph").is_some();
             if let Ending::Parked(reason, _) = &ending {
                 tracing::warn!(mapping = %due.id, reason = reason.word(), "parked: a person is needed");
             }
-            let record = Record::new(lease, due, holding, ending, story);
+            let record = Record::new(lease, due, holding, ending, retry_after, story);
             let state = record.state();
             let written = write(engine, writer, record).await;
             if written == Next::GoOn {
@@ -89,15 +88,13 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
                 if reached {
                     tenant.served(&engine.store, &lease.tenant, engine.clock.now()).await;
                 }
-                next
-            } else {
-                written
             }
+            written
         }
         Delivered::TenantBlocked { reason, wait, detail, holding } => {
-            hold.close();
             tracing::error!(tenant = lease.tenant, reason = reason.word(), "Microsoft does not serve this tenant");
             engine.metrics.delivery(&lease.tenant, reason.word());
+            tenant.blocked();
             let blocked = engine.store.block_tenant(&lease.tenant, reason, &detail, wait).await;
             if let Err(error) = blocked {
                 tracing::error!(%error, "a tenant's block could not be written");
@@ -106,7 +103,7 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
             }
             if let Some(holding) = holding {
                 let story = serde_json::json!({"step": "nothing", "reason": reason.word()});
-                let record = Record::new(lease, due, holding, Ending::Onward, story);
+                let record = Record::new(lease, due, holding, Ending::Onward, None, story);
                 if write(engine, writer, record).await == Next::Abandon {
                     return Next::Abandon;
                 }

@@ -53,6 +53,11 @@ impl Tenant {
         Self { graph, policy, noted: Mutex::new(None) }
     }
 
+    /// The tenant was blocked: its next success is news.
+    fn blocked(&self) {
+        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Notes now and then that the tenant is served, which ends its block.
     async fn served(&self, store: &Store, name: &str, now: Timestamp) {
         {
@@ -91,7 +96,7 @@ impl Engine {
     /// Delivers until `stop`; then finishes the calls under way, gives the leases back and returns.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let (writer, writing) = Writer::new(self.store.clone(), self.bell.clone());
-        let writing = tokio::spawn(writing);
+        let mut writing = tokio::spawn(writing);
         let served: Vec<String> = self.tenants.keys().cloned().collect();
         let mut mailboxes = JoinSet::new();
         // Subscribed before the first claim: what is due later than the claim's look will ring.
@@ -100,12 +105,14 @@ impl Engine {
             bell.borrow_and_update();
             let free = self.settings.mailboxes.saturating_sub(mailboxes.len());
             if let Err(error) = self.tick(&served, free, &writer, &mut mailboxes, &stop).await {
-                tracing::warn!(%error, cause = ?std::error::Error::source(&error), "cannot look for what is due");
+                tracing::warn!(%error, cause = error.cause(), "cannot look for what is due");
             }
             let pause = LOOK_EVERY.mul_f64(0.9 + self.random.fraction() / 5.0);
             tokio::select! {
                 () = stop.cancelled() => {}
                 Some(_) = mailboxes.join_next() => while mailboxes.try_join_next().is_some() {},
+                // Without it no result would ever be written down: better to end, and to be started anew.
+                _ = &mut writing => return,
                 _ = bell.changed(), if mailboxes.len() < self.settings.mailboxes => {}
                 () = tokio::time::sleep(pause) => {}
             }

@@ -4,20 +4,21 @@
 //! something goes wrong. It asks the hold before every call, because a call may only begin while the mailbox's lease is
 //! sure to outlast it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::{
     domain::{
         event::{self, Desired},
         judge::{Failure, History, Reason, Verdict, judge},
-        leave::Status,
         plan::{Observed, Step, plan},
         policy::Policy,
     },
     graph::{Found, Graph, GraphError, Mailbox, Trail, Written},
     store::{
         ledger::{Ending, Holding},
-        queue::Due,
+        queue::{Due, Unreadable},
     },
 };
 
@@ -30,13 +31,28 @@ const MOST_STEPS: usize = 8;
 #[derive(Debug)]
 pub(super) enum Delivered {
     /// To be written down.
-    Done { holding: Holding, ending: Ending, story: Value },
+    Done { holding: Holding, ending: Ending, retry_after: Option<Duration>, story: Value },
     /// The tenant cannot be served. To be written down only if something was found out on the way.
-    TenantBlocked { reason: Reason, wait: std::time::Duration, detail: String, holding: Option<Holding> },
+    TenantBlocked { reason: Reason, wait: Duration, detail: String, holding: Option<Holding> },
     /// Interrupted before anything was found out: nothing to write down.
     Interrupted,
     /// The lease is lost: stop at once and write nothing.
     Lost,
+}
+
+impl Delivered {
+    /// The delivery itself broke down: what it may have done is in doubt, and a person is needed.
+    pub(super) fn broken(due: &Due) -> Self {
+        let holding = Holding {
+            event_id: due.event_id.clone(),
+            incarnation: due.incarnation,
+            unsure: true,
+            ..Holding::default()
+        };
+        let story = json!({"step": "nothing", "reason": Reason::Internal.word()});
+        let ending = Ending::Parked(Reason::Internal, Reason::Internal.meaning().to_owned());
+        Self::Done { holding, ending, retry_after: None, story }
+    }
 }
 
 /// Why a way through ended early.
@@ -64,6 +80,8 @@ struct Known {
     details: Option<Written>,
     /// The marker was looked for, so a create that follows may meet its own earlier self.
     looked_up: bool,
+    /// An event was taken away: the next one is another one.
+    removed: bool,
     step: &'static str,
     trail: Option<Trail>,
 }
@@ -71,17 +89,20 @@ struct Known {
 impl Delivery<'_> {
     pub(super) async fn run(self) -> Delivered {
         let due = self.due;
-        let desired = self.desired();
         let mut known = Known {
-            observed: Observed {
-                event_id: due.event_id.clone(),
-                applied: due.applied.clone().map(|applied| applied.0),
-                unsure: due.unsure,
-            },
+            observed: Observed { event_id: due.event_id.clone(), applied: due.applied.clone(), unsure: due.unsure },
             details: None,
             looked_up: false,
+            removed: false,
             step: "nothing",
             trail: None,
+        };
+        let Ok(desired) = self.desired() else {
+            // A newer version wrote it, or somebody by hand. Whatever is in the calendar stays until it can be read.
+            let detail = Reason::Internal.meaning().to_owned();
+            let story = story(&known, Some((Reason::Internal.word(), "what is stored cannot be read")));
+            let ending = Ending::Parked(Reason::Internal, detail);
+            return Delivered::Done { holding: holding(known, due.incarnation), ending, retry_after: None, story };
         };
         match self.walk(&desired, &mut known).await {
             Ok(()) => {
@@ -91,14 +112,19 @@ impl Delivery<'_> {
                     Desired::Hidden => Ending::Hidden,
                 };
                 // After a deletion the next event is another one.
-                let removed = due.event_id.is_some() && known.observed.event_id.is_none();
+                let incarnation = due.incarnation + i32::from(known.removed);
                 let story = story(&known, None);
-                Delivered::Done { holding: holding(known, due.incarnation + i32::from(removed)), ending, story }
+                Delivered::Done { holding: holding(known, incarnation), ending, retry_after: None, story }
             }
             Err(Halt::Lost) => Delivered::Lost,
             Err(Halt::Interrupted) if self.has_learnt(&known) => {
                 let story = story(&known, Some(("interrupted", "the mailbox is to be left alone")));
-                Delivered::Done { holding: holding(known, due.incarnation), ending: Ending::Onward, story }
+                Delivered::Done {
+                    holding: holding(known, due.incarnation),
+                    ending: Ending::Onward,
+                    retry_after: None,
+                    story,
+                }
             }
             Err(Halt::Interrupted) => Delivered::Interrupted,
             Err(Halt::Anew) => {
@@ -106,21 +132,23 @@ impl Delivery<'_> {
                 known.details = None;
                 let story =
                     story(&known, Some(("event-gone", "the event had been deleted in Outlook; a new one follows")));
-                Delivered::Done { holding: holding(known, due.incarnation + 1), ending: Ending::Onward, story }
+                let holding = holding(known, due.incarnation + 1);
+                Delivered::Done { holding, ending: Ending::Onward, retry_after: None, story }
             }
             Err(Halt::Failed(error)) => self.failed(known, &error),
         }
     }
 
-    fn desired(&self) -> Desired {
-        match (&self.due.leave, Status::of(&self.due.status)) {
-            (Some(leave), Some(status)) if self.due.wanted => event::desired(status, &leave.0, self.policy),
-            _ => Desired::Absent,
+    fn desired(&self) -> Result<Desired, Unreadable> {
+        match &self.due.leave {
+            Ok((status, Some(leave))) if self.due.wanted => Ok(event::desired(*status, leave, self.policy)),
+            Ok(_) => Ok(Desired::Absent),
+            Err(unreadable) => Err(*unreadable),
         }
     }
 
     fn mailbox(&self) -> Mailbox<'_> {
-        Mailbox { address: &self.hold.lease.address, entra_id: self.hold.lease.entra_id.as_deref() }
+        Mailbox { address: &self.hold.lease.address }
     }
 
     async fn walk(&self, desired: &Desired, known: &mut Known) -> Result<(), Halt> {
@@ -173,7 +201,11 @@ impl Delivery<'_> {
                             // An event in Deleted Items can be written to like any other.
                             self.verify(known).await?;
                         }
-                        Err(error) if error.failure == Failure::EventGone => self.verify(known).await?,
+                        Err(error) if error.failure == Failure::EventGone => {
+                            known.observed.applied = None;
+                            known.observed.unsure = true;
+                            self.verify(known).await?;
+                        }
                         Err(error) => return Err(Self::in_doubt(known, error)),
                     }
                 }
@@ -183,6 +215,7 @@ impl Delivery<'_> {
                     match self.graph.remove(self.mailbox(), &event_id).await {
                         Ok(trail) => {
                             known.trail = Some(trail);
+                            known.removed = true;
                             known.observed = Observed { event_id: None, applied: None, unsure: false };
                         }
                         Err(error) => return Err(Self::in_doubt(known, error)),
@@ -196,6 +229,7 @@ impl Delivery<'_> {
             message: "the event changes faster than it can be written".into(),
             trail: known.trail.clone().map(Box::new),
             existing_event: None,
+            retry_after: None,
         }))
     }
 
@@ -203,7 +237,7 @@ impl Delivery<'_> {
     fn has_learnt(&self, known: &Known) -> bool {
         known.observed.event_id != self.due.event_id
             || known.observed.unsure != self.due.unsure
-            || known.observed.applied.as_ref() != self.due.applied.as_ref().map(|applied| &applied.0)
+            || known.observed.applied != self.due.applied
     }
 
     async fn may_call(&self) -> Result<(), Halt> {
@@ -272,22 +306,32 @@ impl Delivery<'_> {
     fn failed(&self, mut known: Known, error: &GraphError) -> Delivered {
         let blocked_for = |reason: Reason| match &self.hold.lease.blocked {
             Some((word, time)) if word == reason.word() => *time,
-            _ => std::time::Duration::ZERO,
+            _ => Duration::ZERO,
         };
         let mut history = History {
             attempts: u32::try_from(self.due.attempts).unwrap_or(0),
-            failing_for: std::time::Duration::from_secs(u64::try_from(self.due.failing_for_seconds).unwrap_or(0)),
-            blocked_for: std::time::Duration::ZERO,
+            failing_for: self.due.failing_for.unwrap_or_default(),
+            blocked_for: Duration::ZERO,
         };
+        let is_throttled = matches!(error.failure, Failure::Throttled { .. });
+        if self.due.failing_for.is_none() && !is_throttled {
+            // What it suffered with its mailbox is not held against it.
+            history.attempts = 0;
+        }
         let (reason, _) = judge(error.failure, history, self.jitter);
         history.blocked_for = blocked_for(reason);
         let (reason, verdict) = judge(error.failure, history, self.jitter);
-        let detail = format!("{} {}", error.sentence(), reason.meaning());
+        let detail = format!("{}. {}", error.sentence(), reason.meaning());
+        if error.retry_after.is_some() || !matches!(verdict, Verdict::Defer(_) | Verdict::Park) {
+            // At once: other deliveries of this mailbox may be between two calls.
+            self.hold.close();
+        }
         known.trail = error.trail.as_deref().cloned();
         let incarnation = self.due.incarnation;
         let ending = match verdict {
             Verdict::Defer(wait) => Ending::Waiting(reason, detail, wait),
             Verdict::BlockMailbox(wait) => Ending::MailboxBlocked(reason, detail, wait),
+            Verdict::Throttle(wait) => Ending::Throttled(reason, detail, wait),
             Verdict::Park => Ending::Parked(reason, detail),
             Verdict::BlockTenant(wait) => {
                 let holding = self.has_learnt(&known).then(|| holding(known, incarnation));
@@ -295,7 +339,7 @@ impl Delivery<'_> {
             }
         };
         let story = story(&known, Some((reason.word(), &error.code)));
-        Delivered::Done { holding: holding(known, incarnation), ending, story }
+        Delivered::Done { holding: holding(known, incarnation), ending, retry_after: error.retry_after, story }
     }
 }
 

@@ -2,11 +2,15 @@
 //!
 //! It adds no waiting: a lone result is written at once, and under load many share one commit.
 
+use std::{collections::HashSet, time::Duration};
+
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::{Store, StoreError, bell::Bell, ledger::Record};
 
 const MOST_AT_ONCE: usize = 256;
+const MOST_TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
 
 enum Note {
     Record(Box<Record>, oneshot::Sender<bool>),
@@ -44,10 +48,16 @@ impl Writer {
 
 async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, bell: Bell) {
     let mut notes = Vec::with_capacity(MOST_AT_ONCE);
-    while inbox.recv_many(&mut notes, MOST_AT_ONCE).await > 0 {
+    while !notes.is_empty() || inbox.recv_many(&mut notes, MOST_AT_ONCE).await > 0 {
+        let mut seen = HashSet::new();
+        let mut later = Vec::new();
         let (mut records, mut waiting, mut releases) = (Vec::new(), Vec::new(), Vec::new());
         for note in notes.drain(..) {
             match note {
+                // A statement changes a row once: two results of one mapping go into two.
+                Note::Record(record, done) if !seen.insert(record.mapping()) => {
+                    later.push(Note::Record(record, done));
+                }
                 Note::Record(record, done) => {
                     records.push(*record);
                     waiting.push(done);
@@ -56,16 +66,11 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, bell: Bel
             }
         }
         if !records.is_empty() {
-            match store.record(&records).await {
-                Ok(kept) => {
-                    for (done, kept) in waiting.into_iter().zip(kept) {
-                        // Whoever asked may be gone; the result is written all the same.
-                        let _gone = done.send(kept);
-                    }
-                    bell.ring_settled();
-                }
-                Err(error) => log(&error, "results of deliveries could not be written; they will be looked up again"),
+            for (done, kept) in waiting.into_iter().zip(record(&store, &records).await) {
+                // Whoever asked may be gone; the result is written all the same.
+                let _gone = kept.map(|kept| done.send(kept));
             }
+            bell.ring_settled();
         }
         if !releases.is_empty() {
             match store.release(&releases).await {
@@ -74,9 +79,37 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, bell: Bel
                 Err(error) => log(&error, "leases could not be given back; they will expire"),
             }
         }
+        notes = later;
+    }
+}
+
+/// Writes the records down; says for each whether its lease still held, or `None` when it could not be written.
+async fn record(store: &Store, records: &[Record]) -> Vec<Option<bool>> {
+    let mut tries = 0;
+    loop {
+        match store.record(records).await {
+            Ok(kept) => return kept.into_iter().map(Some).collect(),
+            // Fenced by its lease, a record may be tried again: a short trouble loses nothing.
+            Err(StoreError::Unavailable(_)) if tries < MOST_TRIES => {
+                tries += 1;
+                tokio::time::sleep(PAUSE * tries).await;
+            }
+            // One that cannot be written must not take the others with it.
+            Err(StoreError::Broken(_)) if records.len() > 1 => {
+                let mut kept = Vec::with_capacity(records.len());
+                for one in records.chunks(1) {
+                    kept.extend(Box::pin(record(store, one)).await);
+                }
+                return kept;
+            }
+            Err(error) => {
+                log(&error, "results of deliveries could not be written; they will be looked up again");
+                return vec![None; records.len()];
+            }
+        }
     }
 }
 
 fn log(error: &StoreError, what: &str) {
-    tracing::error!(error = %error, cause = ?std::error::Error::source(error), "{what}");
+    tracing::error!(%error, cause = error.cause(), "{what}");
 }

@@ -5,5 +5,6 @@
 mod delivery;
 mod faults;
 mod replicas;
+mod resilience;
 mod simulator;
 mod support;

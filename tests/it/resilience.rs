@@ -1,0 +1,179 @@
+//! Interleavings that lose, double or hold up a leave in lesser programs.
+
+use jiff::SignedDuration;
+use reqwest::Method;
+use serde_json::json;
+
+use super::support::{AMY, BEN, TestApp, answer, at, cancelled, leave, until, updated};
+
+const CREATE: &str = "/v1.0/users/*/events";
+
+#[tokio::test]
+async fn a_leave_restored_after_a_create_in_doubt_and_a_cancellation_is_a_new_event() {
+    let app = TestApp::new().await;
+    app.microsoft
+        .faults(json!([{"method": "POST", "path": CREATE, "times": 1, "when": "after-commit", "drop": true}]))
+        .await;
+    app.post("ess", &leave("LA-1")).await;
+    app.mapping_in("LA-1", "waiting").await;
+    app.deliver("ess", &cancelled("LA-1", 1)).await;
+    assert_eq!(app.microsoft.events(AMY).await.len(), 0);
+    // The same content again: under the old transaction Graph would answer with the deleted event.
+    app.deliver("ess", &updated("LA-1", 2, &json!({}))).await;
+    assert_eq!(app.microsoft.events(AMY).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_not_found_never_ends_as_synced_without_having_written() {
+    let app = TestApp::new().await;
+    app.deliver("ess", &leave("LA-1")).await;
+    app.microsoft
+        .faults(json!([{"method": "PATCH", "path": "/v1.0/users/*/events/*", "times": 1, "status": 404,
+                        "body": {"error": {"code": "ErrorItemNotFound", "message": "…"}}}]))
+        .await;
+    app.deliver("ess", &updated("LA-1", 1, &json!({"end": "2026-12-22"}))).await;
+    let events = app.microsoft.events(AMY).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert_eq!(events[0]["end"]["dateTime"], "2026-12-23T00:00:00.0000000");
+}
+
+#[tokio::test]
+async fn one_tenants_backlog_does_not_hold_up_another_tenant() {
+    let app = TestApp::with(&[("SYNC__MAILBOXES", "2")]).await;
+    app.microsoft.settings(json!({"answer_delay_ms": 30})).await;
+    // Hold everything back until the backlog is there.
+    app.database.execute("INSERT INTO tenants_state (tenant, blocked_until) SELECT t, leavebridge_now() + interval '1 day' FROM unnest(ARRAY['default', 'acme']) t").await;
+    for n in 0..40 {
+        let address = format!("person{n}@contoso.com");
+        app.microsoft.person(json!({"address": address, "name": "P", "time_zone": "UTC"})).await;
+        app.post("ess", &updated(&format!("LA-{n}"), 0, &json!({"staff": {"email": address}}))).await;
+    }
+    app.post("group", &updated("ACME-1", 0, &json!({"tenant": "acme"}))).await;
+    app.database.execute("DELETE FROM tenants_state; SELECT pg_notify('leavebridge_due', '')").await;
+    until("acme's leave is in Outlook", async || app.microsoft.events(AMY).await.len() == 1).await;
+    let left = app.database.number("SELECT count(*) FROM mappings WHERE state = 'pending'").await;
+    assert!(left > 20, "it came after the backlog: {left} left");
+}
+
+#[tokio::test]
+async fn what_microsoft_says_may_hold_anything_and_is_still_written_down() {
+    let app = TestApp::new().await;
+    app.microsoft
+        .faults(json!([
+            {"method": "POST", "path": CREATE, "times": 1, "status": 400,
+             "body": {"error": {"code": "Bad\u{0}Code", "message": "a\u{0}b\u{7}c"}}},
+            {"method": "POST", "path": CREATE, "times": 1, "status": 429, "headers": {"retry-after": "99999999999999"}},
+        ]))
+        .await;
+    app.post("ess", &leave("LA-1")).await;
+    assert_eq!(app.mapping_in("LA-1", "parked").await["reason"], "rejected");
+    app.post("ess", &leave("LA-2")).await;
+    assert_eq!(app.mapping_in("LA-2", "waiting").await["reason"], "throttled");
+}
+
+#[tokio::test]
+async fn a_leave_that_cannot_be_read_is_parked_and_its_neighbours_are_delivered() {
+    let app = TestApp::new().await;
+    app.deliver("ess", &leave("LA-1")).await;
+    app.database
+        .execute(
+            "UPDATE leaves SET content = '{\"written\": \"by a newer version\"}';
+             UPDATE mappings SET wanted_rev = wanted_rev + 1, state = 'pending'",
+        )
+        .await;
+    app.deliver("ess", &leave("LA-2")).await;
+    assert_eq!(app.mapping("LA-2").await["state"], "synced");
+    assert_eq!(app.mapping_in("LA-1", "parked").await["reason"], "internal");
+    assert_eq!(app.microsoft.events(AMY).await.len(), 2, "what is in the calendar stays");
+}
+
+#[tokio::test]
+async fn a_retry_lifts_a_mailboxs_block_for_all_its_leaves() {
+    let app = TestApp::new().await;
+    let joiner = "new.joiner@contoso.com";
+    for id in ["LA-1", "LA-2", "LA-3"] {
+        app.post("ess", &updated(id, 0, &json!({"staff": {"email": joiner}}))).await;
+        app.mapping_in(id, "waiting").await;
+    }
+    app.microsoft.person(json!({"address": joiner, "name": "New Joiner", "time_zone": "UTC"})).await;
+    let path = format!("/mappings/{}/retry", app.mapping("LA-2").await["id"].as_str().unwrap());
+    let retried = answer(app.request(Method::POST, &path).bearer_auth(app.token("ops"))).await;
+    assert_eq!(retried.body["retried"], 1);
+    for id in ["LA-1", "LA-2", "LA-3"] {
+        app.mapping_in(id, "synced").await;
+    }
+}
+
+#[tokio::test]
+async fn a_retry_does_not_shorten_a_retry_after() {
+    let app = TestApp::new().await;
+    app.microsoft
+        .faults(
+            json!([{"method": "POST", "path": CREATE, "times": 1, "status": 503, "headers": {"retry-after": "120"}}]),
+        )
+        .await;
+    app.post("ess", &leave("LA-1")).await;
+    assert_eq!(app.mapping_in("LA-1", "waiting").await["reason"], "graph-unavailable");
+    app.post("ess", &updated("LA-1", 1, &json!({"end": "2026-12-22"}))).await;
+    let retried = answer(app.request(Method::POST, "/mappings/retry").bearer_auth(app.token("ops"))).await;
+    assert_eq!(retried.body["retried"], 1);
+    app.advance(SignedDuration::from_secs(119)).await;
+    app.deliver("ess", &updated("LA-9", 0, &json!({"staff": {"email": BEN}}))).await;
+    assert_eq!(app.mapping("LA-1").await["reason"], "throttled");
+    app.advance(SignedDuration::from_secs(2)).await;
+    app.mapping_in("LA-1", "synced").await;
+    assert_eq!(app.microsoft.score().await["retry_after_violations"], 0);
+}
+
+#[tokio::test]
+async fn trouble_with_the_mailbox_is_not_held_against_its_leaves() {
+    let app = TestApp::new().await;
+    let joiner = "new.joiner@contoso.com";
+    app.post("ess", &updated("LA-1", 0, &json!({"staff": {"email": joiner}}))).await;
+    for attempts in 1..=4 {
+        until("it was tried", async || app.mapping("LA-1").await["attempts"] == attempts).await;
+        if attempts < 4 {
+            app.advance(SignedDuration::from_hours(25)).await;
+        }
+    }
+    app.microsoft.person(json!({"address": joiner, "name": "New Joiner", "time_zone": "UTC"})).await;
+    app.microsoft.faults(json!([{"method": "POST", "path": CREATE, "times": 1, "status": 500}])).await;
+    app.advance(SignedDuration::from_hours(25)).await;
+    until("the mailbox is there, and stumbles", async || app.mapping("LA-1").await["reason"] == "graph-error").await;
+    let mapping = app.mapping("LA-1").await;
+    assert_eq!((&mapping["state"], &mapping["attempts"]), (&json!("waiting"), &json!(1)), "{mapping}");
+    app.advance(SignedDuration::from_secs(3)).await;
+    app.mapping_in("LA-1", "synced").await;
+}
+
+#[tokio::test]
+async fn health_says_so_when_access_is_refused_or_graph_fails_for_long() {
+    let app = TestApp::new().await;
+    app.microsoft
+        .faults(json!([{"path": "/v1.0/*amy*", "times": null, "status": 403, "body": {"error": {"code": "ErrorAccessDenied"}}},
+                       {"path": "/v1.0/*ben*", "times": null, "status": 502, "method": "POST"}]))
+        .await;
+    app.post("ess", &updated("LA-2", 0, &json!({"staff": {"email": BEN}}))).await;
+    app.mapping_in("LA-2", "waiting").await;
+    assert_eq!(app.get("/health", None).await.body["status"], "ok", "a passing trouble is none");
+    for _ in 0..10 {
+        app.advance(SignedDuration::from_mins(2)).await;
+    }
+    until("failing for long shows", async || app.get("/health", None).await.body["status"] == "degraded").await;
+    app.post("ess", &cancelled("LA-2", 1)).await;
+    app.mapping_in("LA-2", "removed").await;
+    until("all is well again", async || app.get("/health", None).await.body["status"] == "ok").await;
+    app.post("ess", &leave("LA-1")).await;
+    app.mapping_in("LA-1", "waiting").await;
+    assert_eq!(app.get("/health", None).await.body["status"], "degraded");
+}
+
+#[tokio::test]
+async fn a_late_webhook_of_long_ago_is_refused_instead_of_breaking_something() {
+    let app = TestApp::new().await;
+    let mut body = leave("LA-1");
+    body["timestamp"] = json!("-009000-01-01T00:00:00Z");
+    assert_eq!(app.post("ess", &body).await.status, 422);
+    body["timestamp"] = json!(at(0));
+    assert_eq!(app.post("ess", &body).await.status, 202);
+}
