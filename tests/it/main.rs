@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 mod delivery;
+mod intake;
 mod simulator;
 mod support;
