@@ -6,6 +6,7 @@
 use jiff::{
     SignedDuration, Timestamp,
     civil::{Date, DateTime},
+    tz::TimeZone,
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -66,6 +67,10 @@ fn read(body: &Value, now: Timestamp, problems: &mut Problems) -> Option<Change>
             text.parse().map_err(|_| "must be an RFC 3339 time with offset such as \"2026-11-22T09:30:00+08:00\"")?;
         if at.duration_since(now) > CLOCK_TOLERANCE {
             return Err("lies more than 5 minutes in the future: is the sender's clock right?".into());
+        }
+        // No leave happened then, and PostgreSQL's time begins later than RFC 3339 can write.
+        if !YEARS.contains(&at.to_zoned(TimeZone::UTC).year()) {
+            return Err("must lie in the years 2000 to 2100".into());
         }
         Ok(at)
     });
@@ -334,6 +339,8 @@ mod tests {
             ("/type", json!(null)),
             ("/timestamp", json!("2026-11-22T09:30:00")),
             ("/timestamp", json!("2026-11-22T01:35:01Z")),
+            ("/timestamp", json!("1999-12-31T23:59:59Z")),
+            ("/timestamp", json!("-009999-01-02T01:00:00Z")),
             ("/data", json!([])),
             ("/data/id", json!("")),
             ("/data/id", json!(" A")),
