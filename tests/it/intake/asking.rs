@@ -32,14 +32,18 @@ async fn a_leave_is_shown_as_the_contract_says() {
     let mut names: Vec<_> = stands.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["id", "mappings", "source", "status", "tenant"]);
-    assert_eq!((&stands["id"], &stands["tenant"], &stands["status"]), (&json!("LA-1"), &json!("default"), &json!("approved")));
+    assert_eq!(
+        (&stands["id"], &stands["tenant"], &stands["status"]),
+        (&json!("LA-1"), &json!("default"), &json!("approved"))
+    );
     let mapping = stands["mappings"][0].as_object().unwrap();
     let mut names: Vec<_> = mapping.keys().map(String::as_str).collect();
     names.sort_unstable();
-    let mut contract: Vec<_> = "id tenant source leave_id mailbox calendar state reason detail next_attempt_at event_id \
+    let mut contract: Vec<_> =
+        "id tenant source leave_id mailbox calendar state reason detail next_attempt_at event_id \
                                 web_link attempts updated_at"
-        .split_whitespace()
-        .collect();
+            .split_whitespace()
+            .collect();
     contract.sort_unstable();
     assert_eq!(names, contract);
     assert_eq!(stands["mappings"][0], app.mapping("LA-1").await);
@@ -56,7 +60,10 @@ async fn the_same_id_from_two_sources_or_for_two_tenants_is_so_many_leaves() {
     for (client, tenant) in [("ess", "default"), ("backstage", "default"), ("group", "default"), ("group", "acme")] {
         let answer = app.deliver(client, &for_tenant(tenant)).await;
         assert_eq!((answer.status, &answer.body["outcome"]), (202, &json!("accepted")), "{client} {tenant}");
-        assert_eq!((&answer.body["leave"]["source"], &answer.body["leave"]["tenant"]), (&json!(client), &json!(tenant)));
+        assert_eq!(
+            (&answer.body["leave"]["source"], &answer.body["leave"]["tenant"]),
+            (&json!(client), &json!(tenant))
+        );
     }
     assert_eq!(app.database.number("SELECT count(*) FROM leaves").await, 4);
 }
@@ -94,7 +101,8 @@ async fn who_asks_speaks_for_its_own_tenants_and_says_for_which_one() {
 #[tokio::test]
 async fn any_id_can_be_asked_for_in_a_path() {
     let app = TestApp::new().await;
-    for id in ["a/b", "/", "50%", "%2F", "a+b c", "a&b=c", "?", "#1", "ä/ö", "陳", "LA;v=1", "a\\b", "...", "~", ":id"] {
+    for id in ["a/b", "/", "50%", "%2F", "a+b c", "a&b=c", "?", "#1", "ä/ö", "陳", "LA;v=1", "a\\b", "...", "~", ":id"]
+    {
         assert_eq!(app.deliver("ess", &leave(id)).await.status, 202, "{id}");
         let answer = app.get(&format!("/leaves/{}", encoded(id)), Some("ess")).await;
         assert_eq!((answer.status, &answer.body["id"]), (200, &json!(id)));

@@ -120,7 +120,8 @@ async fn at_equal_times_the_same_is_unchanged_a_cancellation_wins_and_else_the_l
 async fn the_same_content_again_is_unchanged_whatever_it_is_called_and_touches_no_calendar() {
     let app = TestApp::new().await;
     app.deliver("ess", &leave("LA-1")).await;
-    let mut otherwise_written = updated("LA-1", 5, &json!({"reason": "another", "status": "approved", "tenant": "default"}));
+    let mut otherwise_written =
+        updated("LA-1", 5, &json!({"reason": "another", "status": "approved", "tenant": "default"}));
     otherwise_written["data"]["staff"]["email"] = json!("Amy.Chan@Contoso.com");
     assert_outcome(&app.deliver("ess", &otherwise_written).await, 200, "unchanged");
     assert_eq!(app.microsoft.calls().await, ["POST 201"]);
