@@ -5,5 +5,7 @@
 mod auth;
 mod delivery;
 mod intake;
+mod operations;
+mod privacy;
 mod simulator;
 mod support;
