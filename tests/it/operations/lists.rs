@@ -77,7 +77,7 @@ async fn pages_show_each_mapping_exactly_once_newest_change_first() {
     for n in 0..7 {
         app.deliver("ess", &leave(&format!("LA-{n}"))).await;
         // Some share their moment, also across the edge of a page.
-        app.advance(SignedDuration::from_mins(if n % 3 == 0 { 1 } else { 0 })).await;
+        app.advance(SignedDuration::from_mins(i64::from(n % 3 == 0))).await;
     }
     let whole = app.mappings().await;
     assert_eq!(whole.len(), 7);

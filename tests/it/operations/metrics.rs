@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{AMY, TestApp, answer, assert_refused, leave};
+use crate::support::{AMY, TestApp, answer, assert_refused, leave, until};
 
 async fn metrics(app: &TestApp) -> String {
     let answer = app.get("/metrics", None).await;
@@ -40,6 +40,9 @@ async fn the_figures_move_with_what_happens() {
     app.post("ess", &leave("")).await;
     super::refuse_events(&app, 400).await;
     app.deliver("ess", &leave("LA-3")).await;
+    // A delivery is counted just after it is stored, and whoever waits is answered at once.
+    let ended = r#"leavebridge_deliveries_total{tenant="default",outcome="parked"}"#;
+    until("the last delivery is counted", async || value(&metrics(&app).await, ended) == Some(1.0)).await;
     let after = metrics(&app).await;
     for (series, expected) in [
         (accepted, 3.0),
