@@ -2,7 +2,10 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     http::HeaderMap,
 };
 use serde::Deserialize;
@@ -36,10 +39,15 @@ pub(super) struct Which {
 pub(super) async fn get(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(id): Path<String>,
-    Query(which): Query<Which>,
+    path: Result<Path<String>, PathRejection>,
+    query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<LeaveView>, Refusal> {
     let caller = api.caller(&headers, Scope::LeavesRead)?;
+    let Ok(Query(which)) = query else {
+        let mut problems = Problems::default();
+        problems.add("tenant", "must be given at most once, as text");
+        return Err(Refusal::Invalid(problems));
+    };
     let tenant = match (which.tenant, caller.client.tenants.as_slice()) {
         (Some(tenant), _) => caller.require_tenant(&tenant).map(|()| tenant)?,
         (None, [only]) => only.clone(),
@@ -50,10 +58,8 @@ pub(super) async fn get(
         }
     };
     let unknown = Refusal::NotFound("The caller's source has sent no leave of this id. Case matters.");
-    // PostgreSQL holds no NUL, so neither does any leave.
-    if id.contains('\0') {
-        return Err(unknown);
-    }
+    // PostgreSQL holds only UTF-8 and no NUL, so neither does any leave.
+    let Some(Path(id)) = path.ok().filter(|Path(id)| !id.contains('\0')) else { return Err(unknown) };
     let source = caller.client.source.as_deref().ok_or(Refusal::Broken)?;
     api.0.store.leave(&tenant, source, &id).await?.map(Json).ok_or(unknown)
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode, Uri},
 };
 use serde::Serialize;
@@ -94,10 +94,10 @@ pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -
 pub(super) async fn get(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<MappingWithTimeline>, Refusal> {
     let caller = api.caller(&headers, Scope::OpsRead)?;
-    let (mapping, timeline) = find(&api, &caller, &id).await?;
+    let (mapping, timeline) = find(&api, &caller, path).await?;
     Ok(Json(MappingWithTimeline { mapping, timeline }))
 }
 
@@ -116,10 +116,10 @@ pub(super) async fn get(
 pub(super) async fn retry(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
     let caller = api.caller(&headers, Scope::OpsWrite)?;
-    let (mapping, _) = find(&api, &caller, &id).await?;
+    let (mapping, _) = find(&api, &caller, path).await?;
     try_again(&api, &caller, Some(mapping.id), &Filter::default()).await
 }
 
@@ -165,9 +165,13 @@ async fn try_again(
 }
 
 /// A mapping that the caller may see; what it may not see is not there.
-async fn find(api: &Api, caller: &Caller, id: &str) -> Result<(MappingView, Vec<TimelineEntry>), Refusal> {
+async fn find(
+    api: &Api,
+    caller: &Caller,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<(MappingView, Vec<TimelineEntry>), Refusal> {
     let unknown = Refusal::NotFound("There is no mapping of this id.");
-    let Ok(id) = Uuid::parse_str(id) else { return Err(unknown) };
+    let Some(id) = path.ok().and_then(|Path(id)| Uuid::parse_str(&id).ok()) else { return Err(unknown) };
     let found = api.0.store.mapping(id).await?;
     found.filter(|(mapping, _)| caller.require_tenant(&mapping.tenant).is_ok()).ok_or(unknown)
 }

@@ -29,6 +29,11 @@ pub(super) fn list(uri: &Uri, caller: &Caller) -> Result<ListQuery, Refusal> {
     let mut tenant = None;
     let mut problems = Problems::default();
     for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        // PostgreSQL takes no NUL.
+        if value.contains('\0') {
+            problems.add(harmless(&name), "must not contain control characters");
+            continue;
+        }
         let text = Some(value.clone().into_owned());
         match name.as_ref() {
             "tenant" => tenant = text,
@@ -47,11 +52,7 @@ pub(super) fn list(uri: &Uri, caller: &Caller) -> Result<ListQuery, Refusal> {
                 Some(position) => query.after = Some(position),
                 None => problems.add("cursor", "must be the next_cursor of an earlier answer"),
             },
-            // Shown shortened and only if harmless: it is the caller's own text.
-            other => problems.add(
-                other.chars().filter(char::is_ascii_alphanumeric).take(32).collect::<String>(),
-                "is not a known parameter",
-            ),
+            other => problems.add(harmless(other), "is not a known parameter"),
         }
     }
     let query = problems.or(query)?;
@@ -66,8 +67,22 @@ fn tenants(caller: &Caller, asked: Option<String>) -> Result<Vec<String>, Refusa
     }
 }
 
+/// A parameter's name, shortened and only if harmless: it is the caller's own text.
+fn harmless(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).take(32).collect()
+}
+
 fn moment(name: &str, text: &str, problems: &mut Problems) -> Option<Timestamp> {
-    text.parse().inspect_err(|_| problems.add(name, "must be an RFC 3339 time such as \"2026-11-22T09:30:00Z\"")).ok()
+    let moment = text.parse().ok().filter(|at| is_in_range(*at));
+    if moment.is_none() {
+        problems.add(name, "must be an RFC 3339 time such as \"2026-11-22T09:30:00Z\", not before 1970");
+    }
+    moment
+}
+
+/// PostgreSQL's time begins later than RFC 3339 can write.
+fn is_in_range(at: Timestamp) -> bool {
+    at >= Timestamp::UNIX_EPOCH
 }
 
 /// A place in a list, opaque to callers.
@@ -79,7 +94,8 @@ fn position(cursor: &str) -> Option<Position> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let (at, id) = text.split_once('.')?;
-    Some((Timestamp::from_microsecond(at.parse().ok()?).ok()?, Uuid::parse_str(id).ok()?))
+    let at = Timestamp::from_microsecond(at.parse().ok()?).ok().filter(|at| is_in_range(*at))?;
+    Some((at, Uuid::parse_str(id).ok()?))
 }
 
 #[cfg(test)]

@@ -2,9 +2,13 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod auth;
 mod delivery;
 mod faults;
 mod replicas;
 mod resilience;
+mod intake;
+mod operations;
+mod privacy;
 mod simulator;
 mod support;

@@ -76,6 +76,8 @@ fn each_field_refuses_what_it_must_refuse() {
         ("/type", json!(null)),
         ("/timestamp", json!("2026-11-22T09:30:00")),
         ("/timestamp", json!("2026-11-22T01:35:01Z")),
+        ("/timestamp", json!("1999-12-31T23:59:59Z")),
+        ("/timestamp", json!("-009999-01-02T01:00:00Z")),
         ("/data", json!([])),
         ("/data/id", json!("")),
         ("/data/id", json!(" A")),

@@ -223,6 +223,33 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     Answer { status, headers, body }
 }
 
+/// Insists on a refusal of that status and kind, in the form of RFC 9457 and with the id that the log has.
+#[track_caller]
+pub(crate) fn assert_refused(answer: &Answer, status: u16, kind: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    let Value::Object(problem) = &answer.body else { panic!("no problem: {answer:?}") };
+    assert_eq!(problem["type"], format!("urn:leavebridge:problem:{kind}"));
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["request_id"], answer.headers["x-request-id"].to_str().unwrap());
+    for text in ["title", "detail", "request_id"] {
+        assert!(problem[text].as_str().is_some_and(|text| !text.is_empty()), "{text}: {answer:?}");
+    }
+    assert_eq!(problem.contains_key("errors"), status == 422, "{answer:?}");
+}
+
+/// The fields that a refusal with 422 names, in its order.
+#[track_caller]
+pub(crate) fn fields(answer: &Answer) -> Vec<&str> {
+    assert_refused(answer, 422, "invalid");
+    answer.body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect()
+}
+
+/// Text as one segment of a path, or as a value in a query.
+pub(crate) fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
 /// Waits until something holds. Late, so that it fails only when it never will.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     for _ in 0..4_000 {
