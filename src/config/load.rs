@@ -35,7 +35,7 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
     let (defaults, mut tree) = built().map_err(|error| {
         let mut problems = Problems::default();
         let name = file.map_or_else(|| "configuration".into(), |file| file.display().to_string());
-        problems.add(name, format!("cannot be read: {error}"));
+        problems.add(name, unreadable(&error));
         problems
     })?;
     // What cannot be read is noted, put back to its default, and the reading begun anew.
@@ -43,8 +43,12 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
         match read(tree.clone()) {
             Ok(raw) => {
                 let (settings, more) = check(raw);
-                more.into_vec().into_iter().for_each(|found| problems.add(found.field, found.problem));
-                return problems.or(()).and_then(|()| settings.ok_or_else(Problems::default));
+                // What could not be read was put back to its default; that this one does not do either is no news.
+                let unread = problems.clone();
+                let news =
+                    more.into_vec().into_iter().filter(|found| unread.iter().all(|known| known.field != found.field));
+                news.for_each(|found| problems.add(found.field, found.problem));
+                return in_order(problems).or(()).and_then(|()| settings.ok_or_else(Problems::default));
             }
             Err((path, problem)) => {
                 problems.add(path.join("."), problem);
@@ -54,7 +58,28 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
             }
         }
     }
-    Err(problems)
+    Err(in_order(problems))
+}
+
+/// By key, so that the same configuration is always answered the same way.
+fn in_order(problems: Problems) -> Problems {
+    let mut all = problems.into_vec();
+    all.sort_by(|one, other| one.field.cmp(&other.field));
+    let mut problems = Problems::default();
+    all.into_iter().for_each(|found| problems.add(found.field, found.problem));
+    problems
+}
+
+/// Why a file cannot be read at all. TOML's own message shows the line, and there may be a secret on it.
+fn unreadable(error: &config::ConfigError) -> String {
+    match error {
+        config::ConfigError::FileParse { cause, .. } => {
+            let text = cause.to_string();
+            let place = text.lines().next().and_then(|line| line.split_once(" at ")).map(|(_, place)| place);
+            format!("is not TOML: look at {}", place.unwrap_or("its syntax"))
+        }
+        error => format!("cannot be read: {error}"),
+    }
 }
 
 fn read(tree: Value) -> Result<Raw, (Vec<String>, String)> {

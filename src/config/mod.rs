@@ -6,6 +6,7 @@
 mod check;
 mod load;
 mod raw;
+mod tenants;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
