@@ -1,6 +1,6 @@
 //! Lays the sources over each other and reads them, naming everything that cannot be read instead of the first thing only.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
@@ -20,11 +20,18 @@ const MOST_PROBLEMS: usize = 100;
 /// All problems at once, by key.
 pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Settings, Problems> {
     let mut problems = Problems::default();
+    let named = |problem: String| {
+        let mut problems = Problems::default();
+        problems.add(file.map_or_else(|| "configuration".into(), |file| file.display().to_string()), problem);
+        problems
+    };
+    let text = file.map(fs::read_to_string).transpose();
+    let text = text.map_err(|error| named(format!("cannot be read: {}", error.kind())))?;
     let built = || -> Result<(Value, Value), config::ConfigError> {
         let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         let mut all = defaults.clone();
-        if let Some(file) = file {
-            all = all.add_source(File::from(file).format(FileFormat::Toml));
+        if let Some(file) = text.as_deref() {
+            all = all.add_source(File::from_str(file, FileFormat::Toml));
         }
         let ours = environment.iter().filter(|(name, _)| name.starts_with("LEAVEBRIDGE__")).cloned().collect();
         all = all.add_source(
@@ -32,12 +39,7 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
         );
         Ok((defaults.build()?.cache, all.build()?.cache))
     };
-    let (defaults, mut tree) = built().map_err(|error| {
-        let mut problems = Problems::default();
-        let name = file.map_or_else(|| "configuration".into(), |file| file.display().to_string());
-        problems.add(name, unreadable(&error));
-        problems
-    })?;
+    let (defaults, mut tree) = built().map_err(|error| named(unreadable(&error)))?;
     // What cannot be read is noted, put back to its default, and the reading begun anew.
     for _ in 0..MOST_PROBLEMS {
         match read(tree.clone()) {
@@ -66,7 +68,9 @@ fn in_order(problems: Problems) -> Problems {
     let mut all = problems.into_vec();
     all.sort_by(|one, other| one.field.cmp(&other.field));
     let mut problems = Problems::default();
-    all.into_iter().for_each(|found| problems.add(found.field, found.problem));
+    for found in all {
+        problems.add(found.field, found.problem);
+    }
     problems
 }
 

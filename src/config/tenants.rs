@@ -108,7 +108,7 @@ fn policy(field: &str, own: &raw::Policy, base: &raw::Policy, p: &mut Problems) 
         match zone_of(name) {
             Some(zone) => time_zone = Some(zone),
             None => {
-                p.add(field("time_zone"), "must be an IANA time zone that Outlook knows, such as \"Europe/London\"")
+                p.add(field("time_zone"), "must be an IANA time zone that Outlook knows, such as \"Europe/London\"");
             }
         }
     }

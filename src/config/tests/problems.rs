@@ -2,61 +2,61 @@
 
 use super::{GUID, MARK, MINIMAL, WEBHOOK, environment, file, load, told, with};
 
+const BROKEN: &str = r#"
+    surprise = 1
+    [http]
+    listen = "8080"
+    request_timeout = "10"
+    ca_file = "/nowhere/ca.pem"
+    port = 8080
+    [database]
+    max_connections = "many"
+    url = "mysql://localhost"
+    [log]
+    format = "xml"
+    filter = "leavebridge=loud"
+    [metrics]
+    protect = "perhaps"
+    [auth]
+    signing_key = "missing"
+    [auth.keys.short]
+    secret = "short"
+    hint = "x"
+    [sync]
+    mailboxes = 0
+    per_mailbox = 5
+    call_timeout = "0s"
+    lease = "soon"
+    [policy]
+    publish = "always"
+    title = " "
+    show_as = "away"
+    time_zone = "Mars/Olympus"
+    midday = "19:00"
+    day_start = "nine"
+    colour = "red"
+    [tenants.Acme.microsoft]
+    cloud = "moon"
+    directory_id = "common"
+    client_id = "acme"
+    secret_expires = "soon"
+    [tenants.acme.policy]
+    day_end = "08:00"
+    time_zone = "Factory"
+    sensitivity = "hidden"
+    [clients."E S S"]
+    source = "E S S"
+    tenants = ["nobody"]
+    scopes = ["leaves:all"]
+    webhook_secrets = ["whsec_short"]
+    password = "x"
+    [clients.ops]
+    scopes = 5
+"#;
+
 #[test]
 fn a_thoroughly_broken_configuration_is_told_in_one_go() {
-    let (_kept, path) = file(
-        r#"
-        surprise = 1
-        [http]
-        listen = "8080"
-        request_timeout = "10"
-        ca_file = "/nowhere/ca.pem"
-        port = 8080
-        [database]
-        max_connections = "many"
-        url = "mysql://localhost"
-        [log]
-        format = "xml"
-        filter = "leavebridge=loud"
-        [metrics]
-        protect = "perhaps"
-        [auth]
-        signing_key = "missing"
-        [auth.keys.short]
-        secret = "short"
-        hint = "x"
-        [sync]
-        mailboxes = 0
-        per_mailbox = 5
-        call_timeout = "0s"
-        lease = "soon"
-        [policy]
-        publish = "always"
-        title = " "
-        show_as = "away"
-        time_zone = "Mars/Olympus"
-        midday = "19:00"
-        day_start = "nine"
-        colour = "red"
-        [tenants.Acme.microsoft]
-        cloud = "moon"
-        directory_id = "common"
-        client_id = "acme"
-        secret_expires = "soon"
-        [tenants.acme.policy]
-        day_end = "08:00"
-        time_zone = "Factory"
-        sensitivity = "hidden"
-        [clients."E S S"]
-        source = "E S S"
-        tenants = ["nobody"]
-        scopes = ["leaves:all"]
-        webhook_secrets = ["whsec_short"]
-        password = "x"
-        [clients.ops]
-        scopes = 5
-        "#,
-    );
+    let (_kept, path) = file(BROKEN);
     let problems = told(load(Some(&path), &[]));
     let keys: Vec<_> = problems.iter().filter_map(|problem| problem.split(": ").next()).collect();
     assert_eq!(
@@ -256,7 +256,9 @@ fn a_file_that_cannot_be_read_is_told_by_place_and_never_by_content() {
     assert!(matches!(problems.as_slice(), [one] if one.contains("is not TOML: look at line 2")), "{problems:?}");
     assert!(!problems[0].contains("hush"), "{problems:?}");
     let problems = told(load(Some("/nowhere/leavebridge.toml".as_ref()), &[]));
-    assert!(matches!(problems.as_slice(), [one] if one.starts_with("/nowhere/leavebridge.toml: cannot be read")));
+    assert!(
+        matches!(problems.as_slice(), [one] if one.starts_with("/nowhere/leavebridge.toml: cannot be read: entity not found"))
+    );
 }
 
 #[test]
