@@ -2,6 +2,9 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod architecture;
+mod cli;
+mod contract;
 mod delivery;
 mod simulator;
 mod support;
