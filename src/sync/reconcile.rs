@@ -254,7 +254,7 @@ impl Delivery<'_> {
         let (reason, _) = judge(error.failure, history, self.jitter);
         history.blocked_for = blocked_for(reason);
         let (reason, verdict) = judge(error.failure, history, self.jitter);
-        let detail = format!("{} {}", error.sentence(), reason.meaning());
+        let detail = format!("{}. {}", error.sentence(), reason.meaning());
         known.trail.clone_from(&error.trail);
         let incarnation = self.due.incarnation;
         let ending = match verdict {
