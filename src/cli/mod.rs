@@ -9,7 +9,7 @@ mod playground;
 mod run;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -30,7 +30,7 @@ const START_HERE: &str = "Exit codes: 0 good, 1 problems were found, 2 the usage
 struct Cli {
     /// Configuration file; it goes over the built-in defaults.
     #[arg(long, global = true, env = "LEAVEBRIDGE_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     /// Answer in JSON, for programs.
     #[arg(long, global = true)]
     json: bool,
@@ -117,7 +117,9 @@ impl Cli {
     }
 
     fn load(&self) -> Result<Settings, Problems> {
-        config::load(self.config.as_deref(), &environment())
+        // Compose files set LEAVEBRIDGE_CONFIG to nothing where none is meant.
+        let file = self.config.as_deref().filter(|file| !file.is_empty());
+        config::load(file.map(Path::new), &environment())
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {

@@ -320,3 +320,17 @@ fn a_secret_in_the_wrong_place_is_never_repeated() {
     }
     assert!(MINIMAL.iter().any(|(_, value)| *value == MARK));
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_set_is_answered_without_breaking_down_or_repeating_it(
+        table in proptest::sample::select(vec!["", "HTTP__", "LOG__", "SYNC__", "POLICY__", "CLIENTS__", "TENANTS__X__"]),
+        key in "[A-Z_.-]{0,12}",
+        tail in "\\PC{0,40}",
+    ) {
+        let name = format!("{table}{key}");
+        if let Err(problems) = with(&[(&name, &format!("{MARK}{tail}"))]) {
+            proptest::prop_assert!(!problems.is_empty() && !format!("{problems}").contains("hush"), "{}", problems);
+        }
+    }
+}

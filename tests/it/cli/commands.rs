@@ -1,6 +1,6 @@
 //! Commands that answer and end.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -67,6 +67,14 @@ async fn check_config_says_that_all_is_right_and_for_whom() {
     let clients = ["backstage", "ess", "group", "ops"];
     let expected = json!({"problems": [], "tenants": ["acme", "default"], "clients": clients});
     assert_eq!((said.code, said.json()), (0, expected));
+}
+
+#[tokio::test]
+async fn an_empty_name_of_the_file_means_that_there_is_none() {
+    let mut environment = configured_without_database();
+    environment.push(("LEAVEBRIDGE_CONFIG".into(), String::new()));
+    let said = run(&["check-config"], &environment).await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
 }
 
 #[tokio::test]
@@ -188,6 +196,7 @@ async fn demo_tells_the_story_and_writes_what_a_script_needs() {
     }
     assert!(!said.out.contains('✗'), "{}", said.out);
 
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "only its owner may read it");
     let text = fs::read_to_string(&file).unwrap();
     let written: BTreeMap<_, _> = text.lines().map(|line| line.split_once('=').unwrap()).collect();
     let names = [
