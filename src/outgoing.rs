@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use reqwest::{Certificate, Client, redirect::Policy};
+use reqwest::{Certificate, Client, ClientBuilder, redirect::Policy};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_mins(1);
@@ -22,17 +22,29 @@ pub enum OutgoingError {
 ///
 /// # Errors
 /// When the CA file or the proxy settings cannot be used.
-#[expect(clippy::disallowed_methods, reason = "the one home of outgoing HTTP clients")]
 pub fn client(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, OutgoingError> {
-    let mut builder = Client::builder()
+    let mut builder = builder(timeout);
+    if let Some(file) = ca_file {
+        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&fs::read(file)?)?);
+    }
+    Ok(builder.build()?)
+}
+
+/// A client for this machine's own services, past any proxy.
+///
+/// # Errors
+/// When the platform's trust store cannot be used.
+pub fn direct(timeout: Duration) -> Result<Client, OutgoingError> {
+    Ok(builder(timeout).no_proxy().build()?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one home of outgoing HTTP clients")]
+fn builder(timeout: Duration) -> ClientBuilder {
+    Client::builder()
         .user_agent(concat!("leavebridge/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
         .pool_idle_timeout(IDLE)
         // reqwest drops Authorization when a redirect leads to another host.
-        .redirect(Policy::limited(3));
-    if let Some(file) = ca_file {
-        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&fs::read(file)?)?);
-    }
-    Ok(builder.build()?)
+        .redirect(Policy::limited(3))
 }

@@ -1,6 +1,6 @@
 //! What operators can watch: logs and metrics. Never a secret, a name, an address or anything about a leave.
 
-use std::sync::Arc;
+use std::{io::IsTerminal as _, sync::Arc};
 
 use metrics::{counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -17,7 +17,7 @@ pub fn install_log(log: &Log) {
     let _already = if log.json {
         registry.with(lines.json().flatten_event(true)).try_init()
     } else {
-        registry.with(lines.with_target(false)).try_init()
+        registry.with(lines.with_target(false).with_ansi(std::io::stderr().is_terminal())).try_init()
     };
 }
 

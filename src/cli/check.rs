@@ -1,16 +1,18 @@
 //! `check-config` and `healthcheck`.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::{Ended, print, say};
+use super::{Ended, not_right, print, say};
 use crate::{config::Settings, domain::problem::Problems, outgoing};
 
 /// Longer than a healthy service takes, shorter than the orchestrator's patience.
 const TIMEOUT: Duration = Duration::from_secs(4);
-const DEFAULT_PORT: u16 = 8080;
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 
 /// Names everything that is wrong, or says what is configured.
 pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::Result<Ended> {
@@ -28,10 +30,11 @@ pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::
             Ok(Ended::Good)
         }
         (Ok(settings), false) => {
+            let names = |names: Vec<&str>| names.join(", ");
             print(&format!(
-                "The configuration is right: {} tenant(s), {} client(s), listening on {}.",
-                settings.tenants.len(),
-                settings.clients.len(),
+                "The configuration is right.\n  tenants: {}\n  clients: {}\n  listens on {}",
+                names(settings.tenants.keys().map(String::as_str).collect()),
+                names(settings.clients.keys().map(String::as_str).collect()),
                 settings.http.listen
             ))?;
             Ok(Ended::Good)
@@ -41,7 +44,7 @@ pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::
             Ok(Ended::Usage)
         }
         (Err(problems), false) => {
-            say(&format!("The configuration is not right:\n{problems}"));
+            not_right(&problems);
             Ok(Ended::Usage)
         }
     }
@@ -56,10 +59,21 @@ pub(super) struct Healthcheck {
 
 impl Healthcheck {
     pub(super) async fn run(&self, settings: Option<&Settings>, json: bool) -> anyhow::Result<Ended> {
-        let port = settings.map_or(DEFAULT_PORT, |settings| settings.http.listen.port());
-        let url = self.url.clone().unwrap_or_else(|| format!("http://{}:{port}/health", Ipv4Addr::LOCALHOST));
-        let client = outgoing::client(None, TIMEOUT)?;
-        let answer = client.get(&url).send().await.with_context(|| format!("nobody answers at {url}"))?;
+        let listen = settings.map_or(DEFAULT_LISTEN, |settings| settings.http.listen);
+        let url = self.url.clone().unwrap_or_else(|| format!("http://{}/health", nearest(listen)));
+        let client = outgoing::direct(TIMEOUT)?;
+        let answer = match client.get(&url).send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                if json {
+                    print(&json!({"http": null, "status": "unreachable"}).to_string())?;
+                }
+                // The innermost cause says it best: connection refused, timed out, no such host.
+                let error = anyhow::Error::from(error.without_url());
+                say(&format!("Nobody answers at {url}: {}.", error.root_cause()));
+                return Ok(Ended::Problems);
+            }
+        };
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or(Value::Null);
         let word = body["status"].as_str().unwrap_or("unknown");
@@ -69,5 +83,28 @@ impl Healthcheck {
             print(word)?;
         }
         Ok(if status.is_success() { Ended::Good } else { Ended::Problems })
+    }
+}
+
+/// Where a service that listens there can be reached from this machine.
+fn nearest(listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() { (Ipv4Addr::LOCALHOST, listen.port()).into() } else { listen }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_service_is_asked_where_it_listens() {
+        for (listen, asked) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:9000", "127.0.0.1:9000"),
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("10.0.0.5:80", "10.0.0.5:80"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(nearest(listen.parse().unwrap()).to_string(), asked, "{listen}");
+        }
     }
 }

@@ -9,7 +9,7 @@ mod playground;
 mod run;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -18,13 +18,19 @@ use crate::{
     domain::problem::Problems,
 };
 
+#[cfg(feature = "demo")]
+const START_HERE: &str = "See it work, without any configuration:  leavebridge demo\n\
+                          Exit codes: 0 good, 1 problems were found, 2 the usage or the configuration is wrong";
+#[cfg(not(feature = "demo"))]
+const START_HERE: &str = "Exit codes: 0 good, 1 problems were found, 2 the usage or the configuration is wrong";
+
 /// Puts approved leave into people's Outlook calendars.
 #[derive(Debug, Parser)]
-#[command(name = "leavebridge", version, about)]
+#[command(name = "leavebridge", version, about, after_help = START_HERE)]
 struct Cli {
     /// Configuration file; it goes over the built-in defaults.
     #[arg(long, global = true, env = "LEAVEBRIDGE_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     /// Answer in JSON, for programs.
     #[arg(long, global = true)]
     json: bool,
@@ -83,7 +89,7 @@ pub fn main() -> ExitCode {
         Ok(Ended::Usage) => ExitCode::from(2),
         Err(error) => match error.downcast_ref::<Problems>() {
             Some(problems) => {
-                say(&format!("The configuration is not right:\n{problems}"));
+                not_right(problems);
                 ExitCode::from(2)
             }
             None => failed(&error),
@@ -111,7 +117,9 @@ impl Cli {
     }
 
     fn load(&self) -> Result<Settings, Problems> {
-        config::load(self.config.as_deref(), &environment())
+        // Compose files set LEAVEBRIDGE_CONFIG to nothing where none is meant.
+        let file = self.config.as_deref().filter(|file| !file.is_empty());
+        config::load(file.map(Path::new), &environment())
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {
@@ -127,8 +135,24 @@ fn environment() -> Vec<(String, String)> {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    say(&format!("leavebridge: {error:#}"));
+    // Many errors repeat their cause in their own words.
+    let mut told = String::from("leavebridge");
+    for cause in error.chain().map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    say(&told);
     ExitCode::from(1)
+}
+
+/// All that is wrong with the configuration, and how a key is set.
+fn not_right(problems: &Problems) {
+    say(&format!(
+        "The configuration is not right:\n{problems}\n\
+         Set keys in a TOML file (--config FILE) or in the environment (database.url is LEAVEBRIDGE__DATABASE__URL).\n\
+         config/default.toml explains every key; `leavebridge check-config` looks again."
+    ));
 }
 
 /// A line for people.

@@ -1,24 +1,23 @@
 //! `token`: makes a token for a client.
 
-use anyhow::{Context as _, bail};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Ended, print};
+use super::{Ended, print, say};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::{Scope, Settings},
-    http,
+    http::{self, MintError},
 };
 
 /// Makes a token for a client.
 #[derive(Debug, clap::Args)]
 pub(super) struct Token {
     /// The client, as in [clients.NAME].
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     client: String,
     /// What it may do; everything that the client may do unless said. May be given several times.
-    #[arg(long = "scope", value_delimiter = ',')]
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     scopes: Vec<String>,
     /// For how many days it is good.
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
@@ -27,24 +26,38 @@ pub(super) struct Token {
 
 impl Token {
     pub(super) fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<Ended> {
-        let known = || settings.clients.keys().cloned().collect::<Vec<_>>().join(", ");
-        let client = settings
-            .clients
-            .get(&self.client)
-            .with_context(|| format!("there is no client {:?} in [clients]; there are: {}", self.client, known()))?;
+        let Some(client) = settings.clients.get(&self.client) else {
+            let known: Vec<_> = settings.clients.keys().map(String::as_str).collect();
+            say(&format!("There is no client {:?} in [clients]; there are: {}.", self.client, known.join(", ")));
+            return Ok(Ended::Usage);
+        };
         let mut scopes = Vec::new();
         for word in self.scopes.iter().flat_map(|words| words.split_ascii_whitespace()) {
-            match Scope::of(word).filter(|scope| client.scopes.contains(scope)) {
-                Some(scope) => scopes.push(scope),
-                None => bail!("clients.{}.scopes does not hold {word:?}", self.client),
-            }
+            let Some(scope) = Scope::of(word).filter(|scope| client.scopes.contains(scope)) else {
+                let own: Vec<_> = client.scopes.iter().map(|scope| scope.word()).collect();
+                let own = own.join(", ");
+                say(&format!("clients.{}.scopes does not hold {word:?}; it holds: {own}.", self.client));
+                return Ok(Ended::Usage);
+            };
+            scopes.push(scope);
         }
         if scopes.is_empty() {
             scopes.clone_from(&client.scopes);
         }
         let life = SignedDuration::from_hours(24 * i64::from(self.days));
-        let now = SystemClock.now();
-        let token = http::mint(&settings.auth, &self.client, &scopes, now, life)?;
+        // Tokens count in whole seconds.
+        let now = Timestamp::from_second(SystemClock.now().as_second())?;
+        let token = match http::mint(&settings.auth, &self.client, &scopes, now, life) {
+            Err(MintError::NoKey) => {
+                let keys: Vec<_> = settings.auth.keys.keys().map(String::as_str).collect();
+                say(&match keys.as_slice() {
+                    [] => "There is no key to sign with: set auth.keys.NAME.secret or its file.".into(),
+                    keys => format!("Say which key signs: set auth.signing_key to one of {}.", keys.join(", ")),
+                });
+                return Ok(Ended::Usage);
+            }
+            minted => minted?,
+        };
         if json {
             let scope: Vec<_> = scopes.iter().map(|scope| scope.word()).collect();
             let answer =

@@ -5,19 +5,19 @@ use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
-use uuid::Uuid;
 
 use super::{
-    Auth, Client, Database, Http, Log, Microsoft, Scope, Settings, Sync, Tenant,
-    raw::{self, Cloud, Credential, LogFormat, Raw},
+    Auth, Client, Database, Http, Log, Scope, Settings, Sync,
+    raw::{self, LogFormat, Raw},
+    tenants,
 };
-use crate::domain::{policy::Policy, problem::Problems, zone::Zone};
+use crate::domain::problem::Problems;
 
 /// A call must be over before its mailbox may go to another replica: time for the answer to be written down.
 pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(5);
 const SHORTEST_KEY: usize = 32;
 const SHORTEST_WEBHOOK_KEY: usize = 24;
+pub(super) const NOT_A_NAME: &str = "must be made of a-z, 0-9, - and _, at most 64 characters";
 
 /// The settings, as far as they could be made out, and all that is wrong. They hold only when nothing is.
 pub(super) fn check(raw: Raw) -> (Option<Settings>, Problems) {
@@ -34,8 +34,10 @@ pub(super) fn check(raw: Raw) -> (Option<Settings>, Problems) {
     }
     let auth = auth(raw.auth, p);
     let sync = sync(&raw.sync, p);
-    let tenants = tenants(raw.tenants, &raw.policy, p);
-    let clients = clients(raw.clients, &tenants.keys().cloned().collect::<Vec<_>>(), p);
+    // Also those that are not right yet: a client that names one of them is no second problem.
+    let tenant_names: Vec<String> = raw.tenants.keys().cloned().collect();
+    let tenants = tenants::check(raw.tenants, &raw.policy, p);
+    let clients = clients(raw.clients, &tenant_names, p);
     if auth.keys.is_empty() && clients.values().all(|client| client.webhook_keys.is_empty()) {
         p.add("auth.keys", "is missing: without a key (or a client's webhook_secrets) nobody can call");
     }
@@ -55,16 +57,14 @@ pub(super) fn check(raw: Raw) -> (Option<Settings>, Problems) {
 fn http(raw: raw::Http, p: &mut Problems) -> Option<Http> {
     let request_timeout = positive("http.request_timeout", raw.request_timeout, p);
     let ca_file = Some(raw.ca_file).filter(|path| !path.is_empty()).map(PathBuf::from);
-    if ca_file.as_ref().is_some_and(|path| fs::read(path).is_err()) {
-        p.add("http.ca_file", "cannot be read");
+    if let Some(Err(error)) = ca_file.as_ref().map(fs::read) {
+        p.add("http.ca_file", format!("cannot be read: {}", error.kind()));
     }
-    match raw.listen.parse() {
-        Ok(listen) => Some(Http { listen, request_timeout, ca_file }),
-        Err(_) => {
-            p.add("http.listen", "must be an address and a port such as \"0.0.0.0:8080\"");
-            None
-        }
-    }
+    let Ok(listen) = raw.listen.parse() else {
+        p.add("http.listen", "must be an address and a port such as \"0.0.0.0:8080\"");
+        return None;
+    };
+    Some(Http { listen, request_timeout, ca_file })
 }
 
 fn database(raw: raw::Database, p: &mut Problems) -> Option<Database> {
@@ -116,139 +116,28 @@ fn sync(raw: &raw::Sync, p: &mut Problems) -> Sync {
     Sync { mailboxes: raw.mailboxes, per_mailbox: raw.per_mailbox, call_timeout, lease }
 }
 
-fn tenants(raw: BTreeMap<String, raw::Tenant>, base: &raw::Policy, p: &mut Problems) -> BTreeMap<String, Tenant> {
-    if raw.is_empty() {
-        p.add("tenants", "is missing: [tenants.default.microsoft] says whose calendars to write to and how to sign in");
-    }
-    let mut tenants = BTreeMap::new();
-    if let Some(base) = policy("policy", base, &raw::Policy::default(), p) {
-        for (key, tenant) in raw {
-            let field = format!("tenants.{key}");
-            if !is_key(&key) {
-                p.add(&field, "must be made of a-z, 0-9, - and _, at most 64 characters");
-            }
-            let microsoft = microsoft(&field, tenant.microsoft, p);
-            // Checked by itself, so that each problem stands under the key where it can be mended.
-            let policy = policy(&format!("{field}.policy"), &tenant.policy, &as_raw(&base), p);
-            if let (Some(microsoft), Some(policy)) = (microsoft, policy) {
-                tenants.insert(key, Tenant { microsoft, policy });
-            }
-        }
-    }
-    tenants
-}
-
-fn microsoft(field: &str, raw: raw::Microsoft, p: &mut Problems) -> Option<Microsoft> {
-    let field = |key: &str| format!("{field}.microsoft.{key}");
-    let Credential::Secret = raw.credential;
-    let (authority, graph) = match raw.cloud {
-        Cloud::Global => ("https://login.microsoftonline.com", "https://graph.microsoft.com"),
-        Cloud::UsGovHigh => ("https://login.microsoftonline.us", "https://graph.microsoft.us"),
-        Cloud::UsGovDod => ("https://login.microsoftonline.us", "https://dod-graph.microsoft.us"),
-        Cloud::China => ("https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"),
-        Cloud::Custom => (raw.authority.as_str(), raw.graph.as_str()),
-    };
-    if raw.cloud != Cloud::Custom && !(raw.authority.is_empty() && raw.graph.is_empty()) {
-        p.add(field("cloud"), "must be \"custom\" for authority and graph to be used");
-    }
-    let mut base_url = |key: &str, text: &str| {
-        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
-        if url.is_none() {
-            p.add(field(key), "must be a base URL such as \"https://graph.microsoft.com\"");
-        }
-        url
-    };
-    let (authority, graph) = (base_url("authority", authority), base_url("graph", graph));
-    if raw.directory_id.is_empty() {
-        p.add(field("directory_id"), "is missing: \"Directory (tenant) ID\" on the app's overview page in Entra");
-    } else if ["common", "organizations", "consumers"].contains(&raw.directory_id.as_str())
-        || !raw.directory_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
-    {
-        p.add(field("directory_id"), "must be the directory's GUID or one of its verified domains");
-    }
-    if raw.client_id.is_empty() {
-        p.add(field("client_id"), "is missing: \"Application (client) ID\" on the app's overview page in Entra");
-    } else if Uuid::parse_str(&raw.client_id).is_err() {
-        p.add(field("client_id"), "must be a GUID: \"Application (client) ID\" on the app's overview page in Entra");
-    }
-    let mut secrets = Vec::new();
-    secrets.extend(secret(&field("client_secret"), raw.client_secret, &raw.client_secret_file, p));
-    if !raw.next_client_secret.expose_secret().is_empty() || !raw.next_client_secret_file.is_empty() {
-        secrets.extend(secret(&field("next_client_secret"), raw.next_client_secret, &raw.next_client_secret_file, p));
-    }
-    if secrets.iter().any(|secret| Uuid::parse_str(secret.expose_secret()).is_ok()) {
-        p.add(field("client_secret"), "is a GUID, so it must be the Secret ID: paste the secret's Value instead");
-    }
-    let secret_expires = match raw.secret_expires.as_str() {
-        "" => None,
-        date => {
-            date.parse().inspect_err(|_| p.add(field("secret_expires"), "must be a date such as \"2027-05-15\"")).ok()
-        }
-    };
-    Some(Microsoft {
-        authority: authority?,
-        graph: graph?,
-        directory_id: raw.directory_id,
-        client_id: raw.client_id,
-        secrets,
-        secret_expires,
-    })
-}
-
-fn policy(field: &str, own: &raw::Policy, base: &raw::Policy, p: &mut Problems) -> Option<Policy> {
-    let field = |key: &str| format!("{field}.{key}");
-    let zone_name = own.time_zone.clone().or_else(|| base.time_zone.clone());
-    let time_zone = zone_name.and_then(|name| Zone::parse(&name).ok()).filter(|zone| zone.outlook_name().is_some());
-    if time_zone.is_none() {
-        p.add(field("time_zone"), "must be an IANA time zone that Outlook knows, such as \"Europe/London\"");
-    }
-    let policy = Policy {
-        publish: own.publish.or(base.publish)?,
-        title: own.title.clone().or_else(|| base.title.clone())?,
-        body: own.body.clone().or_else(|| base.body.clone())?,
-        show_as: own.show_as.or(base.show_as)?,
-        show_as_pending: own.show_as_pending.or(base.show_as_pending)?,
-        sensitivity: own.sensitivity.or(base.sensitivity)?,
-        time_zone: time_zone?,
-        day_start: own.day_start.or(base.day_start)?,
-        midday: own.midday.or(base.midday)?,
-        day_end: own.day_end.or(base.day_end)?,
-    };
-    if policy.title.trim().is_empty() || policy.title.chars().any(char::is_control) {
-        p.add(field("title"), "must be one line of text");
-    }
-    if !(policy.day_start < policy.midday && policy.midday < policy.day_end) {
-        p.add(field("midday"), "must lie between day_start and day_end");
-    }
-    Some(policy)
-}
-
-fn as_raw(policy: &Policy) -> raw::Policy {
-    raw::Policy {
-        publish: Some(policy.publish),
-        title: Some(policy.title.clone()),
-        body: Some(policy.body.clone()),
-        show_as: Some(policy.show_as),
-        show_as_pending: Some(policy.show_as_pending),
-        sensitivity: Some(policy.sensitivity),
-        time_zone: Some(policy.time_zone.name().to_owned()),
-        day_start: Some(policy.day_start),
-        midday: Some(policy.midday),
-        day_end: Some(policy.day_end),
-    }
-}
-
 fn clients(raw: BTreeMap<String, raw::Client>, tenants: &[String], p: &mut Problems) -> BTreeMap<String, Client> {
     if raw.is_empty() {
         p.add("clients", "is missing: [clients.NAME] says who may call and as which source");
     }
-    raw.into_iter().map(|(name, client)| (name.clone(), self::client(name, client, tenants, p))).collect()
+    let clients: BTreeMap<_, _> =
+        raw.into_iter().map(|(name, client)| (name.clone(), self::client(name, client, tenants, p))).collect();
+    let mut owners = BTreeMap::new();
+    for client in clients.values() {
+        for key in &client.webhook_keys {
+            if *owners.entry(key.expose_secret()).or_insert(&client.name) != &client.name {
+                let field = format!("clients.{}.webhook_secrets", client.name);
+                p.add(field, "holds a secret of another client: every client needs its own, for it says who calls");
+            }
+        }
+    }
+    clients
 }
 
 fn client(name: String, raw: raw::Client, tenants: &[String], p: &mut Problems) -> Client {
     let field = |key: &str| format!("clients.{name}.{key}");
     if !is_key(&name) {
-        p.add(format!("clients.{name}"), "must be made of a-z, 0-9, - and _, at most 64 characters");
+        p.add(format!("clients.{name}"), NOT_A_NAME);
     }
     let mut scopes = Vec::new();
     for word in &raw.scopes {
@@ -263,7 +152,7 @@ fn client(name: String, raw: raw::Client, tenants: &[String], p: &mut Problems) 
     let source = Some(raw.source).filter(|source| !source.is_empty());
     match &source {
         Some(source) if !is_key(source) => {
-            p.add(field("source"), "must be made of a-z, 0-9, - and _, at most 64 characters");
+            p.add(field("source"), NOT_A_NAME);
         }
         None if scopes.iter().any(|scope| matches!(scope, Scope::LeavesRead | Scope::LeavesWrite)) => {
             p.add(field("source"), "is missing: leave needs a source such as \"ess\"");
@@ -299,7 +188,7 @@ fn client(name: String, raw: raw::Client, tenants: &[String], p: &mut Problems) 
 }
 
 /// The secret itself or the content of its file. Exactly one of the two must be given.
-fn secret(field: &str, inline: SecretString, file: &str, p: &mut Problems) -> Option<SecretString> {
+pub(super) fn secret(field: &str, inline: SecretString, file: &str, p: &mut Problems) -> Option<SecretString> {
     match (inline.expose_secret().is_empty(), file.is_empty()) {
         (true, true) => {
             p.add(field, format!("is missing: give it here or as {}_file", field.rsplit('.').next().unwrap_or(field)));
@@ -334,7 +223,7 @@ fn positive(field: &str, duration: SignedDuration, p: &mut Problems) -> Duration
     }
 }
 
-fn is_key(key: &str) -> bool {
+pub(super) fn is_key(key: &str) -> bool {
     !key.is_empty()
         && key.len() <= 64
         && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c))

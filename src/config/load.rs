@@ -1,6 +1,6 @@
 //! Lays the sources over each other and reads them, naming everything that cannot be read instead of the first thing only.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
@@ -20,11 +20,18 @@ const MOST_PROBLEMS: usize = 100;
 /// All problems at once, by key.
 pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Settings, Problems> {
     let mut problems = Problems::default();
+    let named = |problem: String| {
+        let mut problems = Problems::default();
+        problems.add(file.map_or_else(|| "configuration".into(), |file| file.display().to_string()), problem);
+        problems
+    };
+    let text = file.map(fs::read_to_string).transpose();
+    let text = text.map_err(|error| named(format!("cannot be read: {}", error.kind())))?;
     let built = || -> Result<(Value, Value), config::ConfigError> {
         let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         let mut all = defaults.clone();
-        if let Some(file) = file {
-            all = all.add_source(File::from(file).format(FileFormat::Toml));
+        if let Some(file) = text.as_deref() {
+            all = all.add_source(File::from_str(file, FileFormat::Toml));
         }
         let ours = environment.iter().filter(|(name, _)| name.starts_with("LEAVEBRIDGE__")).cloned().collect();
         all = all.add_source(
@@ -32,19 +39,18 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
         );
         Ok((defaults.build()?.cache, all.build()?.cache))
     };
-    let (defaults, mut tree) = built().map_err(|error| {
-        let mut problems = Problems::default();
-        let name = file.map_or_else(|| "configuration".into(), |file| file.display().to_string());
-        problems.add(name, format!("cannot be read: {error}"));
-        problems
-    })?;
+    let (defaults, mut tree) = built().map_err(|error| named(unreadable(&error)))?;
     // What cannot be read is noted, put back to its default, and the reading begun anew.
     for _ in 0..MOST_PROBLEMS {
         match read(tree.clone()) {
             Ok(raw) => {
                 let (settings, more) = check(raw);
-                more.into_vec().into_iter().for_each(|found| problems.add(found.field, found.problem));
-                return problems.or(()).and_then(|()| settings.ok_or_else(Problems::default));
+                // What could not be read was put back to its default; that this one does not do either is no news.
+                let unread = problems.clone();
+                let news =
+                    more.into_vec().into_iter().filter(|found| unread.iter().all(|known| known.field != found.field));
+                news.for_each(|found| problems.add(found.field, found.problem));
+                return in_order(problems).or(()).and_then(|()| settings.ok_or_else(Problems::default));
             }
             Err((path, problem)) => {
                 problems.add(path.join("."), problem);
@@ -54,7 +60,30 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
             }
         }
     }
-    Err(problems)
+    Err(in_order(problems))
+}
+
+/// By key, so that the same configuration is always answered the same way.
+fn in_order(problems: Problems) -> Problems {
+    let mut all = problems.into_vec();
+    all.sort_by(|one, other| one.field.cmp(&other.field));
+    let mut problems = Problems::default();
+    for found in all {
+        problems.add(found.field, found.problem);
+    }
+    problems
+}
+
+/// Why a file cannot be read at all. TOML's own message shows the line, and there may be a secret on it.
+fn unreadable(error: &config::ConfigError) -> String {
+    match error {
+        config::ConfigError::FileParse { cause, .. } => {
+            let text = cause.to_string();
+            let place = text.lines().next().and_then(|line| line.split_once(" at ")).map(|(_, place)| place);
+            format!("is not TOML: look at {}", place.unwrap_or("its syntax"))
+        }
+        error => format!("cannot be read: {error}"),
+    }
 }
 
 fn read(tree: Value) -> Result<Raw, (Vec<String>, String)> {

@@ -6,6 +6,9 @@
 mod check;
 mod load;
 mod raw;
+mod tenants;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 

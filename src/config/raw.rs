@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, civil::Time};
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IntoDeserializer as _},
+};
 
 use crate::domain::policy::{Publish, Sensitivity, ShowAs};
 
@@ -28,6 +31,7 @@ pub(super) struct Raw {
 #[serde(deny_unknown_fields)]
 pub(super) struct Http {
     pub(super) listen: String,
+    #[serde(deserialize_with = "duration")]
     pub(super) request_timeout: SignedDuration,
     pub(super) ca_file: String,
 }
@@ -44,6 +48,7 @@ pub(super) struct Database {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Log {
+    #[serde(deserialize_with = "word")]
     pub(super) format: LogFormat,
     pub(super) filter: String,
 }
@@ -81,7 +86,9 @@ pub(super) struct Key {
 pub(super) struct Sync {
     pub(super) mailboxes: usize,
     pub(super) per_mailbox: usize,
+    #[serde(deserialize_with = "duration")]
     pub(super) call_timeout: SignedDuration,
+    #[serde(deserialize_with = "duration")]
     pub(super) lease: SignedDuration,
 }
 
@@ -95,11 +102,13 @@ pub(super) struct Tenant {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Microsoft {
+    #[serde(deserialize_with = "word")]
     pub(super) cloud: Cloud,
     pub(super) authority: String,
     pub(super) graph: String,
     pub(super) directory_id: String,
     pub(super) client_id: String,
+    #[serde(deserialize_with = "word")]
     pub(super) credential: Credential,
     pub(super) client_secret: SecretString,
     pub(super) client_secret_file: String,
@@ -130,15 +139,22 @@ pub(super) enum Credential {
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Policy {
+    #[serde(deserialize_with = "some_word")]
     pub(super) publish: Option<Publish>,
     pub(super) title: Option<String>,
     pub(super) body: Option<String>,
+    #[serde(deserialize_with = "some_word")]
     pub(super) show_as: Option<ShowAs>,
+    #[serde(deserialize_with = "some_word")]
     pub(super) show_as_pending: Option<ShowAs>,
+    #[serde(deserialize_with = "some_word")]
     pub(super) sensitivity: Option<Sensitivity>,
     pub(super) time_zone: Option<String>,
+    #[serde(deserialize_with = "time")]
     pub(super) day_start: Option<Time>,
+    #[serde(deserialize_with = "time")]
     pub(super) midday: Option<Time>,
+    #[serde(deserialize_with = "time")]
     pub(super) day_end: Option<Time>,
 }
 
@@ -155,7 +171,7 @@ pub(super) struct Client {
     pub(super) webhook_secrets_file: String,
 }
 
-/// A list, or one string with commas or spaces between: environment variables have no lists.
+/// A list, or one string with commas or white space between: environment variables have no lists.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -163,12 +179,35 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
         Many(Vec<String>),
         One(String),
     }
-    Ok(match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::Many(words) => words,
-        OneOrMany::One(words) => words.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect(),
-    })
+    let separates = |c: char| c == ',' || c.is_whitespace();
+    match OneOrMany::deserialize(deserializer) {
+        Ok(OneOrMany::Many(words)) => Ok(words),
+        Ok(OneOrMany::One(words)) => {
+            Ok(words.split(separates).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+        }
+        Err(_) => Err(D::Error::custom("must be a list of strings, or one string with commas or spaces between")),
+    }
 }
 
 fn secret_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {
     Ok(list(deserializer)?.into_iter().map(SecretString::from).collect())
+}
+
+/// One of a few words. Read as text first, so that a wrong one is answered with those that are right.
+fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::deserialize(String::deserialize(deserializer)?.into_deserializer())
+}
+
+fn some_word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    word(deserializer).map(Some)
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom("must be a duration with its unit, such as \"30s\" or \"2m\""))
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(|_| D::Error::custom("must be a time of day such as \"09:00\""))
 }

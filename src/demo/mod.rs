@@ -7,7 +7,9 @@ pub mod postgres;
 mod scene;
 mod story;
 
-use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
+use std::{
+    fs::OpenOptions, io::Write as _, net::Ipv4Addr, os::unix::fs::OpenOptionsExt as _, path::PathBuf, sync::Arc,
+};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -102,7 +104,11 @@ async fn tell(
     options: &Options,
 ) -> anyhow::Result<bool> {
     if let Some(path) = &options.env_file {
-        std::fs::write(path, scene.env_file(settings)?).with_context(|| format!("cannot write {}", path.display()))?;
+        let text = scene.env_file(settings)?;
+        // There are tokens in it: only its owner may read it.
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     story::tell(scene, http, settings).await
 }

@@ -2,13 +2,16 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod architecture;
 mod auth;
+mod cli;
+mod contract;
 mod delivery;
 mod faults;
-mod replicas;
-mod resilience;
 mod intake;
 mod operations;
 mod privacy;
+mod replicas;
+mod resilience;
 mod simulator;
 mod support;

@@ -28,13 +28,22 @@ impl Database {
     /// A migrated, empty database in which it is `now`.
     pub(crate) async fn new(now: Timestamp) -> Self {
         let server = SERVER.get_or_init(Server::start).await;
-        let name = format!("it_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut connection = server.connect("postgres").await;
-        execute(&mut connection, &format!("CREATE DATABASE {name} TEMPLATE {}", server.template)).await;
-        connection.close().await.unwrap();
-        let database = Self { url: server.url(&name) };
+        let database = Self::create(server, &server.template).await;
         database.set_time(now).await;
         database
+    }
+
+    /// A database without a schema, in which time passes.
+    pub(crate) async fn empty() -> Self {
+        Self::create(SERVER.get_or_init(Server::start).await, "template0").await
+    }
+
+    async fn create(server: &Server, template: &str) -> Self {
+        let name = format!("it_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut connection = server.connect("postgres").await;
+        execute(&mut connection, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+        connection.close().await.unwrap();
+        Self { url: server.url(&name) }
     }
 
     /// Sets PostgreSQL's idea of the time, and rings for everybody to look.

@@ -1,0 +1,118 @@
+//! What others build upon: the API's document, the configuration's keys, the metrics' names. A change must be meant.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use leavebridge::{config, domain::judge::Reason, http, store::upkeep::Backlog, telemetry::Metrics};
+use serde_json::Value;
+
+/// Every documented route, and the scope that a token needs there.
+const ROUTES: [(&str, &str, Option<&str>); 10] = [
+    ("post", "/leaves", Some("leaves:write")),
+    ("get", "/leaves/{id}", Some("leaves:read")),
+    ("get", "/mappings", Some("ops:read")),
+    ("get", "/mappings/{id}", Some("ops:read")),
+    ("post", "/mappings/{id}/retry", Some("ops:write")),
+    ("post", "/mappings/retry", Some("ops:write")),
+    ("get", "/health", Some("ops:read")),
+    ("get", "/health/live", None),
+    ("get", "/health/ready", None),
+    ("get", "/metrics", Some("ops:read")),
+];
+/// Routes that also answer without credentials.
+const OPEN: [&str; 2] = ["/health", "/metrics"];
+const STATES: [&str; 6] = ["pending", "waiting", "synced", "removed", "hidden", "parked"];
+
+fn document() -> Value {
+    serde_json::to_value(http::openapi()).unwrap()
+}
+
+#[test]
+fn the_api_is_as_agreed() {
+    insta::assert_snapshot!("openapi", serde_json::to_string_pretty(&document()).unwrap());
+}
+
+#[test]
+fn the_configuration_is_as_agreed() {
+    insta::assert_snapshot!("configuration", config::DEFAULTS);
+}
+
+#[test]
+fn the_metrics_are_as_agreed() {
+    let metrics = Metrics::default();
+    metrics.request("GET", "/mappings", 200, 0.01);
+    metrics.intake("ess", "accepted");
+    metrics.delivery("default", "created");
+    metrics.tenant("default", Backlog {
+            due: 1,
+            waiting: 2,
+            parked: 3,
+            oldest: Duration::from_secs(4),
+            failing: Duration::from_secs(5),
+            denied: 6,
+        }, true);
+    let text = metrics.render();
+    // The figures as well, but not the buckets: which label means what is part of the contract.
+    let mut lines: Vec<_> = text.lines().filter(|line| !line.is_empty() && !line.contains("_bucket{")).collect();
+    lines.sort_unstable();
+    insta::assert_snapshot!("metrics", lines.join("\n"));
+}
+
+#[test]
+fn the_document_is_openapi_3_1_and_lists_every_route_with_its_scope() {
+    let document = document();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut documented = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            documented.insert((method.as_str(), path.as_str()), operation);
+        }
+    }
+    let expected: Vec<_> = ROUTES.iter().map(|(method, path, _)| (*method, *path)).collect();
+    assert_eq!(documented.len(), expected.len(), "{:?}", documented.keys());
+    for (method, path, scope) in ROUTES {
+        let operation = documented.get(&(method, path)).unwrap_or_else(|| panic!("{method} {path} is not documented"));
+        let security = operation["security"].as_array().cloned().unwrap_or_default();
+        let scopes: Vec<_> = security.iter().filter_map(|way| way["token"][0].as_str()).collect();
+        assert_eq!(scopes, Vec::from_iter(scope), "{method} {path}");
+        assert_eq!(security.iter().any(|way| way == &serde_json::json!({})), OPEN.contains(&path), "{method} {path}");
+    }
+}
+
+#[test]
+fn every_route_says_what_it_is_for_and_how_it_refuses() {
+    let document = document();
+    for (method, path, scope) in ROUTES {
+        let operation = &document["paths"][path][method];
+        let summary = operation["summary"].as_str().unwrap_or_default();
+        assert!(!summary.is_empty(), "{method} {path} has no summary");
+        let responses = operation["responses"].as_object().unwrap();
+        if scope.is_some() && !OPEN.contains(&path) {
+            for status in ["401", "403"] {
+                let problem = &responses[status]["content"]["application/problem+json"];
+                assert!(problem.is_object(), "{method} {path} does not say how it answers {status}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_that_the_document_refers_to_is_missing() {
+    let document = document();
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(document.pointer(reference).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn every_state_and_every_reason_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = fs::read_dir(root.join("docs")).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let pages: Vec<_> =
+        pages.chain([root.join("README.md")]).filter_map(|path| fs::read_to_string(path).ok()).collect();
+    for word in STATES.into_iter().chain(Reason::ALL.map(Reason::word)) {
+        // Until there is documentation, nothing can be missing in it.
+        let told = pages.is_empty() || pages.iter().any(|page| page.contains(&format!("`{word}`")));
+        assert!(told, "README.md and docs do not explain `{word}`");
+    }
+}
