@@ -57,8 +57,13 @@ pub(super) fn check(raw: Raw) -> (Option<Settings>, Problems) {
 fn http(raw: raw::Http, p: &mut Problems) -> Option<Http> {
     let request_timeout = positive("http.request_timeout", raw.request_timeout, p);
     let ca_file = Some(raw.ca_file).filter(|path| !path.is_empty()).map(PathBuf::from);
-    if let Some(Err(error)) = ca_file.as_ref().map(fs::read) {
-        p.add("http.ca_file", format!("cannot be read: {}", error.kind()));
+    match ca_file.as_ref().map(fs::read_to_string) {
+        Some(Err(error)) => p.add("http.ca_file", format!("cannot be read: {}", error.kind())),
+        // Else it would be taken for an empty list, and nobody would know why TLS fails.
+        Some(Ok(text)) if !text.contains("-----BEGIN CERTIFICATE-----") => {
+            p.add("http.ca_file", "must hold certificates as PEM (-----BEGIN CERTIFICATE-----)");
+        }
+        _ => {}
     }
     let Ok(listen) = raw.listen.parse() else {
         p.add("http.listen", "must be an address and a port such as \"0.0.0.0:8080\"");

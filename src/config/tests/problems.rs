@@ -229,11 +229,13 @@ fn a_wrong_policy_hides_no_problem_of_a_tenant_and_is_not_told_again_for_each() 
 }
 
 #[test]
-fn an_empty_secret_file_is_told_and_a_table_in_place_of_a_value_too() {
+fn an_empty_file_is_told_and_a_table_in_place_of_a_value_too() {
     let (_kept, path) = file("\n");
     let path = path.to_str().unwrap();
     let problems = told(with(&[("DATABASE__URL", ""), ("DATABASE__URL_FILE", path)]));
     assert_eq!(problems, ["database.url_file: is empty"]);
+    let problems = told(with(&[("HTTP__CA_FILE", path)]));
+    assert_eq!(problems, ["http.ca_file: must hold certificates as PEM (-----BEGIN CERTIFICATE-----)"]);
     for (name, key) in
         [("HTTP", "http"), ("TENANTS__DEFAULT", "tenants.default"), ("AUTH__KEYS__MAIN", "auth.keys.main")]
     {
