@@ -5,8 +5,9 @@
 //! Graph ([`graph`]) → settle ([`store`]).
 //!
 //! Who may use whom, which a test enforces: [`domain`] uses nothing; [`store`] and [`graph`] use the domain and not each
-//! other; [`sync`] uses all three; [`http`] sees domain and store only; [`app`] wires; [`cli`] is on top; the simulator
-//! stands apart and shares nothing but time and randomness.
+//! other; [`sync`] uses all three; [`http`] sees domain and store, never Graph or the engine; [`app`] wires; [`cli`] is on
+//! top; the simulator stands apart and shares nothing but time and randomness. [`config`], [`clock`] and [`telemetry`]
+//! serve them all.
 
 pub mod app;
 pub mod cli;

@@ -84,6 +84,10 @@ fn read(body: &Value, now: Timestamp, problems: &mut Problems) -> Option<Change>
         if id.trim() != id {
             return Err("must not begin or end with white space".into());
         }
+        // HTTP clients resolve such a path before they ask for it.
+        if matches!(id, "." | "..") {
+            return Err("must not be . or ..".into());
+        }
         text(128)(id)
     });
     if kind == Some("leave.cancelled") {

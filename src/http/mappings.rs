@@ -149,8 +149,8 @@ pub(super) async fn retry_all(
     uri: Uri,
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
     let caller = api.caller(&headers, Scope::OpsWrite)?;
-    let query = query::list(&uri, &caller)?;
-    try_again(&api, &caller, None, &query.filter).await
+    let filter = query::filter(&uri, &caller)?;
+    try_again(&api, &caller, None, &filter).await
 }
 
 async fn try_again(

@@ -23,8 +23,17 @@ pub(super) struct ListQuery {
     pub(super) after: Option<Position>,
 }
 
+/// Reads the parameters that choose mappings and refuses those of a list: who says `limit` must not get more.
+pub(super) fn filter(uri: &Uri, caller: &Caller) -> Result<Filter, Refusal> {
+    read(uri, caller, false).map(|query| query.filter)
+}
+
 /// Reads the parameters of a list of mappings.
 pub(super) fn list(uri: &Uri, caller: &Caller) -> Result<ListQuery, Refusal> {
+    read(uri, caller, true)
+}
+
+fn read(uri: &Uri, caller: &Caller, is_list: bool) -> Result<ListQuery, Refusal> {
     let mut query = ListQuery { filter: Filter::default(), limit: USUAL_LIST, after: None };
     let mut tenant = None;
     let mut problems = Problems::default();
@@ -44,11 +53,11 @@ pub(super) fn list(uri: &Uri, caller: &Caller) -> Result<ListQuery, Refusal> {
             "state" => problems.add("state", format!("must be one of {}", STATES.join(", "))),
             "since" => query.filter.since = moment("since", &value, &mut problems),
             "until" => query.filter.until = moment("until", &value, &mut problems),
-            "limit" => match value.parse() {
+            "limit" if is_list => match value.parse() {
                 Ok(limit) if (1..=LONGEST_LIST).contains(&limit) => query.limit = limit,
                 _ => problems.add("limit", format!("must be 1 to {LONGEST_LIST}")),
             },
-            "cursor" => match position(&value) {
+            "cursor" if is_list => match position(&value) {
                 Some(position) => query.after = Some(position),
                 None => problems.add("cursor", "must be the next_cursor of an earlier answer"),
             },

@@ -42,14 +42,18 @@ fn the_metrics_are_as_agreed() {
     metrics.request("GET", "/mappings", 200, 0.01);
     metrics.intake("ess", "accepted");
     metrics.delivery("default", "created");
-    metrics.tenant("default", Backlog {
+    metrics.tenant(
+        "default",
+        Backlog {
             due: 1,
             waiting: 2,
             parked: 3,
             oldest: Duration::from_secs(4),
             failing: Duration::from_secs(5),
             denied: 6,
-        }, true);
+        },
+        true,
+    );
     let text = metrics.render();
     // The figures as well, but not the buckets: which label means what is part of the contract.
     let mut lines: Vec<_> = text.lines().filter(|line| !line.is_empty() && !line.contains("_bucket{")).collect();

@@ -81,6 +81,7 @@ fn each_field_refuses_what_it_must_refuse() {
         ("/data", json!([])),
         ("/data/id", json!("")),
         ("/data/id", json!(" A")),
+        ("/data/id", json!("..")),
         ("/data/id", json!("A\u{0}B")),
         ("/data/id", json!("A\nB")),
         ("/data/id", json!("A\u{202e}B")),

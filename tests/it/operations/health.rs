@@ -39,7 +39,10 @@ async fn a_service_that_is_well_says_so() {
     .await;
     let full = health(&app, Some("ops")).await;
     assert_eq!((&full["status"], troubles(&full)), (&json!("ok"), vec![]), "{full}");
-    assert_eq!(full["checks"]["deliveries"], json!({"status": "ok", "due": 0, "waiting": 0, "oldest_due_seconds": 0}));
+    assert_eq!(
+        full["checks"]["deliveries"],
+        json!({"status": "ok", "due": 0, "waiting": 0, "oldest_due_seconds": 0, "failing_for_seconds": 0, "access_denied": 0})
+    );
     let tenant = &full["checks"]["microsoft"]["tenants"]["default"];
     assert_eq!((&tenant["status"], &tenant["reason"]), (&json!("ok"), &json!(null)));
     assert_no_details_without_a_token(&app).await;

@@ -157,3 +157,13 @@ async fn a_retry_needs_its_scope_and_a_mapping() {
     assert_eq!(app.mapping("LA-1").await, before);
     assert_eq!(before["state"], Value::from("parked"));
 }
+
+#[tokio::test]
+async fn a_retry_takes_no_limit_that_it_would_not_keep() {
+    let app = TestApp::new().await;
+    for parameter in ["limit=1", "cursor=x"] {
+        let path = format!("/mappings/retry?{parameter}");
+        let refused = answer(app.request(Method::POST, &path).bearer_auth(app.token("ops"))).await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+    }
+}
