@@ -55,7 +55,14 @@ pub async fn run(options: &Options, environment: &[(String, String)], stop: Canc
     let database_url = given.unwrap_or_else(|| private.as_ref().map_or_else(String::new, |p| p.url("postgres")));
     let api = listen(options.port, DEFAULT_PORT).await?;
     let simulator = listen(options.simulator_port, DEFAULT_SIMULATOR_PORT).await?;
-    let scene = Scene::new(&SystemClock, &SystemRandom, database_url, api.local_addr()?, simulator.local_addr()?);
+    let scene = Scene::new(
+        &SystemClock,
+        &SystemRandom,
+        database_url,
+        private.is_some(),
+        api.local_addr()?,
+        simulator.local_addr()?,
+    );
     let settings = config::load(None, &scene.configuration())?;
     telemetry::install_log(&settings.log);
 

@@ -36,6 +36,8 @@ pub(super) struct Scene {
     pub(super) backstage_secret: String,
     database_url: String,
     signing_key: String,
+    /// Behind every leave's id: a database that is not ours alone may remember an earlier run.
+    mark: String,
 }
 
 impl Scene {
@@ -43,6 +45,7 @@ impl Scene {
         clock: &dyn Clock,
         random: &dyn Random,
         database_url: String,
+        is_database_ours: bool,
         api: SocketAddr,
         microsoft: SocketAddr,
     ) -> Self {
@@ -59,7 +62,13 @@ impl Scene {
             backstage_secret: format!("whsec_{}", secret()),
             database_url,
             signing_key: secret(),
+            mark: if is_database_ours { String::new() } else { format!("-{}", now.as_second()) },
         }
+    }
+
+    /// That leave's id in this run.
+    pub(super) fn id(&self, id: &str) -> String {
+        format!("{id}{}", self.mark)
     }
 
     /// That day of the week in which everybody is away; 0 is Monday.

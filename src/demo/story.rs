@@ -45,7 +45,7 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
             &ess,
             "leave.created",
             at(1),
-            json!({"id": "LA-1001", "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(2),
+            json!({"id": scene.id("LA-1001"), "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(2),
                    "time_zone": "Asia/Hong_Kong", "reason": "this is nobody's business"}),
         ),
         (
@@ -53,7 +53,7 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
             &backstage,
             "leave.created",
             at(2),
-            json!({"id": "BS-77", "staff": ben, "leave_type": "SICK", "start": day(1), "end": day(1),
+            json!({"id": scene.id("BS-77"), "staff": ben, "leave_type": "SICK", "start": day(1), "end": day(1),
                    "time_zone": "Europe/London"}),
         ),
         (
@@ -61,7 +61,7 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
             &ess,
             "leave.created",
             at(3),
-            json!({"id": "LA-1002", "staff": carla, "status": "pending", "start": day(3), "end": day(4),
+            json!({"id": scene.id("LA-1002"), "staff": carla, "status": "pending", "start": day(3), "end": day(4),
                    "time_zone": "Europe/Rome"}),
         ),
         (
@@ -69,7 +69,7 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
             &ess,
             "leave.created",
             at(4),
-            json!({"id": "LA-1003", "staff": dev, "start": day(4), "end": day(4), "start_session": "pm",
+            json!({"id": scene.id("LA-1003"), "staff": dev, "start": day(4), "end": day(4), "start_session": "pm",
                    "time_zone": "Asia/Kolkata"}),
         ),
         (
@@ -77,7 +77,7 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
             &ess,
             "leave.updated",
             at(5),
-            json!({"id": "LA-1001", "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(3),
+            json!({"id": scene.id("LA-1001"), "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(3),
                    "time_zone": "Asia/Hong_Kong"}),
         ),
         (
@@ -85,22 +85,22 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
             &backstage,
             "leave.created",
             at(6),
-            json!({"id": "BS-78", "staff": dev, "start": day(0), "end": day(1), "time_zone": "Asia/Kolkata"}),
+            json!({"id": scene.id("BS-78"), "staff": dev, "start": day(0), "end": day(1), "time_zone": "Asia/Kolkata"}),
         ),
-        ("and cancels them again", &backstage, "leave.cancelled", at(7), json!({"id": "BS-78"})),
+        ("and cancels them again", &backstage, "leave.cancelled", at(7), json!({"id": scene.id("BS-78")})),
         (
             "The same old request comes again, late: nothing happens",
             &backstage,
             "leave.created",
             at(6),
-            json!({"id": "BS-78", "staff": dev, "start": day(0), "end": day(1), "time_zone": "Asia/Kolkata"}),
+            json!({"id": scene.id("BS-78"), "staff": dev, "start": day(0), "end": day(1), "time_zone": "Asia/Kolkata"}),
         ),
         (
             "ESS files a leave for somebody who has no mailbox yet",
             &ess,
             "leave.created",
             at(8),
-            json!({"id": "LA-1004", "staff": {"email": UNKNOWN}, "start": day(0), "end": day(0)}),
+            json!({"id": scene.id("LA-1004"), "staff": {"email": UNKNOWN}, "start": day(0), "end": day(0)}),
         ),
     ];
     for (what, portal, kind, at, data) in acts {
@@ -207,7 +207,7 @@ async fn mappings(scene: &Scene, http: &Client, settings: &Settings) -> anyhow::
             .as_array()
             .into_iter()
             .flatten()
-            .filter(|mapping| mapping["leave_id"] == leave)
+            .filter(|mapping| mapping["leave_id"] == scene.id(leave))
             .collect();
         let right = matches!(found.as_slice(), [one] if one["state"] == state && one["reason"].as_str() == reason);
         all_right &= right;
