@@ -78,6 +78,16 @@ impl GraphError {
         Self::new(Failure::Unavailable { retry_after: None }, "no-answer", why)
     }
 
+    /// Nothing was found of a request that may still be carried out: too early to tell.
+    #[must_use]
+    pub fn in_doubt() -> Self {
+        Self::new(
+            Failure::Unavailable { retry_after: None },
+            "in-doubt",
+            "an earlier request got no answer and may still be carried out",
+        )
+    }
+
     pub(super) fn on(mut self, trail: Trail) -> Self {
         self.trail = Some(Box::new(trail));
         self

@@ -104,6 +104,8 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
     if outcome == Outcome::Accepted {
         api.0.bell.ring_due();
     }
+    let place = wait.and_then(|_| api.0.waiting.try_acquire().ok());
+    let wait = wait.filter(|_| place.is_some());
     let leave = match wait {
         Some(wait) => settled(&api, leave, begun + wait).await,
         None => leave,

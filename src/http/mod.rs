@@ -15,7 +15,7 @@ use auth::{Caller, Gate};
 pub use auth::{MintError, mint, sign};
 use axum::{Router, extract::Request, http::HeaderMap, middleware, response::IntoResponse as _};
 use problem::Refusal;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
@@ -31,6 +31,10 @@ use crate::{
     store::{Store, bell::Bell},
     telemetry::Metrics,
 };
+
+/// So many senders may wait for Outlook at once; more would take the database from those who post. The others are answered
+/// at once, as if they had not asked.
+const MOST_WAITING: usize = 200;
 
 /// What the API needs of the rest.
 #[derive(Debug, Clone)]
@@ -48,6 +52,7 @@ struct Inner {
     secret_expiries: BTreeMap<String, Option<jiff::civil::Date>>,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
+    waiting: Semaphore,
 }
 
 impl Api {
@@ -77,6 +82,7 @@ impl Api {
             secret_expiries,
             ready,
             stop,
+            waiting: Semaphore::new(MOST_WAITING),
         }))
     }
 

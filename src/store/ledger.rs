@@ -30,7 +30,7 @@ pub struct Record {
     web_link: Option<String>,
     incarnation: i32,
     unsure: bool,
-    failed: bool,
+    doubted: bool,
     delay: f64,
     reason: Option<&'static str>,
     detail: Option<String>,
@@ -58,6 +58,8 @@ pub struct Holding {
     pub incarnation: i32,
     /// A call's outcome is unknown.
     pub unsure: bool,
+    /// It is so since just now.
+    pub doubted: bool,
 }
 
 /// How a delivery ended.
@@ -115,7 +117,7 @@ impl Record {
             Ending::Parked(reason, detail) => (Some(reason.word()), Some(detail), Duration::ZERO),
             _ => (None, None, Duration::ZERO),
         };
-        let Holding { event_id, applied, ical_uid, change_key, web_link, incarnation, unsure } = holding;
+        let Holding { event_id, applied, ical_uid, change_key, web_link, incarnation, unsure, doubted } = holding;
         Self {
             mapping: due.id,
             leave: due.leave_row,
@@ -130,7 +132,7 @@ impl Record {
             web_link,
             incarnation,
             unsure,
-            failed: reason.is_some(),
+            doubted,
             delay: millis(delay),
             reason,
             detail,
@@ -166,7 +168,7 @@ impl Store {
                    SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (
                        mapping uuid, leave bigint, mailbox bigint, epoch bigint, rev bigint, state text, applied jsonb,
                        event_id text, ical_uid text, change_key text, web_link text, incarnation integer,
-                       unsure boolean, failed boolean, delay double precision, reason text, detail text,
+                       unsure boolean, doubted boolean, delay double precision, reason text, detail text,
                        block double precision, floor double precision, own boolean, kind text,
                        story jsonb)
                ), held AS MATERIALIZED (
@@ -185,10 +187,12 @@ impl Store {
                        web_link = CASE WHEN r.event_id = m.event_id THEN coalesce(r.web_link, m.web_link)
                                        ELSE r.web_link END,
                        incarnation = r.incarnation, unsure = r.unsure,
+                       doubt_since = CASE WHEN r.unsure THEN coalesce(CASE WHEN NOT r.doubted THEN m.doubt_since END,
+                                                                        leavebridge_now()) END,
                        -- A change that came in meanwhile has made the mapping due again: it stays so.
                        state = CASE WHEN m.wanted_rev = r.rev THEN r.state ELSE m.state END,
                        attempts = CASE WHEN m.wanted_rev <> r.rev THEN m.attempts
-                                       WHEN NOT r.failed THEN 0
+                                       WHEN r.reason IS NULL THEN 0
                                        WHEN r.own AND m.failing_since IS NULL THEN 1
                                        ELSE m.attempts + 1 END,
                        failing_since = CASE WHEN m.wanted_rev <> r.rev THEN m.failing_since
@@ -203,7 +207,7 @@ impl Store {
                    RETURNING m.id
                ), doubted AS (
                    UPDATE mappings m
-                   SET unsure = true, state = 'pending', applied_rev = least(m.applied_rev, m.wanted_rev - 1),
+                   SET unsure = true, doubt_since = leavebridge_now(), state = 'pending', applied_rev = least(m.applied_rev, m.wanted_rev - 1),
                        next_attempt_at = leavebridge_now(), updated_at = leavebridge_now()
                    FROM r JOIN held ON held.id = r.mailbox AND held.lease_epoch <> r.epoch
                    WHERE m.id = r.mapping
@@ -215,7 +219,7 @@ impl Store {
                    SELECT r.mailbox, max(r.block) AS block, max(greatest(r.block, r.floor)) AS pause,
                           (array_agg(r.reason ORDER BY r.block DESC) FILTER (WHERE r.block IS NOT NULL))[1] AS reason,
                           (array_agg(r.detail ORDER BY r.block DESC) FILTER (WHERE r.block IS NOT NULL))[1] AS detail,
-                          bool_or(NOT r.failed AND r.state <> 'pending' AND r.story ? 'graph') AS reached
+                          bool_or(r.reason IS NULL AND r.state <> 'pending' AND r.story ? 'graph') AS reached
                    FROM r JOIN kept ON kept.id = r.mapping GROUP BY r.mailbox
                ), floors AS (
                    -- Of all records, late ones too: Microsoft asked, whoever was told.

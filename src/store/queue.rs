@@ -55,6 +55,8 @@ pub struct Due {
     pub incarnation: i32,
     /// A call's outcome is unknown.
     pub unsure: bool,
+    /// For how long it has been unknown.
+    pub doubted_for: Duration,
     /// Failed attempts since the last success or change.
     pub attempts: i32,
     /// For how long it has been failing by itself; `None` when it has not.
@@ -127,7 +129,7 @@ impl Store {
                              free.orphaned
                ), distrusted AS (
                    -- The last holder died: calls of its may have arrived in Outlook without our knowing.
-                   UPDATE mappings m SET unsure = true
+                   UPDATE mappings m SET unsure = true, doubt_since = leavebridge_now()
                    FROM leased WHERE leased.orphaned AND m.mailbox = leased.id AND m.state IN ('pending', 'waiting')
                )
                SELECT (SELECT count(*) FROM due) AS "seen!",
@@ -167,6 +169,7 @@ impl Store {
             r#"SELECT m.id, m.leave AS leave_row, m.mailbox, m.wanted, m.wanted_rev AS rev,
                       m.applied, m.event_id, m.incarnation, m.unsure, m.attempts,
                       extract(epoch FROM leavebridge_now() - m.failing_since)::bigint AS failing_for,
+                      extract(epoch FROM leavebridge_now() - m.doubt_since)::bigint AS doubted_for,
                       l.status, l.content
                FROM unnest($1::bigint[]) AS leased (mailbox)
                CROSS JOIN LATERAL (
@@ -197,6 +200,7 @@ impl Store {
                 incarnation: row.incarnation,
                 attempts: row.attempts,
                 failing_for: row.failing_for.map(seconds),
+                doubted_for: row.doubted_for.map(seconds).unwrap_or_default(),
                 leave: read(&row.status, row.content),
             })
             .collect())

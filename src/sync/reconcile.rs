@@ -24,6 +24,8 @@ use crate::{
 
 use super::hold::{Hold, Leave};
 
+/// A request that got no answer may still be carried out for so long: nothing found before that is no proof.
+const LATEST: Duration = Duration::from_mins(1);
 /// More steps than any way through needs: look up, create, look up, update, look up, done.
 const MOST_STEPS: usize = 8;
 
@@ -47,6 +49,7 @@ impl Delivered {
             event_id: due.event_id.clone(),
             incarnation: due.incarnation,
             unsure: true,
+            doubted: true,
             ..Holding::default()
         };
         let story = json!({"step": "nothing", "reason": Reason::Internal.word()});
@@ -82,6 +85,8 @@ struct Known {
     looked_up: bool,
     /// An event was taken away: the next one is another one.
     removed: bool,
+    /// A write's outcome is unknown since just now.
+    doubted: bool,
     step: &'static str,
     trail: Option<Trail>,
 }
@@ -94,6 +99,7 @@ impl Delivery<'_> {
             details: None,
             looked_up: false,
             removed: false,
+            doubted: false,
             step: "nothing",
             trail: None,
         };
@@ -159,6 +165,10 @@ impl Delivery<'_> {
                     known.step = "look-up";
                     let found = self.find(known).await?;
                     known.looked_up = true;
+                    if found.ours.is_none() && !matches!(desired, Desired::Present(_)) && self.due.doubted_for < LATEST
+                    {
+                        return Err(Halt::Failed(GraphError::in_doubt()));
+                    }
                     known.observed = Observed {
                         unsure: found.ours.is_some(),
                         applied: None,
@@ -299,6 +309,7 @@ impl Delivery<'_> {
     fn in_doubt(known: &mut Known, error: GraphError) -> Halt {
         if error.failure.leaves_outcome_unknown() {
             known.observed.unsure = true;
+            known.doubted = true;
         }
         Halt::Failed(error)
     }
@@ -345,10 +356,11 @@ impl Delivery<'_> {
 
 fn holding(known: Known, incarnation: i32) -> Holding {
     let Observed { event_id, applied, unsure } = known.observed;
+    let doubted = known.doubted;
     let details = known.details.filter(|details| Some(&details.event_id) == event_id.as_ref());
     let (ical_uid, change_key, web_link) =
         details.map_or((None, None, None), |details| (details.ical_uid, details.change_key, details.web_link));
-    Holding { event_id, applied, ical_uid, change_key, web_link, incarnation, unsure }
+    Holding { event_id, applied, ical_uid, change_key, web_link, incarnation, unsure, doubted }
 }
 
 fn story(known: &Known, trouble: Option<(&str, &str)>) -> Value {

@@ -161,7 +161,11 @@ async fn health_says_so_when_access_is_refused_or_graph_fails_for_long() {
     }
     until("failing for long shows", async || app.get("/health", None).await.body["status"] == "degraded").await;
     app.post("ess", &cancelled("LA-2", 1)).await;
-    app.mapping_in("LA-2", "removed").await;
+    until("nothing is in doubt any more", async || {
+        app.advance(SignedDuration::from_secs(61)).await;
+        app.mapping("LA-2").await["state"] == "removed"
+    })
+    .await;
     until("all is well again", async || app.get("/health", None).await.body["status"] == "ok").await;
     app.post("ess", &leave("LA-1")).await;
     app.mapping_in("LA-1", "waiting").await;
@@ -176,4 +180,21 @@ async fn a_late_webhook_of_long_ago_is_refused_instead_of_breaking_something() {
     assert_eq!(app.post("ess", &body).await.status, 422);
     body["timestamp"] = json!(at(0));
     assert_eq!(app.post("ess", &body).await.status, 202);
+}
+
+#[tokio::test]
+async fn an_event_that_graph_makes_after_we_have_given_up_waiting_is_taken_away_when_the_leave_is_cancelled() {
+    let app = TestApp::with(&[("SYNC__CALL_TIMEOUT", "300ms")]).await;
+    app.microsoft.faults(json!([{"method": "POST", "path": CREATE, "times": 1, "delay_ms": 1500}])).await;
+    app.post("ess", &leave("LA-1")).await;
+    app.mapping_in("LA-1", "waiting").await;
+    app.post("ess", &cancelled("LA-1", 1)).await;
+    until("it was looked for in vain", async || {
+        app.mapping("LA-1").await["detail"].as_str().is_some_and(|detail| detail.starts_with("in-doubt"))
+    })
+    .await;
+    until("Graph has made the event after all", async || app.microsoft.events(AMY).await.len() == 1).await;
+    app.advance(SignedDuration::from_secs(61)).await;
+    app.mapping_in("LA-1", "removed").await;
+    assert_eq!(app.microsoft.events(AMY).await.len(), 0);
 }
