@@ -15,7 +15,10 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{postgres::PrivatePostgres, scene::Scene};
+use self::{
+    postgres::{Durability, PrivatePostgres},
+    scene::Scene,
+};
 use crate::{
     app,
     clock::{SystemClock, SystemRandom},
@@ -50,7 +53,7 @@ pub async fn run(options: &Options, environment: &[(String, String)], stop: Canc
     let given = environment.iter().find(|(name, _)| name == "DATABASE_URL").map(|(_, url)| url.clone());
     let private = match given {
         Some(_) => None,
-        None => Some(PrivatePostgres::start(environment).await?),
+        None => Some(PrivatePostgres::start(environment, Durability::Process).await?),
     };
     let database_url = given.unwrap_or_else(|| private.as_ref().map_or_else(String::new, |p| p.url("postgres")));
     let api = listen(options.port, DEFAULT_PORT).await?;

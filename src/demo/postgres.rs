@@ -5,7 +5,8 @@
 mod programs;
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     os::unix::{
         fs::{MetadataExt, PermissionsExt, chown},
         process::CommandExt,
@@ -28,11 +29,22 @@ const LOG_LINES: usize = 15;
 /// A path in `sockaddr_un` has room for 104 to 108 bytes, and `/.s.PGSQL.5432` must fit behind the directory.
 const LONGEST_DIRECTORY: usize = 85;
 
+/// What a commit has to outlast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The server's own crash, as all that matters to data that nobody keeps.
+    Process,
+    /// The machine's crash as well: what a production server does, and pays for.
+    Machine,
+}
+
 /// A PostgreSQL server that is ours alone. Dropping it stops the server and removes its directory.
 #[derive(Debug)]
 pub struct PrivatePostgres {
     watchdog: Child,
     directory: TempDir,
+    /// How often it was told to stop.
+    stopped: usize,
 }
 
 /// Why there is no private PostgreSQL.
@@ -74,13 +86,14 @@ impl PrivatePostgres {
     ///
     /// # Errors
     /// When there are no server programs, or they fail.
-    pub async fn start(environment: &[(String, String)]) -> Result<Self, PostgresError> {
+    pub async fn start(environment: &[(String, String)], durability: Durability) -> Result<Self, PostgresError> {
         let programs = programs::find(environment, Path::new("/"))?;
         let directory = make_directory(environment).map_err(PostgresError::Directory)?;
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", include_str!("postgres/server.sh"), "leavebridge-postgres"])
             .args([&programs, directory.path()])
+            .arg(if durability == Durability::Machine { "on" } else { "off" })
             .current_dir(directory.path())
             // The user's locale may be one that the server's user or the system lacks.
             .env("LC_ALL", "C")
@@ -95,11 +108,44 @@ impl PrivatePostgres {
             command.uid(uid).gid(gid);
         }
         let watchdog = command.spawn().map_err(PostgresError::Run)?;
-        let mut server = Self { watchdog, directory };
-        if timeout(START, server.answers()).await == Ok(true) {
-            Ok(server)
+        let mut server = Self { watchdog, directory, stopped: 0 };
+        server.ready().await?;
+        Ok(server)
+    }
+
+    /// Stops the server at once, as a crash would, and keeps its data.
+    ///
+    /// # Errors
+    /// When its watchdog is gone.
+    pub async fn stop(&mut self) -> Result<(), PostgresError> {
+        self.stopped += 1;
+        self.order("stop")?;
+        while self.ends() < self.stopped && matches!(self.watchdog.try_wait(), Ok(None)) {
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Starts it again after [`PrivatePostgres::stop`] and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub async fn start_again(&mut self) -> Result<(), PostgresError> {
+        self.order("start")?;
+        self.ready().await
+    }
+
+    fn order(&mut self, order: &str) -> Result<(), PostgresError> {
+        let mut told =
+            self.watchdog.stdin.as_ref().ok_or(io::ErrorKind::BrokenPipe.into()).map_err(PostgresError::Run)?;
+        writeln!(told, "{order}").map_err(PostgresError::Run)
+    }
+
+    async fn ready(&mut self) -> Result<(), PostgresError> {
+        if timeout(START, self.answers()).await == Ok(true) {
+            Ok(())
         } else {
-            Err(PostgresError::NotReady { log: server.log() })
+            Err(PostgresError::NotReady { log: self.log() })
         }
     }
 
@@ -135,14 +181,23 @@ impl PrivatePostgres {
 
     /// The watchdog itself ends only when `initdb` fails; of the server's end it leaves a word.
     fn runs(&mut self) -> bool {
-        matches!(self.watchdog.try_wait(), Ok(None)) && !self.log().ends_with("PostgreSQL has ended")
+        matches!(self.watchdog.try_wait(), Ok(None)) && self.ends() <= self.stopped
+    }
+
+    /// How often it has ended.
+    fn ends(&self) -> usize {
+        self.whole_log().lines().filter(|line| *line == "PostgreSQL has ended").count()
     }
 
     fn log(&self) -> String {
-        let log = fs::read(self.directory.path().join("log")).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
+        let log = self.whole_log();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    fn whole_log(&self) -> String {
+        let log = fs::read(self.directory.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 }
 
@@ -197,7 +252,10 @@ mod tests {
     #[tokio::test]
     async fn two_servers_stand_side_by_side_and_take_no_port() {
         let environment = environment();
-        let (one, two) = tokio::join!(PrivatePostgres::start(&environment), PrivatePostgres::start(&environment));
+        let (one, two) = tokio::join!(
+            PrivatePostgres::start(&environment, Durability::Process),
+            PrivatePostgres::start(&environment, Durability::Process)
+        );
         let (one, two) = (one.unwrap(), two.unwrap());
         assert_ne!(one.directory(), two.directory());
         let name = "SELECT current_setting('unix_socket_directories')";
@@ -209,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn dropping_it_removes_the_process_and_the_directory() {
-        let server = PrivatePostgres::start(&environment()).await.unwrap();
+        let server = PrivatePostgres::start(&environment(), Durability::Process).await.unwrap();
         let directory = server.directory().to_owned();
         let postmaster = fs::read_to_string(directory.join("data/postmaster.pid")).unwrap();
         let pid = postmaster.lines().next().unwrap().to_owned();
@@ -223,8 +281,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_committed_is_there_when_it_is_started_again() {
+        let mut server = PrivatePostgres::start(&environment(), Durability::Process).await.unwrap();
+        for n in 0..3 {
+            let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
+            sqlx::raw_sql("CREATE TABLE IF NOT EXISTS kept (n int); INSERT INTO kept VALUES (1)")
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            server.stop().await.unwrap();
+            assert!(PgConnection::connect(&server.url("postgres")).await.is_err(), "it is away");
+            server.start_again().await.unwrap();
+            assert_eq!(ask(&server, "SELECT count(*)::text FROM kept").await, (n + 1).to_string());
+        }
+    }
+
+    #[tokio::test]
     async fn a_panic_stops_it_too() {
-        let server = PrivatePostgres::start(&environment()).await.unwrap();
+        let server = PrivatePostgres::start(&environment(), Durability::Process).await.unwrap();
         let directory = server.directory().to_owned();
         let outcome = tokio::spawn(async move {
             let _server = server;
@@ -248,7 +322,7 @@ mod tests {
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
             }
             let environment = [("PG_BIN_DIR".to_owned(), programs.path().to_str().unwrap().to_owned())];
-            let error = PrivatePostgres::start(&environment).await.unwrap_err();
+            let error = PrivatePostgres::start(&environment, Durability::Process).await.unwrap_err();
             assert!(error.to_string().ends_with(log), "{error}");
         }
     }

@@ -1,9 +1,10 @@
 //! Several replicas, and replicas that die.
 
 use jiff::SignedDuration;
+use reqwest::Method;
 use serde_json::json;
 
-use super::support::{AMY, TestApp, answer, leave, until, updated};
+use super::support::{AMY, TestApp, answer, cancelled, leave, until, updated};
 
 #[tokio::test]
 async fn two_replicas_share_the_work_and_double_nothing() {
@@ -32,8 +33,7 @@ async fn two_replicas_share_the_work_and_double_nothing() {
 async fn whoever_waits_at_one_replica_hears_of_what_another_delivered() {
     let one = TestApp::new().await;
     let two = one.replica().await;
-    let request =
-        two.request(reqwest::Method::POST, "/leaves").bearer_auth(two.token("ess")).header("prefer", "wait=30");
+    let request = two.request(Method::POST, "/leaves").bearer_auth(two.token("ess")).header("prefer", "wait=30");
     let answer = answer(request.json(&leave("LA-1"))).await;
     assert_eq!(answer.body["leave"]["mappings"][0]["state"], "synced");
 }
@@ -61,6 +61,47 @@ async fn a_mailbox_whose_holder_died_is_taken_over_and_what_is_in_doubt_is_looke
     let events = app.microsoft.stored_events(AMY).await;
     assert_eq!(events.len(), 1, "{events:?}");
     assert_eq!(events[0]["end"]["dateTime"], "2026-12-23T00:00:00.0000000");
+}
+
+#[tokio::test]
+async fn an_event_that_a_dead_holder_may_have_made_is_looked_for_when_its_leave_is_cancelled() {
+    let app = TestApp::new().await;
+    app.microsoft
+        .faults(json!([{"method": "POST", "path": "/v1.0/users/*/events", "times": 1, "when": "after-commit", "drop": true}]))
+        .await;
+    app.post("ess", &leave("LA-1")).await;
+    app.mapping_in("LA-1", "waiting").await;
+    assert_eq!(app.microsoft.events(AMY).await.len(), 1);
+    app.database
+        .execute(
+            "UPDATE mappings SET unsure = false, doubt_since = NULL, attempts = 0, reason = NULL, failing_since = NULL,
+                                 state = 'pending';
+             UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1",
+        )
+        .await;
+    app.post("ess", &cancelled("LA-1", 1)).await;
+    app.advance(SignedDuration::from_secs(31)).await;
+    app.mapping_in("LA-1", "removed").await;
+    assert_eq!(app.microsoft.events(AMY).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_change_that_a_dead_holder_may_have_written_is_written_over() {
+    let app = TestApp::new().await;
+    app.deliver("ess", &leave("LA-1")).await;
+    app.database
+        .execute("UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1")
+        .await;
+    // The holder wrote the longer leave into Outlook, and died before it could say so ...
+    app.post("ess", &updated("LA-1", 1, &json!({"end": "2026-12-24"}))).await;
+    let id = app.mapping("LA-1").await["event_id"].as_str().unwrap().to_owned();
+    let longer = json!({"end": {"dateTime": "2026-12-25T00:00:00", "timeZone": "China Standard Time"}});
+    app.microsoft.control(Method::PATCH, &format!("users/{AMY}/events/{id}"), Some(&longer)).await;
+    // ... and then the leave is again as it was last known to be written.
+    app.post("ess", &updated("LA-1", 2, &json!({}))).await;
+    app.advance(SignedDuration::from_secs(31)).await;
+    app.mapping_in("LA-1", "synced").await;
+    assert_eq!(app.microsoft.stored_events(AMY).await[0]["end"]["dateTime"], "2026-12-22T00:00:00.0000000");
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
-use leavebridge::{demo::postgres::PrivatePostgres, store::Store};
+use leavebridge::{
+    demo::postgres::{Durability, PrivatePostgres},
+    store::Store,
+};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;
@@ -97,7 +100,7 @@ impl Server {
         let given = std::env::var("DATABASE_URL").ok();
         let private = match given {
             Some(_) => None,
-            None => Some(PrivatePostgres::start(&environment).await.unwrap()),
+            None => Some(PrivatePostgres::start(&environment, Durability::Process).await.unwrap()),
         };
         let template = format!("it_{}_template", std::process::id());
         let server = Self { private, given, template };
