@@ -104,7 +104,7 @@ impl Graph {
     ) -> Result<Option<Value>, GraphError> {
         tokio::time::timeout_at(end, self.send(token, method, url, body, trail))
             .await
-            .unwrap_or_else(|_| Err(GraphError::silent("no answer within sync.call_timeout")))
+            .unwrap_or_else(|_| Err(GraphError::timed_out(self.call_timeout)))
     }
 
     async fn send(

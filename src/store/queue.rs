@@ -57,6 +57,8 @@ pub struct Due {
     pub unsure: bool,
     /// For how long it has been unknown.
     pub doubted_for: Duration,
+    /// The oldest revision that a request without an answer may still write.
+    pub doubt_rev: Option<i64>,
     /// Failed attempts since the last success or change.
     pub attempts: i32,
     /// For how long it has been failing by itself; `None` when it has not.
@@ -129,7 +131,7 @@ impl Store {
                              free.orphaned
                ), distrusted AS (
                    -- The last holder died: calls of its may have arrived in Outlook without our knowing.
-                   UPDATE mappings m SET unsure = true, doubt_since = leavebridge_now()
+                   UPDATE mappings m SET unsure = true, doubt_since = leavebridge_now(), doubt_rev = 0
                    FROM leased WHERE leased.orphaned AND m.mailbox = leased.id AND m.state IN ('pending', 'waiting')
                )
                SELECT (SELECT count(*) FROM due) AS "seen!",
@@ -167,7 +169,7 @@ impl Store {
     pub async fn due(&self, mailboxes: &[i64], batch: i64) -> Result<Vec<Due>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT m.id, m.leave AS leave_row, m.mailbox, m.wanted, m.wanted_rev AS rev,
-                      m.applied, m.event_id, m.incarnation, m.unsure, m.attempts,
+                      m.applied, m.event_id, m.incarnation, m.unsure, m.doubt_rev, m.attempts,
                       extract(epoch FROM leavebridge_now() - m.failing_since)::bigint AS failing_for,
                       extract(epoch FROM leavebridge_now() - m.doubt_since)::bigint AS doubted_for,
                       l.status, l.content
@@ -200,6 +202,7 @@ impl Store {
                 incarnation: row.incarnation,
                 attempts: row.attempts,
                 failing_for: row.failing_for.map(seconds),
+                doubt_rev: row.doubt_rev,
                 doubted_for: row.doubted_for.map(seconds).unwrap_or_default(),
                 leave: read(&row.status, row.content),
             })

@@ -111,6 +111,15 @@ impl Delivery<'_> {
             return Delivered::Done { holding: holding(known, due.incarnation), ending, retry_after: None, story };
         };
         match self.walk(&desired, &mut known).await {
+            Ok(()) if let Some(wait) = self.must_write_again(&desired) => {
+                // As wanted for now, and to be written once more: what is still under way may overwrite it.
+                known.observed.unsure = true;
+                let error = GraphError::in_doubt();
+                let detail = format!("{}. It is in Outlook, and is written again in a minute.", error.sentence());
+                let story = story(&known, Some((Reason::GraphUnavailable.word(), &error.code)));
+                let ending = Ending::Waiting(Reason::GraphUnavailable, detail, wait);
+                Delivered::Done { holding: holding(known, due.incarnation), ending, retry_after: None, story }
+            }
             Ok(()) => {
                 let ending = match desired {
                     Desired::Present(_) => Ending::Synced,
@@ -143,6 +152,15 @@ impl Delivery<'_> {
             }
             Err(Halt::Failed(error)) => self.failed(known, &error),
         }
+    }
+
+    /// For how long a write of an older revision, whose answer was lost, may still be carried out on this event. Not
+    /// after a create: Graph carries a transaction out once, and a late removal cannot know the new event.
+    fn must_write_again(&self, desired: &Desired) -> Option<Duration> {
+        let due = self.due;
+        let is_older_under_way = due.doubt_rev.is_some_and(|rev| rev < due.rev) && due.event_id.is_some();
+        let left = LATEST.checked_sub(due.doubted_for).filter(|left| !left.is_zero());
+        left.filter(|_| due.unsure && is_older_under_way && matches!(desired, Desired::Present(_)))
     }
 
     fn desired(&self) -> Result<Desired, Unreadable> {
