@@ -4,7 +4,9 @@
 //! sleeps: [`until`] waits for a level to be reached, looks often and gives up very late.
 
 pub(crate) mod database;
+pub(crate) mod fleet;
 pub(crate) mod microsoft;
+pub(crate) mod program;
 
 use std::{
     net::Ipv4Addr,
