@@ -114,7 +114,7 @@ impl Store {
                    FROM due GROUP BY tenant, mailbox
                ), free AS MATERIALIZED (
                    -- NO KEY: an intake's foreign key check must not make a mailbox look taken.
-                   SELECT b.id, b.lease_until IS NOT NULL AS orphaned
+                   SELECT b.id, b.lease_until AS died
                    FROM waiting JOIN mailboxes b ON b.id = waiting.mailbox
                    WHERE (b.lease_until IS NULL OR b.lease_until <= leavebridge_now())
                      AND (b.blocked_until IS NULL OR b.blocked_until <= leavebridge_now())
@@ -128,11 +128,12 @@ impl Store {
                        lease_until = leavebridge_now() + $3 * interval '1 millisecond'
                    FROM free WHERE b.id = free.id
                    RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.blocked_reason, b.blocked_since,
-                             free.orphaned
+                             free.died
                ), distrusted AS (
-                   -- The last holder died: calls of its may have arrived in Outlook without our knowing.
-                   UPDATE mappings m SET unsure = true, doubt_since = leavebridge_now(), doubt_rev = 0
-                   FROM leased WHERE leased.orphaned AND m.mailbox = leased.id AND m.state IN ('pending', 'waiting')
+                   -- The last holder died: calls of its may have arrived in Outlook without our knowing, or still may. None
+                   -- began later than its lease ended.
+                   UPDATE mappings m SET unsure = true, doubt_since = leased.died, doubt_rev = 0
+                   FROM leased WHERE leased.died IS NOT NULL AND m.mailbox = leased.id AND m.state IN ('pending', 'waiting')
                )
                SELECT (SELECT count(*) FROM due) AS "seen!",
                       leased.id AS "mailbox?", leased.lease_epoch AS "epoch?", leased.tenant AS "tenant?",

@@ -77,9 +77,9 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, bell: Bel
         }
         if !releases.is_empty() {
             crash::point("before", "release");
-            let released = store.release(&releases).await;
+            let given_back = store.release(&releases).await;
             crash::point("after", "release");
-            match released {
+            match given_back {
                 // What came in for these mailboxes meanwhile was passed over because they were leased.
                 Ok(()) => bell.ring_due(),
                 Err(error) => log(&error, "leases could not be given back; they will expire"),

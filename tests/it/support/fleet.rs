@@ -13,7 +13,7 @@ use leavebridge::{
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::{Answer, answer, configuration, database::Database, leave, microsoft::Microsoft, program::Running, until};
+use super::{Answer, configuration, database::Database, leave, microsoft::Microsoft, program::Running, until};
 
 /// What all processes share.
 pub(crate) struct Fleet {
@@ -34,9 +34,19 @@ pub(crate) struct Replica {
 
 impl Fleet {
     pub(crate) async fn new() -> Self {
+        Self::on(Database::new(SystemClock.now()).await).await
+    }
+
+    /// The same, but the database's time passes: for what happens to processes that lose time.
+    pub(crate) async fn in_real_time() -> Self {
+        let database = Database::empty().await;
+        database.migrate().await;
+        Self::on(database).await
+    }
+
+    async fn on(database: Database) -> Self {
         let start = SystemClock.now();
         let clock = ManualClock::at(start);
-        let database = Database::new(start).await;
         let microsoft = Microsoft::new(&clock).await;
         Self { database, microsoft, clock, client: outgoing::client(None, Duration::from_mins(1)).unwrap(), start }
     }
@@ -70,16 +80,13 @@ impl Fleet {
         let mut body = leave("LA-1");
         let first = self.start - SignedDuration::from_hours(1);
         body["timestamp"] = json!(first + SignedDuration::from_mins(minutes));
-        match changes {
-            Some(changes) => {
-                for (name, value) in changes.as_object().unwrap() {
-                    body["data"][name] = value.clone();
-                }
+        if let Some(changes) = changes {
+            for (name, value) in changes.as_object().unwrap() {
+                body["data"][name] = value.clone();
             }
-            None => {
-                body["type"] = json!("leave.cancelled");
-                body["data"] = json!({"id": "LA-1"});
-            }
+        } else {
+            body["type"] = json!("leave.cancelled");
+            body["data"] = json!({"id": "LA-1"});
         }
         body
     }
@@ -98,11 +105,6 @@ impl Replica {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.json().await.ok()?;
         Some(Answer { status, headers, body })
-    }
-
-    /// Whether it answers that it is ready.
-    pub(crate) async fn is_ready(&self) -> bool {
-        answer(self.client.get(format!("{}/health/ready", self.url))).await.status == 200
     }
 
     /// Kills it, and waits until it is gone.

@@ -22,6 +22,7 @@ use leavebridge::{
     app,
     clock::{Clock as _, ManualClock, SeededRandom},
     config::{self, Settings},
+    demo::postgres::PrivatePostgres,
     http, outgoing,
 };
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
@@ -72,6 +73,14 @@ impl TestApp {
         let database = Database::new(clock.now()).await;
         let microsoft = Microsoft::new(&clock).await;
         Self::on(database, microsoft, clock, further).await
+    }
+
+    /// A service whose database can be stopped and started again.
+    pub(crate) async fn on_its_own_server(further: &[(&str, &str)]) -> (Self, PrivatePostgres) {
+        let clock = ManualClock::at(START.parse().unwrap());
+        let (database, server) = Database::on_its_own_server(clock.now()).await;
+        let microsoft = Microsoft::new(&clock).await;
+        (Self::on(database, microsoft, clock, further).await, server)
     }
 
     /// One more replica on the same database and Microsoft.
