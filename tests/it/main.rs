@@ -2,6 +2,7 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod answers;
 mod architecture;
 mod auth;
 mod cli;
