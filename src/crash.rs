@@ -1,22 +1,28 @@
-//! Points at which a debug build can be made to die as by `kill -9`, so that tests can do that at every line that matters:
-//! around each commit and each call to Graph. It must never be able to stop a release build.
+//! Points at which a debug build can be made to die as by `kill -9`, or to freeze, so that tests can do that at every line
+//! that matters: around each commit and each call to Graph. It must never be able to stop a release build.
 
 /// Dies here when `LEAVEBRIDGE_CRASH_AT` names this point: `after create`, or `after create 2` for the second time that it
-/// is reached.
+/// is reached. Freezes instead, until SIGCONT, when `LEAVEBRIDGE_FREEZE_AT` does.
 #[cfg(debug_assertions)]
 pub fn point(when: &str, what: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    static REACHED: AtomicU32 = AtomicU32::new(0);
-    let Ok(wanted) = std::env::var("LEAVEBRIDGE_CRASH_AT") else { return };
-    let mut words = wanted.split(' ');
-    if words.next() != Some(when) || words.next() != Some(what) {
-        return;
-    }
-    let time = words.next().and_then(|time| time.parse().ok()).unwrap_or(1);
-    if REACHED.fetch_add(1, Ordering::Relaxed) + 1 == time {
+    static DIES: AtomicU32 = AtomicU32::new(0);
+    static FREEZES: AtomicU32 = AtomicU32::new(0);
+    let is_now = |variable: &str, reached: &AtomicU32| {
+        let Ok(wanted) = std::env::var(variable) else { return false };
+        let mut words = wanted.split(' ');
+        let is_here = words.next() == Some(when) && words.next() == Some(what);
+        let time = words.next().and_then(|time| time.parse().ok()).unwrap_or(1);
+        is_here && reached.fetch_add(1, Ordering::Relaxed) + 1 == time
+    };
+    if is_now("LEAVEBRIDGE_CRASH_AT", &DIES) {
         // No destructor runs, no buffer is flushed, and the kernel closes the connections.
         std::process::abort();
+    }
+    if is_now("LEAVEBRIDGE_FREEZE_AT", &FREEZES) {
+        let frozen = std::process::Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status();
+        debug_assert!(frozen.is_ok(), "there is a `kill`");
     }
 }
 

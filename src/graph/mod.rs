@@ -48,7 +48,7 @@ struct Answer {
 }
 
 impl Graph {
-    /// The Graph of that tenant. Every call ends within `call_timeout`, whatever happens.
+    /// The Graph of that tenant. A mailbox that gave no answer in time is left alone for `call_timeout`.
     #[must_use]
     pub fn new(
         http: Client,
@@ -62,10 +62,15 @@ impl Graph {
     }
 
     /// One request, with one new token should the first be refused.
-    async fn call(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Answer, GraphError> {
+    async fn call(
+        &self,
+        mailbox: Mailbox<'_>,
+        method: Method,
+        url: Url,
+        body: Option<&Value>,
+    ) -> Result<Answer, GraphError> {
         let mut trail = Trail::new(self.random.uuid());
-        let end = Instant::now() + self.call_timeout;
-        match self.call_until(end, method, url, body, &mut trail).await {
+        match self.call_until(mailbox.until, method, url, body, &mut trail).await {
             Ok(body) => Ok(Answer { body, trail }),
             Err(error) => Err(error.on(trail)),
         }
@@ -102,9 +107,13 @@ impl Graph {
         body: Option<&Value>,
         trail: &mut Trail,
     ) -> Result<Option<Value>, GraphError> {
-        tokio::time::timeout_at(end, self.send(token, method, url, body, trail))
-            .await
-            .unwrap_or_else(|_| Err(GraphError::timed_out(self.call_timeout)))
+        tokio::select! {
+            // First: a process that was frozen here must not begin a request when it wakes up, for the mailbox may be
+            // somebody else's by then.
+            biased;
+            () = tokio::time::sleep_until(end) => Err(GraphError::timed_out(self.call_timeout)),
+            answer = self.send(token, method, url, body, trail) => answer,
+        }
     }
 
     async fn send(

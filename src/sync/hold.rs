@@ -14,8 +14,8 @@ use crate::{config::LEASE_MARGIN, store::queue::Lease};
 /// Whether a call may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leave {
-    /// It may.
-    Granted,
+    /// It may, if it is over by then.
+    Granted(Instant),
     /// The mailbox or tenant is blocked, or the service is to stop: not now.
     Closed,
     /// The lease is lost or cannot be counted on.
@@ -50,9 +50,10 @@ impl<'a> Hold<'a> {
 
     /// Whether a call may begin: the lease will outlast it, if need be after renewing it.
     pub(super) async fn may_call(&self) -> Leave {
-        let needed = self.engine.settings.call_timeout + LEASE_MARGIN;
+        let call_timeout = self.engine.settings.call_timeout;
+        let needed = call_timeout + LEASE_MARGIN;
         let mut good_until = self.good_until.lock().await;
-        let asked = Instant::now();
+        let mut asked = Instant::now();
         if *good_until <= asked + needed {
             match self.engine.store.renew(self.lease, self.engine.settings.lease).await {
                 Ok(true) => *good_until = asked + self.engine.settings.lease,
@@ -63,10 +64,11 @@ impl<'a> Hold<'a> {
                 }
             }
             // The database may have taken its time.
-            if *good_until <= Instant::now() + needed {
+            asked = Instant::now();
+            if *good_until <= asked + needed {
                 return Leave::Lost;
             }
         }
-        if self.is_closed() { Leave::Closed } else { Leave::Granted }
+        if self.is_closed() { Leave::Closed } else { Leave::Granted(asked + call_timeout) }
     }
 }

@@ -63,7 +63,8 @@ impl Delivery<'_> {
                 }
                 Step::Create(event) => {
                     known.step = "create";
-                    let create = self.graph.create(self.mailbox(), &event, self.due.id, self.due.incarnation);
+                    let (id, incarnation) = (self.due.id, self.due.incarnation);
+                    let create = |mailbox| self.graph.create(mailbox, &event, id, incarnation);
                     match self.call("create", create).await? {
                         Ok(written) => {
                             Self::note(known, written, event);
@@ -88,7 +89,7 @@ impl Delivery<'_> {
                 }
                 Step::Update(event_id, changes) => {
                     known.step = "update";
-                    let update = self.graph.update(self.mailbox(), &event_id, &changes);
+                    let update = |mailbox| self.graph.update(mailbox, &event_id, &changes);
                     match self.call("update", update).await? {
                         Ok(written) => {
                             let Desired::Present(event) = desired else { return Ok(()) };
@@ -106,7 +107,7 @@ impl Delivery<'_> {
                 }
                 Step::Remove(event_id) => {
                     known.step = "remove";
-                    match self.call("remove", self.graph.remove(self.mailbox(), &event_id)).await? {
+                    match self.call("remove", |mailbox| self.graph.remove(mailbox, &event_id)).await? {
                         Ok(trail) => {
                             known.trail = Some(trail);
                             known.removed = true;
@@ -127,25 +128,24 @@ impl Delivery<'_> {
         }))
     }
 
-    fn mailbox(&self) -> Mailbox<'_> {
-        Mailbox { address: &self.hold.lease.address }
-    }
-
     /// Makes a call, if it may begin.
-    async fn call<T>(&self, name: &'static str, call: impl Future<Output = T>) -> Result<T, Halt> {
-        match self.hold.may_call().await {
-            Leave::Granted => {}
+    async fn call<'a, T, F>(&'a self, name: &'static str, call: impl FnOnce(Mailbox<'a>) -> F) -> Result<T, Halt>
+    where
+        F: Future<Output = T>,
+    {
+        let until = match self.hold.may_call().await {
+            Leave::Granted(until) => until,
             Leave::Closed => return Err(Halt::Interrupted),
             Leave::Lost => return Err(Halt::Lost),
-        }
+        };
         crash::point("before", name);
-        let answer = call.await;
+        let answer = call(Mailbox { address: &self.hold.lease.address, until }).await;
         crash::point("after", name);
         Ok(answer)
     }
 
     async fn find(&self, known: &mut Known) -> Result<Found, Halt> {
-        let find = self.graph.find(self.mailbox(), self.due.id, self.due.incarnation);
+        let find = |mailbox| self.graph.find(mailbox, self.due.id, self.due.incarnation);
         let found = self.call("find", find).await?.map_err(Halt::Failed)?;
         known.trail = Some(found.trail.clone());
         Ok(found)
@@ -181,7 +181,7 @@ impl Delivery<'_> {
                 // In Deleted Items, so it would be written to in vain. It goes for good, so that there is one event at
                 // most even if Graph's list should have been wrong.
                 if let Some(event_id) = known.observed.event_id.clone() {
-                    let removed = self.call("remove", self.graph.remove(self.mailbox(), &event_id)).await?;
+                    let removed = self.call("remove", |mailbox| self.graph.remove(mailbox, &event_id)).await?;
                     known.trail = Some(removed.map_err(Halt::Failed)?);
                 }
                 Err(Halt::Anew)

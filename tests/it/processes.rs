@@ -1,5 +1,7 @@
 //! Several real processes on one database: killed, frozen past their leases, and woken up again. Time is real here.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::support::{AMY, fleet::Fleet, until};
@@ -35,6 +37,37 @@ async fn a_process_that_was_frozen_past_its_lease_does_not_have_the_last_word() 
     assert_eq!(end().await, "2026-12-29T00:00:00.0000000");
     let score = fleet.microsoft.score().await;
     assert_eq!((&score["duplicates"], &score["limit_violations"]), (&json!(0), &json!(0)), "{score}");
+}
+
+/// Between the last look at the lease and the request lies no time, but a frozen process does not know that.
+#[cfg(debug_assertions)]
+#[tokio::test]
+async fn a_process_that_wakes_up_past_its_lease_begins_no_call() {
+    let fleet = Fleet::in_real_time().await;
+    let mut frozen = fleet.start(&SHORT, &[("LEAVEBRIDGE_FREEZE_AT", "before update")]).await;
+    frozen.post(&fleet.webhook(0, Some(&json!({})))).await.unwrap();
+    until("it is in Outlook", async || fleet.mappings("state = 'synced'").await == 1).await;
+    // It may be frozen before it answers.
+    let older = fleet.webhook(1, Some(&json!({"end": "2026-12-22"})));
+    let (_answered_or_not, ()) = tokio::join!(
+        tokio::time::timeout(Duration::from_secs(1), frozen.post(&older)),
+        until("it works on the change", async || fleet.mappings(HELD).await == 1),
+    );
+
+    let other = fleet.start(&SHORT, &[]).await;
+    other.post(&fleet.webhook(2, Some(&json!({"end": "2026-12-24"})))).await.unwrap();
+    let end = async || fleet.microsoft.events(AMY).await[0]["end"]["dateTime"].clone();
+    until("the other one has taken over", async || end().await == "2026-12-25T00:00:00.0000000").await;
+    let writes = async || fleet.microsoft.calls().await.iter().filter(|call| call.starts_with("PATCH")).count();
+    until("it has looked at what it wrote", async || fleet.mappings(HELD).await == 0).await;
+    let before = writes().await;
+    // It finds that the mailbox is not its own any more, and says so in its log.
+    frozen.program.signal("-CONT");
+    frozen.program.logs("a result came after its lease had ended; its event will be written once more").await;
+    until("the event is written once more", async || writes().await > before).await;
+    until("nobody holds the mailbox", async || fleet.mappings(HELD).await == 0).await;
+    assert_eq!(writes().await, before + 1, "only the new holder's");
+    assert_eq!(end().await, "2026-12-25T00:00:00.0000000");
 }
 
 #[tokio::test]
