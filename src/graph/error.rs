@@ -79,9 +79,10 @@ impl GraphError {
     }
 
     /// No answer came in time. The request may still be under way at Graph and count towards the mailbox's limit of
-    /// requests at once, so the mailbox is left alone for as long again.
+    /// requests at once, so the mailbox is left alone for twice as long again: nothing is counted as under way any more
+    /// after that, as nothing is expected to be carried out any more.
     pub(super) fn timed_out(call_timeout: Duration) -> Self {
-        let retry_after = Some(call_timeout);
+        let retry_after = Some(2 * call_timeout);
         let failure = Failure::Unavailable { retry_after };
         Self { retry_after, ..Self::new(failure, "no-answer", "no answer within sync.call_timeout") }
     }

@@ -48,7 +48,7 @@ struct Answer {
 }
 
 impl Graph {
-    /// The Graph of that tenant. A mailbox that gave no answer in time is left alone for `call_timeout`.
+    /// The Graph of that tenant. A mailbox that gave no answer within `call_timeout` is left alone for twice as long.
     #[must_use]
     pub fn new(
         http: Client,

@@ -254,7 +254,7 @@ async fn a_lost_answer_to_the_very_change_that_is_wanted_needs_no_second_look() 
 }
 
 #[tokio::test]
-async fn a_mailbox_that_gave_no_answer_in_time_is_left_alone_for_as_long_again() {
+async fn a_mailbox_that_gave_no_answer_in_time_is_left_alone_for_twice_as_long() {
     let app = TestApp::with(&[("SYNC__CALL_TIMEOUT", "300ms")]).await;
     app.microsoft.faults(json!([{"method": "POST", "path": CREATE, "times": 1, "delay_ms": 1000}])).await;
     app.post("ess", &leave("LA-1")).await;
