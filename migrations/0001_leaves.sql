@@ -83,7 +83,7 @@ CREATE TABLE received (
     client      text        NOT NULL,
     delivery_id text        NOT NULL,
     body_hash   bytea       NOT NULL,
-    leave       bigint      REFERENCES leaves,
+    leave       bigint, -- no foreign key, here and in the timeline: each row would lock its leave's, and nothing deletes leaves
     at          timestamptz NOT NULL,
     PRIMARY KEY (client, delivery_id)
 );
@@ -92,7 +92,7 @@ CREATE INDEX received_at ON received (at);
 -- The history of a leave; rows are only ever added.
 CREATE TABLE timeline (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    leave   bigint      NOT NULL REFERENCES leaves,
+    leave   bigint      NOT NULL,
     mapping uuid,
     at      timestamptz NOT NULL,
     kind    text        NOT NULL CHECK (kind IN ('received', 'changed', 'delivered', 'failed', 'parked', 'retried')),

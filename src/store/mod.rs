@@ -8,15 +8,17 @@ pub mod bell;
 pub mod intake;
 pub mod ledger;
 pub mod queue;
+mod reception;
 pub mod tenants;
 pub mod upkeep;
 pub mod views;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use reception::Reception;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    ConnectOptions, PgPool,
+    ConnectOptions, Connection as _, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -27,6 +29,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 const STATEMENT_TIMEOUT: &str = "10s";
 /// How long a caller waits for a connection before it is told that the store is away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A connection that was used so lately is taken to live.
+const UNTESTED: Duration = Duration::from_millis(500);
 
 /// Why the store did not do what it was asked, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +86,7 @@ impl From<sqlx::Error> for StoreError {
 pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
+    reception: Arc<Reception>,
 }
 
 impl Store {
@@ -95,12 +100,27 @@ impl Store {
         let working = options.clone().options([
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
+            // Every statement finds few rows by an index. A new database has no statistics to say so, and a plan made then
+            // is kept: with whole tables read for each leave, work would grow with the square of what there is.
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // Asking a connection whether it lives costs a round trip: only one that has been idle may have died unnoticed.
+            .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move {
+                    if idle.idle_for > UNTESTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(working);
-        Ok(Self { pool, options })
+        Ok(Self { pool, options, reception: Arc::default() })
     }
 
     /// Whether that is a URL of a PostgreSQL database.

@@ -97,14 +97,15 @@ impl Store {
         let rows = sqlx::query!(
             r#"WITH due AS MATERIALIZED (
                    SELECT served.tenant, queue.mailbox, queue.next_attempt_at
-                   FROM unnest($1::text[]) AS served (tenant)
+                   -- Numbers that the planner cannot see: else it would plan anew for each look, at more than the look costs.
+                   FROM unnest((SELECT $1::text[])) AS served (tenant)
                    LEFT JOIN tenants_state t ON t.tenant = served.tenant
                    CROSS JOIN LATERAL (
                        SELECT m.mailbox, m.next_attempt_at FROM mappings m
                        WHERE m.tenant = served.tenant AND m.state IN ('pending', 'waiting')
                          AND m.next_attempt_at <= leavebridge_now()
                        ORDER BY m.next_attempt_at
-                       LIMIT $4
+                       LIMIT (SELECT $4::bigint)
                    ) AS queue
                    WHERE t.blocked_until IS NULL OR t.blocked_until <= leavebridge_now()
                ), waiting AS MATERIALIZED (
@@ -120,7 +121,7 @@ impl Store {
                      AND (b.blocked_until IS NULL OR b.blocked_until <= leavebridge_now())
                      AND (b.throttled_until IS NULL OR b.throttled_until <= leavebridge_now())
                    ORDER BY waiting.turn, waiting.since
-                   LIMIT $2
+                   LIMIT (SELECT $2::bigint)
                    FOR NO KEY UPDATE OF b SKIP LOCKED
                ), leased AS (
                    UPDATE mailboxes b

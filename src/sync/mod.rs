@@ -32,6 +32,9 @@ use crate::{
 
 /// How often to look without being told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// With nearly all mailboxes taken, a look waits so long for more of them to become free: it costs the same for one as for
+/// many.
+const LINGER: Duration = Duration::from_millis(2);
 /// Mappings per mailbox and lease: then others have their turn.
 const BATCH: i64 = 30;
 /// How often a tenant's last success is written down.
@@ -111,7 +114,12 @@ impl Engine {
             let pause = LOOK_EVERY.mul_f64(0.9 + self.random.fraction() / 5.0);
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some(_) = mailboxes.join_next() => while mailboxes.try_join_next().is_some() {},
+                Some(_) = mailboxes.join_next() => {
+                    if mailboxes.len() > self.settings.mailboxes / 4 * 3 {
+                        tokio::time::sleep(LINGER).await;
+                    }
+                    while mailboxes.try_join_next().is_some() {}
+                }
                 // Without it no result would ever be written down: better to end, and to be started anew.
                 _ = &mut writing => return,
                 _ = bell.changed(), if mailboxes.len() < self.settings.mailboxes => {}

@@ -15,6 +15,7 @@ mod operations;
 mod outages;
 mod privacy;
 mod processes;
+mod queue_plan;
 mod replicas;
 mod resilience;
 mod simulator;

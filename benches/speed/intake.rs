@@ -1,0 +1,120 @@
+//! How many webhooks a second are acknowledged, and how long each takes, while nothing is delivered.
+//!
+//! The limit it is compared with is the same transaction sent straight to PostgreSQL over as many connections, without
+//! HTTP, credentials, reading or checking.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use leavebridge::clock::{Clock as _, Random as _, SystemClock, SystemRandom};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, types::Json};
+
+use crate::{
+    load::{Load, Sender, drive},
+    report::{Goal, Report, percentile},
+    stage::{Stage, execute},
+    webhooks::{address, body},
+};
+
+/// Nothing is delivered meanwhile: the tenant is blocked, as it would be with a wrong secret.
+pub(crate) const BLOCK: &str = "INSERT INTO tenants_state (tenant, blocked_until, blocked_since, blocked_reason)
+     VALUES ('default', now() + interval '1 day', now(), 'credentials')
+     ON CONFLICT (tenant) DO UPDATE SET blocked_until = excluded.blocked_until, blocked_reason = 'credentials'";
+
+/// Takes the figures; gives the accepted per second at 64 connections.
+pub(crate) async fn measure(stage: &Stage, report: &mut Report, seconds: u64) -> anyhow::Result<f64> {
+    report.part("Intake");
+    let time = Duration::from_secs(seconds);
+    let mut last = 0.0;
+    for connections in [1, 16, 64] {
+        let direct = direct(stage, connections, time).await?;
+        let mut through = through(stage, connections, time).await?;
+        last = through.per_second();
+        report.figure(&format!("accepted, {connections} connections"), last, "/s", Goal::None);
+        for share in [50, 99] {
+            let took = percentile(&mut through.latencies, f64::from(share) / 100.0);
+            report.figure(&format!("p{share}, {connections} connections"), took, "ms", Goal::None);
+        }
+        let goal = if connections == 64 { Goal::AtLeast(0.6) } else { Goal::None };
+        report.figure(&format!("the same SQL alone, {connections} connections"), direct.per_second(), "/s", Goal::None);
+        report.figure(&format!("ratio, {connections} connections"), last / direct.per_second(), "", goal);
+    }
+    Ok(last)
+}
+
+async fn through(stage: &Stage, connections: usize, time: Duration) -> anyhow::Result<Load> {
+    let mut database = stage.database("speed_intake").await?;
+    execute(&mut database, BLOCK).await?;
+    let load = post(stage, "speed_intake", connections, time).await?;
+    stage.drop_database("speed_intake").await?;
+    Ok(load)
+}
+
+/// Posts to a service on that database, whose tenant is blocked.
+pub(crate) async fn post(stage: &Stage, database: &str, connections: usize, time: Duration) -> anyhow::Result<Load> {
+    let service = stage.service(database, 0).await?;
+    let portal = service.portal("IN")?;
+    // Plans are made and connections opened before the clock runs.
+    drive(portal.senders(connections).await?, 1_000_000_000, Duration::from_millis(300)).await?;
+    let load = drive(portal.senders(connections).await?, 0, time).await?;
+    service.stop().await?;
+    Ok(load)
+}
+
+async fn direct(stage: &Stage, connections: usize, time: Duration) -> anyhow::Result<Load> {
+    let _database = stage.database("speed_direct").await?;
+    let now = SystemClock.now();
+    // What the service makes of such a webhook.
+    let change: Value = serde_json::from_str(&body("x", "x@contoso.com"))?;
+    let content = json!({
+        "staff": change["data"]["staff"], "leave_type": "ANNUAL", "time_zone": "Asia/Hong_Kong", "department": "Sales",
+        "span": {"days": {"first": "2026-12-21", "starts": "am", "last": "2026-12-23", "ends": "pm"}},
+    });
+    let senders = async |first| {
+        let mut senders = Vec::new();
+        for _ in 0..connections {
+            let connection = stage.connect("speed_direct").await?;
+            senders.push(Direct { connection, content: content.clone(), now, people: stage.people });
+        }
+        drive(senders, first, if first == 0 { time } else { Duration::from_millis(300) }).await
+    };
+    senders(1_000_000_000).await?;
+    let load = senders(0).await?;
+    stage.drop_database("speed_direct").await?;
+    Ok(load)
+}
+
+struct Direct {
+    connection: PgConnection,
+    content: Value,
+    now: Timestamp,
+    people: usize,
+}
+
+impl Sender for Direct {
+    async fn send(&mut self, n: usize) -> anyhow::Result<()> {
+        let id = format!("IN-{n}");
+        let address = address(n % self.people);
+        self.content["staff"]["email"] = address.clone().into();
+        let mapping = SystemRandom.uuid_at(SystemClock.now());
+        let _rows = sqlx::query("SELECT * FROM accept_leave($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)")
+            .bind("ess")
+            .bind(&id)
+            .bind([7_u8; 32].as_slice())
+            .bind("default")
+            .bind("ess")
+            .bind(&id)
+            .bind("approved")
+            .bind(Json(&self.content))
+            .bind(self.now.to_sqlx())
+            .bind([mapping].as_slice())
+            .bind([address].as_slice())
+            .bind([None::<String>].as_slice())
+            .bind(["default"].as_slice())
+            .fetch_all(&mut self.connection)
+            .await?;
+        Ok(())
+    }
+}
