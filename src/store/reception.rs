@@ -141,19 +141,9 @@ impl Clerk {
             (&one.address, &one.source, &one.external_id).cmp(&(&other.address, &other.source, &other.external_id))
         });
         let (mut changes, waiting): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        let answers = if changes.len() == 1 {
-            accept(&self.pool, &mut changes, ENDLESS).await
-        } else {
-            accept(&self.pool, &mut changes, PATIENCE).await
-        };
-        match answers {
+        match accept(&self.pool, &mut changes, PATIENCE).await {
             // Whoever asked may be gone; it is stored all the same.
             Ok(answers) => waiting.into_iter().zip(answers).for_each(|(done, answer)| drop(done.send(answer))),
-            Err(error) if changes.len() == 1 => {
-                if let Some(done) = waiting.into_iter().next() {
-                    drop(done.send(Err(error)));
-                }
-            }
             Err(StoreError::Unavailable(sqlx::Error::Database(_)) | StoreError::Broken(_)) => {
                 // One of them cannot be stored, or has to wait for somebody: it must not take the others with it.
                 for (change, done) in changes.into_iter().zip(waiting) {
@@ -167,8 +157,9 @@ impl Clerk {
                 }
             }
             Err(StoreError::Unavailable(error)) => {
-                // The database is away, for all of them.
-                for done in waiting {
+                // The database is away, for all of them and for who came meanwhile.
+                let others = std::mem::take(&mut self.reception.waiting().changes).into_iter().map(|(_, done)| done);
+                for done in waiting.into_iter().chain(others) {
                     let error = StoreError::Unavailable(sqlx::Error::Protocol(error.to_string()));
                     drop(done.send(Err(error)));
                 }

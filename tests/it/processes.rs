@@ -7,7 +7,7 @@ use serde_json::json;
 use super::support::{AMY, fleet::Fleet, until};
 
 /// The shortest lease that is safe, so that a takeover does not take long.
-const SHORT: [(&str, &str); 2] = [("SYNC__CALL_TIMEOUT", "1s"), ("SYNC__LEASE", "11s")];
+const SHORT: [(&str, &str); 2] = [("SYNC__CALL_TIMEOUT", "2s"), ("SYNC__LEASE", "12s")];
 const HELD: &str = "EXISTS (SELECT FROM mailboxes WHERE lease_until IS NOT NULL)";
 
 #[tokio::test]
@@ -16,7 +16,10 @@ async fn a_process_that_was_frozen_past_its_lease_does_not_have_the_last_word() 
     let frozen = fleet.start(&SHORT, &[]).await;
     let end = async || fleet.microsoft.events(AMY).await[0]["end"]["dateTime"].clone();
     frozen.post(&fleet.webhook(0, Some(&json!({})))).await.unwrap();
-    until("it is in Outlook", async || fleet.mappings("state = 'synced'").await == 1).await;
+    until("it is in Outlook, and done", async || {
+        fleet.mappings("state = 'synced'").await == 1 && fleet.mappings(HELD).await == 0
+    })
+    .await;
 
     // Its answer comes late enough for the process to be frozen while it waits.
     let slow = json!([{"method": "PATCH", "path": "/v1.0/users/*/events/*", "times": 1, "delay_ms": 400}]);
@@ -46,7 +49,10 @@ async fn a_process_that_wakes_up_past_its_lease_begins_no_call() {
     let fleet = Fleet::in_real_time().await;
     let mut frozen = fleet.start(&SHORT, &[("LEAVEBRIDGE_FREEZE_AT", "before update")]).await;
     frozen.post(&fleet.webhook(0, Some(&json!({})))).await.unwrap();
-    until("it is in Outlook", async || fleet.mappings("state = 'synced'").await == 1).await;
+    until("it is in Outlook, and done", async || {
+        fleet.mappings("state = 'synced'").await == 1 && fleet.mappings(HELD).await == 0
+    })
+    .await;
     // It may be frozen before it answers.
     let older = fleet.webhook(1, Some(&json!({"end": "2026-12-22"})));
     let (_answered_or_not, ()) = tokio::join!(

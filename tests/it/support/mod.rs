@@ -263,7 +263,7 @@ pub(crate) fn encoded(text: &str) -> String {
 
 /// Waits until something holds. Late, so that it fails only when it never will.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..4_000 {
+    for _ in 0..12_000 {
         if holds().await {
             return;
         }
