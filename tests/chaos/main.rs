@@ -43,7 +43,7 @@ pub(crate) struct Options {
     #[arg(long)]
     seed: Option<u64>,
     /// Webhooks a second, about.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 20)]
     rate: u64,
     /// Microsoft carries no request out after the service has given up waiting for it.
     #[arg(long)]
@@ -51,6 +51,9 @@ pub(crate) struct Options {
     /// When all is quiet, moves the database's clock past the waits that are left instead of sitting them out.
     #[arg(long)]
     hurry: bool,
+    /// Keeps the replicas' logs in this folder; else they are kept only when something is wrong.
+    #[arg(long, value_name = "DIRECTORY")]
+    logs: Option<std::path::PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -91,7 +94,7 @@ async fn run(options: Options) -> anyhow::Result<bool> {
         stage.replicas.len(),
         stage.people.len(),
         options.minutes,
-        stage.logs.path().display()
+        stage.logs.display()
     ));
 
     let portals = Portals::new(Arc::clone(&stage));
@@ -115,5 +118,9 @@ async fn run(options: Options) -> anyhow::Result<bool> {
     };
     let verdict = verdict.await;
     progress.abort();
-    report::table(&stage, verdict?, seed).await
+    let good = report::table(&stage, verdict?, seed).await?;
+    if good && options.logs.is_none() {
+        std::fs::remove_dir_all(&stage.logs)?;
+    }
+    Ok(good)
 }

@@ -1,6 +1,7 @@
 //! Where the run plays: the database, the simulated Microsoft, the replicas, the people, and what everybody needs to know.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
@@ -16,7 +17,6 @@ use leavebridge::{
 };
 use reqwest::{Client, Method};
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use super::{
@@ -29,7 +29,7 @@ use super::{
     tally::Tally,
 };
 
-const PEOPLE: usize = 30;
+const PEOPLE: usize = 16;
 /// How long a call to Graph may take; short, so that slow answers are slower.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Hardly more than the shortest that the configuration allows (the call timeout and five seconds).
@@ -53,7 +53,7 @@ pub(crate) struct Stage {
     pub(crate) replicas: Vec<Arc<Replica>>,
     pub(crate) postgres: Mutex<PrivatePostgres>,
     pub(crate) database_url: String,
-    pub(crate) logs: TempDir,
+    pub(crate) logs: PathBuf,
     pub(crate) client: Client,
     /// The portals give up what is not acknowledged: the run is as good as over.
     pub(crate) give_up: AtomicBool,
@@ -73,13 +73,17 @@ impl Stage {
             microsoft.control(Method::POST, "users", Some(&person)).await?;
         }
         // Tokens that die often, and answers that leave time to be killed in.
-        let settings = json!({"token_lifetime_seconds": 45, "answer_delay_ms": 15});
+        let settings = json!({"token_lifetime_seconds": 45, "answer_delay_ms": 60});
         microsoft.control(Method::POST, "settings", Some(&settings)).await?;
-        let logs = tempfile::Builder::new().prefix("leavebridge-chaos-").tempdir()?;
+        let logs = match &options.logs {
+            Some(given) => given.clone(),
+            None => tempfile::Builder::new().prefix("leavebridge-chaos-").tempdir()?.keep(),
+        };
+        std::fs::create_dir_all(&logs)?;
         let environment = configuration(&database_url, &microsoft.url);
         let settings = config::load(None, &environment).context("the configuration of the replicas is not right")?;
         let replicas = (1..=options.replicas.max(1))
-            .map(|number| Arc::new(Replica::new(number, environment.clone(), logs.path())))
+            .map(|number| Arc::new(Replica::new(number, environment.clone(), &logs)))
             .collect::<Vec<_>>();
         for replica in &replicas {
             replica.start().await?;
@@ -126,7 +130,7 @@ impl Stage {
 
     /// A short run does everything more often, so that all of it happens.
     pub(crate) fn paced(&self, wait: Duration) -> Duration {
-        wait.mul_f64((self.options.minutes / 4.0).clamp(0.3, 1.0))
+        wait.mul_f64((self.options.minutes / 4.0).clamp(0.4, 1.0))
     }
 
     /// A line with the time into the run.

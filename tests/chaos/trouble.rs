@@ -122,12 +122,12 @@ async fn watch(stage: Arc<Stage>, over: CancellationToken) -> anyhow::Result<()>
 
 async fn database(stage: Arc<Stage>, over: CancellationToken) -> anyhow::Result<()> {
     let dice = stage.dice("database");
-    while pause(&stage, &over, dice.millis(5_000, 15_000)).await {
+    while pause(&stage, &over, dice.millis(6_000, 18_000)).await {
         if dice.chance(0.5) {
             let mut postgres = stage.postgres.lock().await;
             postgres.stop().await?;
             // Now and then for longer than a lease.
-            let away = if dice.chance(0.25) { LEASE + dice.millis(0, 3_000) } else { dice.millis(200, 3_000) };
+            let away = if dice.chance(0.2) { LEASE + dice.millis(0, 3_000) } else { dice.millis(200, 2_000) };
             stage.done("crashed", "the database");
             tokio::time::sleep(away).await;
             postgres.start_again().await?;
@@ -171,7 +171,7 @@ async fn mailboxes(stage: Arc<Stage>, over: CancellationToken) -> anyhow::Result
 /// The token endpoint fails for the next who asks; that stops all work for ten seconds, so it is done seldom.
 async fn entra(stage: Arc<Stage>, over: CancellationToken) -> anyhow::Result<()> {
     let dice = stage.dice("entra");
-    while pause(&stage, &over, dice.millis(30_000, 50_000)).await {
+    while pause(&stage, &over, dice.millis(50_000, 90_000)).await {
         stage.microsoft.fault(&json!([entra_rule(&dice)])).await?;
         stage.done("out of order for the next who asks", "the token endpoint");
     }
