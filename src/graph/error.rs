@@ -25,11 +25,13 @@ pub struct Trail {
     pub request_id: Option<String>,
     /// The HTTP status; `None` when there was no answer.
     pub status: Option<u16>,
+    /// We stopped waiting for an answer: Graph may still be at work on the request.
+    pub given_up: bool,
 }
 
 impl Trail {
     pub(super) const fn new(client_request_id: Uuid) -> Self {
-        Self { client_request_id, request_id: None, status: None }
+        Self { client_request_id, request_id: None, status: None, given_up: false }
     }
 
     /// For a leave's timeline.

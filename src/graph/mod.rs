@@ -102,9 +102,11 @@ impl Graph {
         body: Option<&Value>,
         trail: &mut Trail,
     ) -> Result<Option<Value>, GraphError> {
-        tokio::time::timeout_at(end, self.send(token, method, url, body, trail))
-            .await
-            .unwrap_or_else(|_| Err(GraphError::silent("no answer within sync.call_timeout")))
+        let sent = tokio::time::timeout_at(end, self.send(token, method, url, body, trail)).await;
+        sent.unwrap_or_else(|_| {
+            trail.given_up = true;
+            Err(GraphError::silent("no answer within sync.call_timeout"))
+        })
     }
 
     async fn send(
@@ -126,7 +128,10 @@ impl Graph {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| GraphError::silent(why_silent(&error)))?;
+        let response = request.send().await.map_err(|error| {
+            trail.given_up = error.is_timeout() && !error.is_connect();
+            GraphError::silent(why_silent(&error))
+        })?;
         let status = response.status();
         trail.status = Some(status.as_u16());
         trail.request_id = text(&response, "request-id");

@@ -44,7 +44,8 @@ pub(super) async fn work(
     let mut left = due.iter();
     let mut under_way = FuturesUnordered::new();
     loop {
-        while next == Next::GoOn && !hold.is_closed() && under_way.len() < engine.settings.per_mailbox {
+        while next == Next::GoOn && !hold.is_closed() && under_way.len() + hold.given_up() < engine.settings.per_mailbox
+        {
             let Some(due) = left.next() else { break };
             under_way.push(deliver(engine, writer, &hold, due));
         }
@@ -54,7 +55,7 @@ pub(super) async fn work(
             None => break,
         }
     }
-    if next != Next::Abandon {
+    if next != Next::Abandon && hold.outlast().await {
         writer.release(lease.mailbox, lease.epoch);
     }
 }

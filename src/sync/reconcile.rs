@@ -337,6 +337,9 @@ impl Delivery<'_> {
             // At once: other deliveries of this mailbox may be between two calls.
             self.hold.close();
         }
+        if error.trail.as_ref().is_some_and(|trail| trail.given_up) {
+            self.hold.give_up();
+        }
         known.trail = error.trail.as_deref().cloned();
         let incarnation = self.due.incarnation;
         let ending = match verdict {

@@ -198,3 +198,22 @@ async fn an_event_that_graph_makes_after_we_have_given_up_waiting_is_taken_away_
     app.mapping_in("LA-1", "removed").await;
     assert_eq!(app.microsoft.events(AMY).await.len(), 0);
 }
+
+#[tokio::test]
+async fn a_call_that_we_have_given_up_waiting_for_still_counts_as_in_flight_at_its_mailbox() {
+    let app = TestApp::with(&[("SYNC__CALL_TIMEOUT", "500ms")]).await;
+    app.microsoft.settings(json!({"answer_delay_ms": 100})).await;
+    // Three calls hang, and Graph goes on with them when nobody listens any more.
+    app.microsoft.faults(json!([{"method": "POST", "path": CREATE, "times": 3, "delay_ms": 900}])).await;
+    for n in 0..20 {
+        app.post("ess", &leave(&format!("LA-{n}"))).await;
+    }
+    let synced = async || app.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await;
+    until("the others are in Outlook", async || synced().await == 17).await;
+    app.advance(SignedDuration::from_secs(3)).await;
+    until("all are in Outlook", async || synced().await == 20).await;
+    let score = app.microsoft.score().await;
+    assert!(score["max_in_flight_per_mailbox"].as_i64().unwrap() <= 3, "{score}");
+    assert_eq!(score["limit_violations"], 0, "{score}");
+    assert_eq!(app.microsoft.events(AMY).await.len(), 20);
+}
