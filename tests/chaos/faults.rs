@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, tz::TimeZone};
+use leavebridge::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -39,9 +40,9 @@ pub(crate) async fn script(stage: Arc<Stage>, over: CancellationToken) -> anyhow
 fn rule(stage: &Stage, dice: &Dice) -> Value {
     let method = *dice.pick(&["POST", "POST", "PATCH", "PATCH", "DELETE", "GET"]);
     let mut rule = match dice.below(14) {
-        0 => json!({"status": 429, "headers": {"retry-after": retry_after(stage, dice)}}),
+        0 => json!({"status": 429, "headers": {"retry-after": retry_after(dice)}}),
         1 => json!({"status": 429}),
-        2 => json!({"status": 503, "headers": {"retry-after": retry_after(stage, dice)}}),
+        2 => json!({"status": 503, "headers": {"retry-after": retry_after(dice)}}),
         3 => json!({"status": dice.pick(&[500, 502, 503, 504, 509])}),
         4 => json!({"status": dice.pick(&[500, 502, 504]), "when": "after-commit"}),
         5 => json!({"drop": true}),
@@ -63,19 +64,20 @@ fn rule(stage: &Stage, dice: &Dice) -> Value {
 }
 
 /// In each of the forms that have been seen: seconds, with a fraction, a date.
-fn retry_after(stage: &Stage, dice: &Dice) -> String {
+fn retry_after(dice: &Dice) -> String {
     let seconds = dice.between(1, LONGEST_RETRY_AFTER);
     match dice.below(3) {
         0 => seconds.to_string(),
         1 => format!("{}.{}", seconds - 1, dice.between(1, 9)),
         _ => {
             let wait = SignedDuration::try_from(Duration::from_secs(seconds)).unwrap_or(SignedDuration::ZERO);
-            let at = (stage.now() + wait).to_zoned(TimeZone::UTC);
+            let at = (SystemClock.now() + wait).to_zoned(TimeZone::UTC);
             at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
         }
     }
 }
 
+/// At most two and a half times the timeout: longer than three times nobody counts a call as under way.
 fn slower_than_the_timeout(dice: &Dice) -> u64 {
-    u64::try_from(CALL_TIMEOUT.as_millis()).unwrap_or(0) + dice.between(100, 2_000)
+    u64::try_from(CALL_TIMEOUT.as_millis()).unwrap_or(0) + dice.between(100, 1_500)
 }

@@ -3,6 +3,7 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
+use jiff::{SignedDuration, Timestamp};
 use leavebridge::{
     clock::{SeededRandom, SystemClock},
     outgoing,
@@ -103,6 +104,26 @@ impl Microsoft {
         Ok(newest)
     }
 
+    /// The requests that came before a `Retry-After` had passed: when they came, when it was handed out, and all of it.
+    pub(crate) async fn too_early(&self) -> anyhow::Result<Vec<(Timestamp, Timestamp, String)>> {
+        let entries = self.control(Method::GET, "requests?after=0", None).await?;
+        let mut found = Vec::new();
+        for (place, entry) in entries.as_array().into_iter().flatten().enumerate() {
+            let Some(known_for) = entry["too_early_ms"].as_i64() else { continue };
+            let at: Timestamp = entry["at"].as_str().unwrap_or_default().parse()?;
+            // What the mailbox was asked for just before, for people.
+            let before = entries.as_array().into_iter().flatten().take(place);
+            let same = before.filter(|other| other["mailbox"] == entry["mailbox"]).map(brief).collect::<Vec<_>>();
+            let story = [&same[same.len().saturating_sub(8)..], &[brief(entry)]].concat().join("\n      ");
+            found.push((
+                at,
+                at - SignedDuration::from_millis(known_for),
+                format!("{known_for} ms after\n      {story}"),
+            ));
+        }
+        Ok(found)
+    }
+
     /// Everybody's requests about one mailbox, for people.
     pub(crate) async fn requests_to(&self, mailbox: &str, event_ids: &[String]) -> anyhow::Result<Vec<String>> {
         let entries = self.control(Method::GET, "requests?after=0", None).await?;
@@ -112,11 +133,13 @@ impl Microsoft {
             let (path, query) = (text("path"), text("query"));
             text("mailbox") == mailbox && event_ids.iter().any(|id| path.contains(id) || query.contains(id))
         };
-        let line = |entry: &Value| {
-            json!([entry["at"], entry["method"], entry["status"], entry["fault"], entry["n"]]).to_string()
-        };
-        Ok(all.iter().filter(about).map(line).collect())
+        Ok(all.iter().filter(about).map(brief).collect())
     }
+}
+
+/// One line of the journal, for people.
+fn brief(entry: &Value) -> String {
+    json!([entry["n"], entry["at"], entry["method"], entry["status"], entry["fault"], entry["mailbox"]]).to_string()
 }
 
 /// The mapping whose event it is.

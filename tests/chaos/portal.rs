@@ -11,7 +11,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use leavebridge::http;
+use leavebridge::{
+    clock::{Clock as _, SystemClock},
+    http,
+};
 use serde_json::Value;
 
 use super::{
@@ -130,7 +133,7 @@ impl Portals {
             .header("content-type", "application/json")
             .header("webhook-id", &webhook.id);
         if webhook.source == "ess" {
-            let seconds = stage.now().as_second();
+            let seconds = SystemClock.now().as_second();
             let signature = http::sign(ESS_SECRET, &webhook.id, seconds, webhook.body.as_bytes());
             let signature = signature.context("the secret is no secret")?;
             request = request.header("webhook-timestamp", seconds).header("webhook-signature", signature);

@@ -22,7 +22,7 @@ use super::{
 /// Until then every webhook must have been acknowledged.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(90);
 /// Until then every mapping must have settled: a doubt lasts a minute, and the waits double.
-const SETTLED_WITHIN: Duration = Duration::from_secs(180);
+const SETTLED_WITHIN: Duration = Duration::from_mins(3);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longer than any `Retry-After` of the run.
 const NO_FLOOR_LEFT: Duration = Duration::from_secs(6);

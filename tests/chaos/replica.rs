@@ -18,7 +18,7 @@ use tokio::time::Instant;
 /// The ordinary command that a replica runs; nobody types it for this program.
 const COMMAND: &str = "serve";
 /// A busy machine is slow to start a debug build.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Whether this process was started to be a replica.

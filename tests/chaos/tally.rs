@@ -5,11 +5,19 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use jiff::{SignedDuration, Timestamp};
+use leavebridge::clock::{Clock as _, SystemClock};
+
+/// What an answer needs to be read and heeded; the simulator itself grants as much.
+const REACTION: SignedDuration = SignedDuration::from_millis(100);
+
 /// The counts, and answers that should never have been given.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     counts: Mutex<BTreeMap<String, u64>>,
     oddities: Mutex<Vec<String>>,
+    /// From when until when some replica was frozen.
+    frozen: Mutex<Vec<(Timestamp, Timestamp)>>,
 }
 
 impl Tally {
@@ -42,6 +50,19 @@ impl Tally {
     /// All of that.
     pub(crate) fn oddities(&self) -> Vec<String> {
         self.oddities.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A replica was frozen from then until now.
+    pub(crate) fn thawed(&self, since: Timestamp) {
+        self.frozen.lock().unwrap_or_else(PoisonError::into_inner).push((since, SystemClock.now()));
+    }
+
+    /// Whether what was sent at `at` may come from a replica that slept when everybody was told something at `told`, and
+    /// had not had the time to hear of it.
+    pub(crate) fn slept_through(&self, told: Timestamp, at: Timestamp) -> bool {
+        let frozen = self.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard_after = |told: Timestamp, thawed: Timestamp| told <= thawed && at <= thawed + REACTION;
+        frozen.iter().any(|(since, thawed)| *since - REACTION <= told && at >= *thawed && heard_after(told, *thawed))
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {

@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use leavebridge::clock::{Clock as _, SystemClock};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
@@ -74,23 +75,31 @@ async fn disturb(stage: &Stage, replica: &Replica, kind: usize, wait: Duration) 
             replica.start().await
         }
         4..=6 => {
+            let since = SystemClock.now();
             replica.freeze()?;
             stage.done("frozen past its leases", &replica.name);
             tokio::time::sleep(LEASE + wait / 2).await;
-            replica.thaw()
+            replica.thaw()?;
+            stage.tally.thawed(since);
+            Ok(())
         }
         7 => {
+            let since = SystemClock.now();
             replica.freeze()?;
             stage.done("frozen for a moment", &replica.name);
             tokio::time::sleep(wait / 3).await;
-            replica.thaw()
+            replica.thaw()?;
+            stage.tally.thawed(since);
+            Ok(())
         }
         8 => {
             // Thawed and killed at once: whatever it was about to say stays unsaid.
+            let since = SystemClock.now();
             replica.freeze()?;
             stage.done("frozen past its leases, then killed", &replica.name);
             tokio::time::sleep(LEASE + wait / 2).await;
             replica.thaw()?;
+            stage.tally.thawed(since);
             tokio::time::sleep(Duration::from_millis(20)).await;
             replica.kill();
             replica.start().await
