@@ -191,7 +191,7 @@ BEGIN
         n integer, client text, delivery_id text, body_hash text, tenant text, source text, external_id text, status text,
         content jsonb, source_at timestamptz, mapping uuid, address text, entra_id text, calendar text)
     CROSS JOIN LATERAL accept_leave(
-        c.client, c.delivery_id, decode(c.body_hash, 'hex'), c.tenant, c.source, c.external_id, c.status, c.content,
+        c.client, c.delivery_id, decode(c.body_hash, 'base64'), c.tenant, c.source, c.external_id, c.status, c.content,
         c.source_at, array_remove(ARRAY[CASE WHEN c.address IS NOT NULL THEN c.mapping END], NULL),
         array_remove(ARRAY[c.address], NULL), CASE WHEN c.address IS NULL THEN '{}' ELSE ARRAY[c.entra_id] END,
         CASE WHEN c.address IS NULL THEN '{}' ELSE ARRAY[c.calendar] END) AS a;

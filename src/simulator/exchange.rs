@@ -76,15 +76,15 @@ impl Exchange {
     async fn run(self) -> Response {
         let world = &*self.simulator.0;
         world.score.request();
-        if let Some(person) = &self.person
-            && person.gate.closed(self.trace.at)
-        {
+        let too_early = self.person.as_ref().and_then(|person| person.gate.closed(self.trace.at));
+        if too_early.is_some() {
             world.score.too_early();
         }
         let (mut response, rule) = self.meet().await;
         self.stamp(&mut response);
         self.remember_retry_after(&response);
-        world.journal.write(self.entry(&response, rule.as_ref()));
+        let too_early_ms = too_early.map(|known| known.as_millis());
+        world.journal.write(Entry { too_early_ms, ..self.entry(&response, rule.as_ref()) });
         response
     }
 
@@ -211,6 +211,7 @@ impl Exchange {
             mailbox,
             prefer: Prefer::text(&self.parts.headers),
             fault: rule.map(Rule::name),
+            too_early_ms: None,
         }
     }
 }

@@ -31,6 +31,9 @@ pub(crate) struct Entry {
     pub(crate) prefer: Option<String>,
     /// The fault rule that struck.
     pub(crate) fault: Option<String>,
+    /// It came before a `Retry-After` had passed that had been handed out so many milliseconds before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) too_early_ms: Option<i128>,
 }
 
 /// The last exchanges.
@@ -91,6 +94,7 @@ mod tests {
                 mailbox: None,
                 prefer: None,
                 fault: None,
+                too_early_ms: None,
             });
         }
         let numbers = |after| journal.after(after).iter().map(|entry| entry.n).collect::<Vec<_>>();

@@ -48,9 +48,10 @@ impl Drop for Place {
 }
 
 impl Gate {
-    /// Whether a `Retry-After` of this mailbox has still to pass.
-    pub(crate) fn closed(&self, now: Timestamp) -> bool {
-        self.book().closed.is_some_and(|(since, until)| now > since + IN_TRANSIT && now < until)
+    /// Whether a `Retry-After` of this mailbox has still to pass, and for how long it has been known.
+    pub(crate) fn closed(&self, now: Timestamp) -> Option<SignedDuration> {
+        let closed = self.book().closed.filter(|(since, until)| now > *since + IN_TRANSIT && now < *until);
+        closed.map(|(since, _)| now.duration_since(since))
     }
 
     /// A `Retry-After` was handed out.

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use sqlx::{PgPool, types::Json};
 use tokio::sync::oneshot;
@@ -50,7 +51,7 @@ impl From<NewChange<'_>> for Change {
             n: 0,
             client: change.client.to_owned(),
             delivery_id: delivery_id.map(str::to_owned),
-            body_hash: hash.map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect()),
+            body_hash: hash.map(|hash| STANDARD.encode(hash)),
             tenant: change.tenant.to_owned(),
             source: change.source.to_owned(),
             external_id: change.id.to_owned(),
