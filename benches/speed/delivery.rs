@@ -168,7 +168,9 @@ async fn bare(stage: &Stage, settings: &Settings, slots: usize, events: usize) -
                     && n < first + events
                 {
                     let address = address(n % people);
-                    let created = graph.create(Mailbox { address: &address }, &event, SystemRandom.uuid(), 0).await;
+                    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+                    let mailbox = Mailbox { address: &address, until };
+                    let created = graph.create(mailbox, &event, SystemRandom.uuid(), 0).await;
                     created.map_err(|error| anyhow::anyhow!("{error:?}"))?;
                 }
                 anyhow::Ok(())
