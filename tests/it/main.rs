@@ -9,6 +9,7 @@ mod contract;
 mod delivery;
 mod faults;
 mod intake;
+mod model;
 mod operations;
 mod privacy;
 mod replicas;
