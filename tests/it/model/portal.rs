@@ -108,8 +108,9 @@ impl Portal {
         });
         for told in join_all(posts).await {
             let (leave, told) = told?;
-            let known = [Outcome::Accepted, Outcome::Stale].into_iter().find(|outcome| outcome.word() == told);
-            known.into_iter().for_each(|outcome| model.told(leave, outcome));
+            if let Some(outcome) = Outcome::ALL.into_iter().find(|outcome| outcome.word() == told) {
+                model.told(leave, outcome);
+            }
         }
         Ok(())
     }

@@ -82,6 +82,10 @@ pub(super) struct Model {
     pub(super) calm: bool,
 }
 
+impl Outcome {
+    pub(super) const ALL: [Self; 3] = [Self::Accepted, Self::Unchanged, Self::Stale];
+}
+
 impl Kind {
     fn status(self) -> &'static str {
         match self {
@@ -187,12 +191,12 @@ impl Model {
         }
         // What is no longer as they made it, we have written since.
         if held.entry.times != touched.theirs.times {
-            touched.ours.times = held.entry.times.clone();
+            touched.ours.times.clone_from(&held.entry.times);
         }
         if held.entry.body != touched.theirs.body {
-            touched.ours.body = held.entry.body.clone();
+            touched.ours.body.clone_from(&held.entry.body);
         }
-        touched.ours.show_as = held.entry.show_as.clone();
+        touched.ours.show_as.clone_from(&held.entry.show_as);
         touched.theirs = held.entry.clone();
         touched
     }
@@ -228,10 +232,10 @@ impl Model {
         // What we never had reason to write since may be as they made it.
         let mut theirs = wanted.clone();
         if event.entry.times == here.theirs.times && here.ours.times == wanted.times {
-            theirs.times = event.entry.times.clone();
+            theirs.times.clone_from(&event.entry.times);
         }
         if event.entry.body == here.theirs.body && here.ours.body == wanted.body {
-            theirs.body = event.entry.body.clone();
+            theirs.body.clone_from(&event.entry.body);
         }
         let kept = event.categories.first() == here.category.as_ref();
         let notes_kept = !self.calm || event.entry.body == here.theirs.body;

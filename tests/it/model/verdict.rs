@@ -37,15 +37,15 @@ fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
 pub(super) async fn interim(stage: &mut Stage) -> Result<(), String> {
     let somebody_died = stage.number(LEASED).await > 0;
     for page in pages(stage).await {
-        let state = page["state"].as_str().unwrap_or_default();
-        ensure(STATES.contains(&state), || format!("no such state: {page}"))?;
-        ensure(state != "pending" || somebody_died, || format!("due, and nobody does anything: {page}"))?;
-        let needs_reason = ["waiting", "parked"].contains(&state);
+        let stands = page["state"].as_str().unwrap_or_default();
+        ensure(STATES.contains(&stands), || format!("no such state: {page}"))?;
+        ensure(stands != "pending" || somebody_died, || format!("due, and nobody does anything: {page}"))?;
+        let needs_reason = ["waiting", "parked"].contains(&stands);
         let explained = ["reason", "detail"].map(|word| page[word].as_str().is_some_and(|text| !text.is_empty()));
         // A throttled mailbox says all there is to say with its reason.
         let explained = explained[0] && (explained[1] || page["reason"] == "throttled");
         ensure(!needs_reason || explained, || format!("why? {page}"))?;
-        ensure(state != "waiting" || page["next_attempt_at"].is_string(), || format!("until when? {page}"))?;
+        ensure(stands != "waiting" || page["next_attempt_at"].is_string(), || format!("until when? {page}"))?;
         timeline(stage, &page)?;
     }
     Ok(())
@@ -62,7 +62,7 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
         ensure(mapped.insert(place, page).is_none(), || format!("two mappings of one place{}", tell()))?;
     }
     for leave in 0..LEAVES {
-        for person in 0..PEOPLE.len() {
+        for (person, address) in PEOPLE.into_iter().enumerate() {
             let mapping = mapped.get(&(leave, person));
             let id = mapping.and_then(|mapping| mapping["id"].as_str());
             let here = |(at, marker, event): &(usize, String, Found)| {
@@ -71,15 +71,15 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
             let here: Vec<Found> = live.iter().filter_map(here).collect();
             let known = mapping.and_then(|mapping| mapping["event_id"].as_str());
             if let Some(complaint) = stage.model.complaint(leave, person, &here, known) {
-                return Err(format!("leave {leave} of {}: {complaint}{}", PEOPLE[person], tell()));
+                return Err(format!("leave {leave} of {address}: {complaint}{}", tell()));
             }
             let wanted = stage.model.wanted(leave, person).is_some();
-            let state = mapping.map(|mapping| &mapping["state"]);
-            let fine = match state {
-                Some(state) => state == if wanted { "synced" } else { "removed" },
+            let now = mapping.map(|mapping| &mapping["state"]);
+            let fine = match now {
+                Some(now) => now == if wanted { "synced" } else { "removed" },
                 None => !wanted,
             };
-            ensure(fine, || format!("leave {leave} of {} is {state:?}{}", PEOPLE[person], tell()))?;
+            ensure(fine, || format!("leave {leave} of {address} is {now:?}{}", tell()))?;
         }
         stands(stage, leave).await?;
     }
@@ -137,15 +137,15 @@ fn timeline(stage: &Stage, page: &Value) -> Result<(), String> {
     let own = |entry: &&Value| entry["mapping"] == page["id"];
     let last = entries.iter().rfind(own);
     let kind = last.map_or("", |entry| entry["kind"].as_str().unwrap_or_default());
-    let state = page["state"].as_str().unwrap_or_default();
-    let agrees = match state {
+    let now = page["state"].as_str().unwrap_or_default();
+    let agrees = match now {
         "synced" | "removed" | "hidden" => kind == "delivered",
         "parked" => kind == "parked" && last.is_some_and(|entry| entry["detail"]["reason"] == page["reason"]),
         _ => true,
     };
-    ensure(agrees, || because(&format!("{state} does not follow from {last:?}")))?;
+    ensure(agrees, || because(&format!("{now} does not follow from {last:?}")))?;
     // Of the mailbox where the leave belongs: nothing that was accepted came after the last delivery.
-    let settled = ["synced", "hidden"].contains(&state);
+    let settled = ["synced", "hidden"].contains(&now);
     let at = |found: Option<usize>| found.unwrap_or_default();
     let delivered = at(entries.iter().rposition(|entry| own(&entry)));
     let changed = at(entries.iter().rposition(|entry| entry["detail"]["outcome"] == "accepted"));
