@@ -14,5 +14,6 @@ mod operations;
 mod privacy;
 mod replicas;
 mod resilience;
+mod senders;
 mod simulator;
 mod support;
