@@ -27,7 +27,7 @@ start_postgres() {
     # anybody holds the writing end of this pipe, descriptor 9: commands that might outlive us must not inherit it.
     exec 9> >(
         cd "$postgres_dir"
-        LC_ALL=C exec "${as[@]}" sh -c "$(<"$OLDPWD/src/demo/postgres/server.sh")" leavebridge-postgres "$postgres_bin" "$postgres_dir"
+        LC_ALL=C exec "${as[@]}" sh -c "$(<"$OLDPWD/src/demo/postgres/server.sh")" leavebridge-postgres "$postgres_bin" "$postgres_dir" off
     )
     postgres_watchdog=$!
     until "$postgres_bin/pg_isready" -q -h "$postgres_dir"; do

@@ -6,13 +6,14 @@
 //!
 //! Who may use whom, which a test enforces: [`domain`] uses nothing; [`store`] and [`graph`] use the domain and not each
 //! other; [`sync`] uses all three; [`http`] sees domain and store, never Graph or the engine; [`app`] wires; [`cli`] is on
-//! top; the simulator stands apart and shares nothing but time and randomness. [`config`], [`clock`] and [`telemetry`]
-//! serve them all.
+//! top; the simulator stands apart and shares nothing but time and randomness. [`config`], [`clock`], [`telemetry`]
+//! and, for tests, [`crash`] serve them all.
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod domain;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::domain::problem::Problems;
 
-/// A call must be over before its mailbox may go to another replica: time for the answer to be written down.
+/// A call must be over so long before its mailbox may go to another replica: time for the answer to be written down.
 pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(5);
 const SHORTEST_KEY: usize = 32;
 const SHORTEST_WEBHOOK_KEY: usize = 24;
@@ -111,10 +111,11 @@ fn sync(raw: &raw::Sync, p: &mut Problems) -> Sync {
     }
     let call_timeout = positive("sync.call_timeout", raw.call_timeout, p);
     let lease = positive("sync.lease", raw.lease, p);
-    if lease <= call_timeout + LEASE_MARGIN {
+    // Twice: with less, no lease would last long enough for a call to begin, however quickly it was renewed.
+    if lease < call_timeout + 2 * LEASE_MARGIN {
         p.add(
             "sync.lease",
-            "must be longer than sync.call_timeout + 5s: else another replica could write to a mailbox while a call of \
+            "must be at least sync.call_timeout + 10s: else another replica could write to a mailbox while a call of \
              this one is still under way",
         );
     }

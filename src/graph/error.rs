@@ -78,6 +78,14 @@ impl GraphError {
         Self::new(Failure::Unavailable { retry_after: None }, "no-answer", why)
     }
 
+    /// No answer came in time. The request may still be under way at Graph and count towards the mailbox's limit of
+    /// requests at once, so the mailbox is left alone for as long again.
+    pub(super) fn timed_out(call_timeout: Duration) -> Self {
+        let retry_after = Some(call_timeout);
+        let failure = Failure::Unavailable { retry_after };
+        Self { retry_after, ..Self::new(failure, "no-answer", "no answer within sync.call_timeout") }
+    }
+
     /// Nothing was found of a request that may still be carried out: too early to tell.
     #[must_use]
     pub fn in_doubt() -> Self {

@@ -104,7 +104,7 @@ impl Graph {
     ) -> Result<Option<Value>, GraphError> {
         tokio::time::timeout_at(end, self.send(token, method, url, body, trail))
             .await
-            .unwrap_or_else(|_| Err(GraphError::silent("no answer within sync.call_timeout")))
+            .unwrap_or_else(|_| Err(GraphError::timed_out(self.call_timeout)))
     }
 
     async fn send(
@@ -126,7 +126,7 @@ impl Graph {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| GraphError::silent(why_silent(&error)))?;
+        let response = request.send().await.map_err(|error| self.silence(&error))?;
         let status = response.status();
         trail.status = Some(status.as_u16());
         trail.request_id = text(&response, "request-id");
@@ -154,6 +154,16 @@ impl Graph {
         Err(GraphError::refused(status, &body, retry_after.as_deref(), self.tokens.now()))
     }
 
+    fn silence(&self, error: &reqwest::Error) -> GraphError {
+        if error.is_connect() {
+            GraphError::silent("no connection")
+        } else if error.is_timeout() {
+            GraphError::timed_out(self.call_timeout)
+        } else {
+            GraphError::silent("the connection broke off")
+        }
+    }
+
     /// `{root}/v1.0/users/{mailbox}/{rest…}`.
     fn url(&self, mailbox: &Mailbox<'_>, rest: &[&str]) -> Url {
         let mut url = self.root.clone();
@@ -178,16 +188,6 @@ async fn read(mut response: Response) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
-}
-
-fn why_silent(error: &reqwest::Error) -> &'static str {
-    if error.is_connect() {
-        "no connection"
-    } else if error.is_timeout() {
-        "no answer in time"
-    } else {
-        "the connection broke off"
-    }
 }
 
 /// The id under which Graph recognises a create that is sent twice: another one for every event of a mapping.

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     config::Scope,
+    crash,
     domain::{change::Change, problem::Problems},
     store::{
         intake::{Intake, NewChange, Outcome},
@@ -164,7 +165,10 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, 
         at: change.at,
         mapping: api.0.random.uuid_at(api.0.gate.now()),
     };
-    match api.0.store.accept(new).await? {
+    crash::point("before", "intake");
+    let taken = api.0.store.accept(new).await?;
+    crash::point("after", "intake");
+    match taken {
         Intake::Done(outcome, leave) => Ok((caller.clone(), outcome, leave)),
         Intake::Reused => Err(Refusal::Reused),
     }

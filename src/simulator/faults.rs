@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -11,9 +12,11 @@ use std::{
 };
 
 use axum::{
+    body::Body,
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
+use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,6 +47,7 @@ pub(crate) struct Rule {
     body: Option<Value>,
     pub(crate) when: When,
     delay_ms: Option<u64>,
+    /// Closes the connection instead of answering; with a `body`, after that much of the answer.
     drop: bool,
 }
 
@@ -76,6 +80,14 @@ impl Rule {
     /// What is answered in place of the truth; a rule that only delays answers nothing. `usual` makes the body that the
     /// service has for a status.
     pub(crate) fn answer(&self, usual: impl FnOnce(StatusCode) -> Response) -> Option<Response> {
+        if let (true, Some(body)) = (self.drop, &self.body) {
+            // The answer begins and breaks off.
+            let begun = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+            let broken = io::Error::new(io::ErrorKind::ConnectionAborted, "a fault rule breaks this answer off");
+            let body = Body::from_stream(stream::iter([Ok(begun), Err(broken)]));
+            let status = self.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or_default();
+            return Some((status, body).into_response());
+        }
         if self.drop {
             let mut response = StatusCode::BAD_GATEWAY.into_response();
             response.extensions_mut().insert(HangUp);

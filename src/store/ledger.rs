@@ -189,6 +189,8 @@ impl Store {
                        incarnation = r.incarnation, unsure = r.unsure,
                        doubt_since = CASE WHEN r.unsure THEN coalesce(CASE WHEN NOT r.doubted THEN m.doubt_since END,
                                                                         leavebridge_now()) END,
+                       doubt_rev = CASE WHEN r.unsure AND r.doubted THEN least(m.doubt_rev, r.rev)
+                                        WHEN r.unsure THEN m.doubt_rev END,
                        -- A change that came in meanwhile has made the mapping due again: it stays so.
                        state = CASE WHEN m.wanted_rev = r.rev THEN r.state ELSE m.state END,
                        attempts = CASE WHEN m.wanted_rev <> r.rev THEN m.attempts
@@ -207,7 +209,9 @@ impl Store {
                    RETURNING m.id
                ), doubted AS (
                    UPDATE mappings m
-                   SET unsure = true, doubt_since = leavebridge_now(), state = 'pending', applied_rev = least(m.applied_rev, m.wanted_rev - 1),
+                   SET unsure = true, doubt_since = leavebridge_now(),
+                       doubt_rev = CASE WHEN r.doubted THEN least(m.doubt_rev, r.rev) ELSE m.doubt_rev END,
+                       state = 'pending', applied_rev = least(m.applied_rev, m.wanted_rev - 1),
                        next_attempt_at = leavebridge_now(), updated_at = leavebridge_now()
                    FROM r JOIN held ON held.id = r.mailbox AND held.lease_epoch <> r.epoch
                    WHERE m.id = r.mapping

@@ -57,6 +57,8 @@ pub struct Due {
     pub unsure: bool,
     /// For how long it has been unknown.
     pub doubted_for: Duration,
+    /// The oldest revision that a request without an answer may still write.
+    pub doubt_rev: Option<i64>,
     /// Failed attempts since the last success or change.
     pub attempts: i32,
     /// For how long it has been failing by itself; `None` when it has not.
@@ -112,7 +114,7 @@ impl Store {
                    FROM due GROUP BY tenant, mailbox
                ), free AS MATERIALIZED (
                    -- NO KEY: an intake's foreign key check must not make a mailbox look taken.
-                   SELECT b.id, b.lease_until IS NOT NULL AS orphaned
+                   SELECT b.id, b.lease_until AS died
                    FROM waiting JOIN mailboxes b ON b.id = waiting.mailbox
                    WHERE (b.lease_until IS NULL OR b.lease_until <= leavebridge_now())
                      AND (b.blocked_until IS NULL OR b.blocked_until <= leavebridge_now())
@@ -126,11 +128,12 @@ impl Store {
                        lease_until = leavebridge_now() + $3 * interval '1 millisecond'
                    FROM free WHERE b.id = free.id
                    RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.blocked_reason, b.blocked_since,
-                             free.orphaned
+                             free.died
                ), distrusted AS (
-                   -- The last holder died: calls of its may have arrived in Outlook without our knowing.
-                   UPDATE mappings m SET unsure = true, doubt_since = leavebridge_now()
-                   FROM leased WHERE leased.orphaned AND m.mailbox = leased.id AND m.state IN ('pending', 'waiting')
+                   -- The last holder died: calls of its may have arrived in Outlook without our knowing, or still may. None
+                   -- began later than its lease ended.
+                   UPDATE mappings m SET unsure = true, doubt_since = leased.died, doubt_rev = 0
+                   FROM leased WHERE leased.died IS NOT NULL AND m.mailbox = leased.id AND m.state IN ('pending', 'waiting')
                )
                SELECT (SELECT count(*) FROM due) AS "seen!",
                       leased.id AS "mailbox?", leased.lease_epoch AS "epoch?", leased.tenant AS "tenant?",
@@ -167,7 +170,7 @@ impl Store {
     pub async fn due(&self, mailboxes: &[i64], batch: i64) -> Result<Vec<Due>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT m.id, m.leave AS leave_row, m.mailbox, m.wanted, m.wanted_rev AS rev,
-                      m.applied, m.event_id, m.incarnation, m.unsure, m.attempts,
+                      m.applied, m.event_id, m.incarnation, m.unsure, m.doubt_rev, m.attempts,
                       extract(epoch FROM leavebridge_now() - m.failing_since)::bigint AS failing_for,
                       extract(epoch FROM leavebridge_now() - m.doubt_since)::bigint AS doubted_for,
                       l.status, l.content
@@ -200,6 +203,7 @@ impl Store {
                 incarnation: row.incarnation,
                 attempts: row.attempts,
                 failing_for: row.failing_for.map(seconds),
+                doubt_rev: row.doubt_rev,
                 doubted_for: row.doubted_for.map(seconds).unwrap_or_default(),
                 leave: read(&row.status, row.content),
             })

@@ -7,6 +7,7 @@
 mod hold;
 mod mailbox;
 mod reconcile;
+mod walk;
 mod writer;
 
 use std::{
@@ -22,7 +23,7 @@ use writer::Writer;
 
 use crate::{
     clock::{Clock, Random},
-    config,
+    config, crash,
     domain::policy::Policy,
     graph::Graph,
     store::{Store, StoreError, bell::Bell, queue::Due},
@@ -141,6 +142,7 @@ impl Engine {
         if leases.is_empty() {
             return Ok(());
         }
+        crash::point("after", "claim");
         // A fresh look after the claim's commit: no other replica can be at work on these any more.
         let ids: Vec<i64> = leases.iter().map(|lease| lease.mailbox).collect();
         let mut due_by_mailbox: HashMap<i64, Vec<Due>> = HashMap::new();

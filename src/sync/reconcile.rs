@@ -1,8 +1,6 @@
 //! One mapping: wanted → plan → Graph → what came of it. No SQL, no HTTP.
 //!
-//! The steps follow from `plan` alone; this file carries them out one after the other until nothing is left to do or
-//! something goes wrong. It asks the hold before every call, because a call may only begin while the mailbox's lease is
-//! sure to outlast it.
+//! `walk` takes the steps; this file says what their end means: for the mapping, its mailbox, its tenant and its history.
 
 use std::time::Duration;
 
@@ -12,22 +10,20 @@ use crate::{
     domain::{
         event::{self, Desired},
         judge::{Failure, History, Reason, Verdict, judge},
-        plan::{Observed, Step, plan},
+        plan::Observed,
         policy::Policy,
     },
-    graph::{Found, Graph, GraphError, Mailbox, Trail, Written},
+    graph::{Graph, GraphError},
     store::{
         ledger::{Ending, Holding},
         queue::{Due, Unreadable},
     },
 };
 
-use super::hold::{Hold, Leave};
-
-/// A request that got no answer may still be carried out for so long: nothing found before that is no proof.
-const LATEST: Duration = Duration::from_mins(1);
-/// More steps than any way through needs: look up, create, look up, update, look up, done.
-const MOST_STEPS: usize = 8;
+use super::{
+    hold::Hold,
+    walk::{Halt, Known, LATEST},
+};
 
 /// What came of one delivery.
 #[derive(Debug)]
@@ -58,15 +54,6 @@ impl Delivered {
     }
 }
 
-/// Why a way through ended early.
-enum Halt {
-    Lost,
-    Interrupted,
-    Failed(GraphError),
-    /// The event is gone; a new one is to be made, under a new incarnation that must be stored first.
-    Anew,
-}
-
 /// The way through one mapping.
 pub(super) struct Delivery<'a> {
     pub(super) graph: &'a Graph,
@@ -75,20 +62,6 @@ pub(super) struct Delivery<'a> {
     pub(super) jitter: f64,
     /// Says whether a call may begin.
     pub(super) hold: &'a Hold<'a>,
-}
-
-/// What is known on the way.
-struct Known {
-    observed: Observed,
-    details: Option<Written>,
-    /// The marker was looked for, so a create that follows may meet its own earlier self.
-    looked_up: bool,
-    /// An event was taken away: the next one is another one.
-    removed: bool,
-    /// A write's outcome is unknown since just now.
-    doubted: bool,
-    step: &'static str,
-    trail: Option<Trail>,
 }
 
 impl Delivery<'_> {
@@ -111,6 +84,15 @@ impl Delivery<'_> {
             return Delivered::Done { holding: holding(known, due.incarnation), ending, retry_after: None, story };
         };
         match self.walk(&desired, &mut known).await {
+            Ok(()) if let Some(wait) = self.must_write_again(&desired) => {
+                // As wanted for now, and to be written once more: what is still under way may overwrite it.
+                known.observed.unsure = true;
+                let error = GraphError::in_doubt();
+                let detail = format!("{}. It is in Outlook, and is written again in a minute.", error.sentence());
+                let story = story(&known, Some((Reason::GraphUnavailable.word(), &error.code)));
+                let ending = Ending::Waiting(Reason::GraphUnavailable, detail, wait);
+                Delivered::Done { holding: holding(known, due.incarnation), ending, retry_after: None, story }
+            }
             Ok(()) => {
                 let ending = match desired {
                     Desired::Present(_) => Ending::Synced,
@@ -145,6 +127,15 @@ impl Delivery<'_> {
         }
     }
 
+    /// For how long a write of an older revision, whose answer was lost, may still be carried out on this event. Not
+    /// after a create: Graph carries a transaction out once, and a late removal cannot know the new event.
+    fn must_write_again(&self, desired: &Desired) -> Option<Duration> {
+        let due = self.due;
+        let is_older_under_way = due.doubt_rev.is_some_and(|rev| rev < due.rev) && due.event_id.is_some();
+        let left = LATEST.checked_sub(due.doubted_for).filter(|left| !left.is_zero());
+        left.filter(|_| due.unsure && is_older_under_way && matches!(desired, Desired::Present(_)))
+    }
+
     fn desired(&self) -> Result<Desired, Unreadable> {
         match &self.due.leave {
             Ok((status, Some(leave))) if self.due.wanted => Ok(event::desired(*status, leave, self.policy)),
@@ -153,165 +144,11 @@ impl Delivery<'_> {
         }
     }
 
-    fn mailbox(&self) -> Mailbox<'_> {
-        Mailbox { address: &self.hold.lease.address }
-    }
-
-    async fn walk(&self, desired: &Desired, known: &mut Known) -> Result<(), Halt> {
-        for _ in 0..MOST_STEPS {
-            match plan(desired, &known.observed) {
-                Step::Nothing => return Ok(()),
-                Step::LookUp => {
-                    known.step = "look-up";
-                    let found = self.find(known).await?;
-                    known.looked_up = true;
-                    if found.ours.is_none() && !matches!(desired, Desired::Present(_)) && self.due.doubted_for < LATEST
-                    {
-                        return Err(Halt::Failed(GraphError::in_doubt()));
-                    }
-                    known.observed = Observed {
-                        unsure: found.ours.is_some(),
-                        applied: None,
-                        event_id: found.ours.map(|event| event.event_id),
-                    };
-                }
-                Step::Create(event) => {
-                    known.step = "create";
-                    self.may_call().await?;
-                    let create = self.graph.create(self.mailbox(), &event, self.due.id, self.due.incarnation).await;
-                    match create {
-                        Ok(written) => {
-                            Self::note(known, written, event);
-                            // Graph remembers a transaction longer than the event: the answer may be about one that
-                            // somebody has deleted since.
-                            if known.looked_up {
-                                self.verify(known).await?;
-                            }
-                        }
-                        Err(error) if error.failure == Failure::AlreadyCreated => {
-                            known.trail = error.trail.map(|trail| *trail);
-                            match error.existing_event {
-                                Some(id) => {
-                                    known.observed = Observed { event_id: Some(id), applied: None, unsure: true };
-                                }
-                                None if known.looked_up => return Err(Halt::Anew),
-                                None => known.observed.unsure = true,
-                            }
-                        }
-                        Err(error) => return Err(Self::in_doubt(known, error)),
-                    }
-                }
-                Step::Update(event_id, changes) => {
-                    known.step = "update";
-                    self.may_call().await?;
-                    match self.graph.update(self.mailbox(), &event_id, &changes).await {
-                        Ok(written) => {
-                            let Desired::Present(event) = desired else { return Ok(()) };
-                            Self::note(known, written, event.clone());
-                            // An event in Deleted Items can be written to like any other.
-                            self.verify(known).await?;
-                        }
-                        Err(error) if error.failure == Failure::EventGone => {
-                            known.observed.applied = None;
-                            known.observed.unsure = true;
-                            self.verify(known).await?;
-                        }
-                        Err(error) => return Err(Self::in_doubt(known, error)),
-                    }
-                }
-                Step::Remove(event_id) => {
-                    known.step = "remove";
-                    self.may_call().await?;
-                    match self.graph.remove(self.mailbox(), &event_id).await {
-                        Ok(trail) => {
-                            known.trail = Some(trail);
-                            known.removed = true;
-                            known.observed = Observed { event_id: None, applied: None, unsure: false };
-                        }
-                        Err(error) => return Err(Self::in_doubt(known, error)),
-                    }
-                }
-            }
-        }
-        Err(Halt::Failed(GraphError {
-            failure: Failure::Conflict,
-            code: "no-end".into(),
-            message: "the event changes faster than it can be written".into(),
-            trail: known.trail.clone().map(Box::new),
-            existing_event: None,
-            retry_after: None,
-        }))
-    }
-
     /// Whether something was found out that must not be forgotten.
     fn has_learnt(&self, known: &Known) -> bool {
         known.observed.event_id != self.due.event_id
             || known.observed.unsure != self.due.unsure
             || known.observed.applied != self.due.applied
-    }
-
-    async fn may_call(&self) -> Result<(), Halt> {
-        match self.hold.may_call().await {
-            Leave::Granted => Ok(()),
-            Leave::Closed => Err(Halt::Interrupted),
-            Leave::Lost => Err(Halt::Lost),
-        }
-    }
-
-    async fn find(&self, known: &mut Known) -> Result<Found, Halt> {
-        self.may_call().await?;
-        let found = self.graph.find(self.mailbox(), self.due.id, self.due.incarnation).await;
-        let found = found.map_err(Halt::Failed)?;
-        known.trail = Some(found.trail.clone());
-        Ok(found)
-    }
-
-    fn note(known: &mut Known, written: Written, event: event::EventSpec) {
-        known.trail = Some(written.trail.clone());
-        known.observed = Observed {
-            event_id: Some(written.event_id.clone()),
-            applied: Some(event),
-            unsure: known.looked_up || known.step == "update",
-        };
-        known.details = Some(written);
-    }
-
-    /// Makes sure that the event just written is on a calendar: Graph's list of marked events shows no deleted ones.
-    async fn verify(&self, known: &mut Known) -> Result<(), Halt> {
-        let trail = known.trail.clone();
-        let found = self.find(known).await?;
-        if known.observed.event_id.as_ref().is_some_and(|id| found.ids.contains(id)) && known.observed.applied.is_some()
-        {
-            known.observed.unsure = false;
-            // The writing is what is worth remembering, not the look behind it.
-            known.trail = trail;
-            return Ok(());
-        }
-        match found.ours {
-            Some(other) if Some(&other.event_id) != known.observed.event_id.as_ref() => {
-                known.observed = Observed { event_id: Some(other.event_id), applied: None, unsure: true };
-                Ok(())
-            }
-            _ => {
-                // In Deleted Items, so it would be written to in vain. It goes for good, so that there is one event at
-                // most even if Graph's list should have been wrong.
-                if let Some(event_id) = known.observed.event_id.clone() {
-                    self.may_call().await?;
-                    let removed = self.graph.remove(self.mailbox(), &event_id).await;
-                    known.trail = Some(removed.map_err(Halt::Failed)?);
-                }
-                Err(Halt::Anew)
-            }
-        }
-    }
-
-    /// A write failed; where its outcome is unknown, so is the event.
-    fn in_doubt(known: &mut Known, error: GraphError) -> Halt {
-        if error.failure.leaves_outcome_unknown() {
-            known.observed.unsure = true;
-            known.doubted = true;
-        }
-        Halt::Failed(error)
     }
 
     fn failed(&self, mut known: Known, error: &GraphError) -> Delivered {

@@ -6,7 +6,10 @@ use std::{collections::HashSet, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::{Store, StoreError, bell::Bell, ledger::Record};
+use crate::{
+    crash,
+    store::{Store, StoreError, bell::Bell, ledger::Record},
+};
 
 const MOST_AT_ONCE: usize = 256;
 const MOST_TRIES: u32 = 5;
@@ -73,7 +76,10 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, bell: Bel
             bell.ring_settled();
         }
         if !releases.is_empty() {
-            match store.release(&releases).await {
+            crash::point("before", "release");
+            let given_back = store.release(&releases).await;
+            crash::point("after", "release");
+            match given_back {
                 // What came in for these mailboxes meanwhile was passed over because they were leased.
                 Ok(()) => bell.ring_due(),
                 Err(error) => log(&error, "leases could not be given back; they will expire"),
@@ -87,7 +93,10 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, bell: Bel
 async fn record(store: &Store, records: &[Record]) -> Vec<Option<bool>> {
     let mut tries = 0;
     loop {
-        match store.record(records).await {
+        crash::point("before", "record");
+        let recorded = store.record(records).await;
+        crash::point("after", "record");
+        match recorded {
             Ok(kept) => return kept.into_iter().map(Some).collect(),
             // Fenced by its lease, a record may be tried again: a short trouble loses nothing.
             Err(StoreError::Unavailable(_)) if tries < MOST_TRIES => {

@@ -7,16 +7,17 @@ use std::{
 };
 
 /// Every top-level module and the others that it may use.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("clock", &[]),
+    ("crash", &[]),
     ("outgoing", &[]),
     ("config", &["domain", "store"]),
     ("telemetry", &["config", "store"]),
     ("store", &["domain"]),
     ("graph", &["domain", "clock", "config"]),
-    ("sync", &["domain", "store", "graph", "clock", "config", "telemetry"]),
-    ("http", &["domain", "store", "clock", "config", "telemetry"]),
+    ("sync", &["domain", "store", "graph", "clock", "config", "crash", "telemetry"]),
+    ("http", &["domain", "store", "clock", "config", "crash", "telemetry"]),
     ("simulator", &["clock"]),
     ("app", &["clock", "config", "graph", "http", "outgoing", "store", "sync", "telemetry"]),
     ("demo", &["app", "clock", "config", "http", "outgoing", "simulator", "telemetry"]),

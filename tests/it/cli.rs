@@ -1,5 +1,4 @@
 //! The command as people and orchestrators meet it: the real program, a clean environment, its words and exit codes.
 
 mod commands;
-mod program;
 mod service;

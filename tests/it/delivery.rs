@@ -264,3 +264,30 @@ async fn many_leaves_of_one_person_are_delivered_a_few_at_a_time() {
     assert!(score["max_in_flight_per_mailbox"].as_i64().unwrap() <= 3, "{score}");
     assert!(score["max_in_flight_per_mailbox"].as_i64().unwrap() >= 2, "nothing was parallel: {score}");
 }
+
+#[tokio::test]
+async fn no_more_mailboxes_are_worked_on_at_once_than_the_configuration_says() {
+    let app = TestApp::with(&[("SYNC__MAILBOXES", "2")]).await;
+    app.microsoft.settings(json!({"answer_delay_ms": 5})).await;
+    // Every change of a lease notes how many there are for work that is not done.
+    app.database
+        .execute(
+            "CREATE TABLE noted (leases bigint);
+             CREATE FUNCTION note_leases() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 INSERT INTO noted SELECT count(*) FROM mailboxes b JOIN mappings m ON m.mailbox = b.id
+                 WHERE b.lease_until IS NOT NULL AND m.state = 'pending';
+                 RETURN NULL;
+             END $$;
+             CREATE TRIGGER note_leases AFTER UPDATE ON mailboxes EXECUTE FUNCTION note_leases()",
+        )
+        .await;
+    for n in 0..12 {
+        let address = format!("person{n}@contoso.com");
+        app.microsoft.person(json!({"address": address, "name": "P", "time_zone": "UTC"})).await;
+        app.post("ess", &updated(&format!("LA-{n}"), 0, &json!({"staff": {"email": address}}))).await;
+    }
+    for n in 0..12 {
+        app.mapping_in(&format!("LA-{n}"), "synced").await;
+    }
+    assert_eq!(app.database.number("SELECT max(leases) FROM noted").await, 2);
+}

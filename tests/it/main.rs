@@ -2,16 +2,20 @@
 #![cfg(feature = "demo")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod answers;
 mod architecture;
 mod auth;
 mod cli;
 mod contract;
+mod crashes;
 mod delivery;
 mod faults;
 mod intake;
 mod model;
 mod operations;
+mod outages;
 mod privacy;
+mod processes;
 mod replicas;
 mod resilience;
 mod senders;

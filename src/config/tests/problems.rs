@@ -129,7 +129,7 @@ fn each_problem_says_what_would_be_right() {
         (&[("DATABASE__MIGRATE", "perhaps")], "database.migrate: must be a boolean"),
         (&[("SYNC__LEASE", "30")], "sync.lease: must be a duration with its unit, such as \"30s\" or \"2m\""),
         (&[("SYNC__CALL_TIMEOUT", "-1s")], "sync.call_timeout: must be longer than nothing"),
-        (&[("SYNC__LEASE", "25s")], "sync.lease: must be longer than sync.call_timeout + 5s: else another"),
+        (&[("SYNC__LEASE", "29s")], "sync.lease: must be at least sync.call_timeout + 10s: else another"),
         (&[("SYNC__PER_MAILBOX", "0")], "sync.per_mailbox: must be 1 to 4: Graph refuses more"),
         (&[("SYNC__PER_MAILBOX", "5")], "sync.per_mailbox: must be 1 to 4: Graph refuses more"),
         (&[("HTTP__LISTEN", "localhost")], "http.listen: must be an address and a port such as"),

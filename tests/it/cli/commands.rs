@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::program::{configured, configured_without_database, run};
 use crate::support::database::Database;
+use crate::support::program::{configured, configured_without_database, run};
 
 /// The claims of a token, unverified.
 fn claims(token: &str) -> Value {

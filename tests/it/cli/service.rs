@@ -6,7 +6,7 @@ use leavebridge::outgoing;
 use serde_json::json;
 use tokio::net::TcpSocket;
 
-use super::program::{Running, configured, configured_without_database, keeps_secrets, run};
+use crate::support::program::{Running, configured, configured_without_database, keeps_secrets, run};
 use crate::support::{TestApp, answer, database::Database, until};
 
 /// A port where nobody listens, and that nobody else can take meanwhile.

@@ -56,6 +56,8 @@ pub(super) enum Step {
     Rest,
     /// So many seconds pass.
     Pass(i64),
+    /// So many seconds pass while a call is under way: as if everybody had been frozen meanwhile.
+    Freeze(i64),
 }
 
 /// What a portal says of a leave.
@@ -137,6 +139,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Replica),
         4 => Just(Step::Rest),
         4 => passing().prop_map(Step::Pass),
+        1 => (31..50_i64).prop_map(Step::Freeze),
     ]
 }
 
@@ -171,8 +174,13 @@ fn kind() -> impl Strategy<Value = Kind> {
     })
 }
 
+/// Few values, and one of them often, so that a leave becomes again what it was before.
 fn content() -> impl Strategy<Value = Content> {
-    // Few values, so that a leave often becomes again what it was before.
+    let usual = Content { person: 0, first: 1, days: 2, from_noon: false, leave_type: "ANNUAL" };
+    prop_oneof![2 => Just(usual), 3 => any_content()]
+}
+
+fn any_content() -> impl Strategy<Value = Content> {
     let person = prop_oneof![4 => Just(0), 1 => 0..PEOPLE];
     (person, 1..4_u8, 1..3_u8, any::<bool>(), select(vec!["ANNUAL", "SICK"]))
         .prop_map(|(person, first, days, from_noon, leave_type)| Content { person, first, days, from_noon, leave_type })

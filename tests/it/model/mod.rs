@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 use self::{history::History, stage::Stage};
 
 /// Enough to notice most mistakes, few enough for every run of the tests.
-const CASES: u32 = 12;
+const CASES: u32 = 16;
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/model/regressions.txt");
 
 /// Tries histories of up to `longest` steps.
@@ -27,6 +27,7 @@ fn try_histories(longest: usize) {
     let mut config = Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
         max_shrink_iters: 300,
+        max_shrink_time: 60_000,
         ..Config::default()
     };
     if std::env::var_os("PROPTEST_CASES").is_none() {

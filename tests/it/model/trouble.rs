@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use super::history::PEOPLE;
 
 /// Whether answers may come later than we wait for them.
-/// Off until a late PATCH or DELETE that got no answer is distrusted for as long as it may still be carried out.
-pub(super) const SLOWER_THAN_OUR_PATIENCE: bool = false;
+pub(super) const SLOWER_THAN_OUR_PATIENCE: bool = true;
 /// How long the service of a model test waits for an answer.
 pub(super) const PATIENCE: &str = "1s";
 

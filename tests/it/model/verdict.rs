@@ -95,9 +95,9 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
         ensure(events.contains(theirs), || format!("what is not ours was touched: {events:?}"))?;
     }
     let score = stage.microsoft.score().await;
-    ensure(score["duplicates"] == 0 && score["limit_violations"] == 0, || format!("{score}"))?;
-    // What a process was told and could not write down before it was killed is lost.
-    ensure(score["retry_after_violations"] == 0 || stage.killed_amid, || format!("{score}"))
+    ensure(score["duplicates"] == 0, || format!("{score}"))?;
+    let kept = score["limit_violations"] == 0 && score["retry_after_violations"] == 0;
+    ensure(kept || stage.unfair, || format!("{score}"))
 }
 
 /// What the source is told when it asks how its leave stands.

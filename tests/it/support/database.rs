@@ -41,6 +41,23 @@ impl Database {
         Self::create(SERVER.get_or_init(Server::start).await, "template0").await
     }
 
+    /// Gives it the schema.
+    pub(crate) async fn migrate(&self) {
+        let store = Store::new(&SecretString::from(self.url.clone()), 1).unwrap();
+        store.migrate().await.unwrap();
+        store.close().await;
+    }
+
+    /// A database as [`Database::new`] gives it, on a server of its own, which may be stopped.
+    pub(crate) async fn on_its_own_server(now: Timestamp) -> (Self, PrivatePostgres) {
+        let environment: Vec<(String, String)> = std::env::vars().collect();
+        let server = PrivatePostgres::start(&environment, Durability::Process).await.unwrap();
+        let database = Self { url: server.url("postgres") };
+        database.migrate().await;
+        database.set_time(now).await;
+        (database, server)
+    }
+
     async fn create(server: &Server, template: &str) -> Self {
         let name = format!("it_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mut connection = server.connect("postgres").await;
@@ -97,9 +114,27 @@ impl Database {
         dump
     }
 
+    /// Begins a transaction with that statement, and keeps it open.
+    pub(crate) async fn lock(&self, sql: &str) -> Lock {
+        let mut connection = self.connect().await;
+        execute(&mut connection, "BEGIN").await;
+        execute(&mut connection, sql).await;
+        Lock(connection)
+    }
+
     /// A connection of one's own, for whoever asks often.
     pub(crate) async fn connect(&self) -> PgConnection {
         self.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap()
+    }
+}
+
+/// A transaction that holds others up.
+pub(crate) struct Lock(PgConnection);
+
+impl Lock {
+    /// Ends the transaction.
+    pub(crate) async fn give_back(&mut self) {
+        execute(&mut self.0, "COMMIT").await;
     }
 }
 
@@ -116,9 +151,7 @@ impl Server {
         let mut connection = server.connect("postgres").await;
         execute(&mut connection, &format!("CREATE DATABASE {}", server.template)).await;
         connection.close().await.unwrap();
-        let store = Store::new(&SecretString::from(server.url(&server.template)), 1).unwrap();
-        store.migrate().await.unwrap();
-        store.close().await;
+        Database { url: server.url(&server.template) }.migrate().await;
         server
     }
 

@@ -4,7 +4,9 @@
 //! sleeps: [`until`] waits for a level to be reached, looks often and gives up very late.
 
 pub(crate) mod database;
+pub(crate) mod fleet;
 pub(crate) mod microsoft;
+pub(crate) mod program;
 pub(crate) mod service;
 
 use std::{
@@ -21,6 +23,7 @@ use leavebridge::{
     app,
     clock::{Clock as _, ManualClock, SeededRandom},
     config::{self, Settings},
+    demo::postgres::PrivatePostgres,
     http, outgoing,
 };
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
@@ -84,6 +87,16 @@ impl TestApp {
         let clock = ManualClock::at(START.parse().unwrap());
         let database = Database::new(clock.now()).await;
         let microsoft = Microsoft::new(&clock).await;
+        Self::on(database, microsoft, clock, home, further).await
+    }
+
+    async fn on(
+        database: Database,
+        microsoft: Microsoft,
+        clock: ManualClock,
+        home: Home,
+        further: &[(&str, &str)],
+    ) -> Self {
         let settings = config::load(None, &configuration(&database.url, &microsoft.url, further)).unwrap();
         let client = outgoing::client(None, Duration::from_mins(1)).unwrap();
         let stop = CancellationToken::new();
@@ -93,19 +106,20 @@ impl TestApp {
         app
     }
 
+    /// A service whose database can be stopped and started again.
+    pub(crate) async fn on_its_own_server(further: &[(&str, &str)]) -> (Self, PrivatePostgres) {
+        let clock = ManualClock::at(START.parse().unwrap());
+        let (database, server) = Database::on_its_own_server(clock.now()).await;
+        let microsoft = Microsoft::new(&clock).await;
+        (Self::on(database, microsoft, clock, Home::Here, further).await, server)
+    }
+
     /// One more replica on the same database and Microsoft.
     pub(crate) async fn replica(&self) -> Self {
-        let mut other = Self {
-            url: String::new(),
-            client: self.client.clone(),
-            clock: self.clock.clone(),
-            microsoft: self.microsoft.clone(),
-            database: self.database.clone(),
-            settings: self.settings.clone(),
-            stop: CancellationToken::new(),
-            home: self.home,
-            service: None,
-        };
+        let (url, service, stop, home) = (String::new(), None, CancellationToken::new(), self.home);
+        let (client, clock, microsoft) = (self.client.clone(), self.clock.clone(), self.microsoft.clone());
+        let (database, settings) = (self.database.clone(), self.settings.clone());
+        let mut other = Self { url, client, clock, microsoft, database, settings, stop, home, service };
         other.restart().await;
         other
     }

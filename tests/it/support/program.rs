@@ -10,30 +10,30 @@ use leavebridge::simulator::Simulator;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{BACKSTAGE_SECRET, ESS_NEXT_SECRET, ESS_SECRET, SIGNING_KEY, configuration, until};
+use super::{BACKSTAGE_SECRET, ESS_NEXT_SECRET, ESS_SECRET, SIGNING_KEY, configuration, until};
 
 /// What a run said and how it ended.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     /// Standard output as JSON.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 }
 
 /// A configuration that is right; its Microsoft is not there.
-pub(super) fn configured(database: &str) -> Vec<(String, String)> {
+pub(crate) fn configured(database: &str) -> Vec<(String, String)> {
     configuration(database, "http://127.0.0.1:1", &[("LOG__FILTER", "info")])
 }
 
 /// The same for commands that use no database.
-pub(super) fn configured_without_database() -> Vec<(String, String)> {
+pub(crate) fn configured_without_database() -> Vec<(String, String)> {
     configured("postgres://leave:hush-hush@127.0.0.1:1/leave")
 }
 
@@ -44,7 +44,7 @@ fn command(arguments: &[&str], environment: &[(String, String)]) -> Command {
 }
 
 /// Runs it to its end.
-pub(super) async fn run(arguments: &[&str], environment: &[(String, String)]) -> Said {
+pub(crate) async fn run(arguments: &[&str], environment: &[(String, String)]) -> Said {
     let mut command = command(arguments, environment);
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -55,7 +55,7 @@ pub(super) async fn run(arguments: &[&str], environment: &[(String, String)]) ->
 }
 
 /// Insists that nothing secret was said.
-pub(super) fn keeps_secrets(text: &str) {
+pub(crate) fn keeps_secrets(text: &str) {
     let secrets = [SIGNING_KEY, ESS_SECRET, ESS_NEXT_SECRET, BACKSTAGE_SECRET, Simulator::CLIENT_SECRET, "hush-hush"];
     for secret in secrets {
         assert!(!text.contains(secret), "{secret} in {text}");
@@ -63,13 +63,13 @@ pub(super) fn keeps_secrets(text: &str) {
 }
 
 /// A program that runs until it is told to stop; ended with the test in any case.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     directory: TempDir,
 }
 
 impl Running {
-    pub(super) fn start(arguments: &[&str], environment: &[(String, String)]) -> Self {
+    pub(crate) fn start(arguments: &[&str], environment: &[(String, String)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = |name: &str| File::create(directory.path().join(name)).unwrap();
         let (out, err) = (file("out"), file("err"));
@@ -82,12 +82,12 @@ impl Running {
     }
 
     /// Standard error so far.
-    pub(super) fn err(&self) -> String {
+    pub(crate) fn err(&self) -> String {
         fs::read_to_string(self.path("err")).unwrap()
     }
 
     /// Waits for a log line with that message, and gives it.
-    pub(super) async fn logs(&mut self, message: &str) -> Value {
+    pub(crate) async fn logs(&mut self, message: &str) -> Value {
         let find = |text: &str| {
             let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             lines.into_iter().find(|line| line["message"] == message)
@@ -102,13 +102,30 @@ impl Running {
     }
 
     /// Sends SIGTERM.
-    pub(super) fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+    pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends it a signal: `-KILL`, `-STOP`, `-CONT`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
+    /// The same, unless it has ended already.
+    pub(crate) fn signal_if_alive(&mut self, signal: &str) {
+        if !self.has_ended() {
+            self.signal(signal);
+        }
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end.
-    pub(super) async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         until("the program ends", async || {
             status = self.child.try_wait().unwrap();
