@@ -78,7 +78,7 @@ pub(super) struct Model {
     /// How many changes of each leave were accepted, and how many came too late.
     pub(super) accepted: BTreeMap<usize, usize>,
     pub(super) stale: BTreeMap<usize, usize>,
-    /// Nothing has gone wrong so far that could make us write an event in full.
+    /// Nobody has been taken by surprise so far who might write an event in full, not knowing what it holds.
     pub(super) calm: bool,
 }
 
@@ -202,8 +202,14 @@ impl Model {
     }
 
     /// What is wrong with the living events of a leave in somebody's calendar, where `known` is the one that the
-    /// leave's mapping names.
-    pub(super) fn complaint(&self, leave: usize, person: usize, live: &[Found], known: Option<&str>) -> Option<String> {
+    /// leave's mapping names, and none of its deliveries has failed if it was `smooth`.
+    pub(super) fn complaint(
+        &self,
+        (leave, person): (usize, usize),
+        live: &[Found],
+        known: Option<&str>,
+        smooth: bool,
+    ) -> Option<String> {
         let wanted = self.wanted(leave, person);
         let touched = self.touched.get(&(leave, person));
         let (Some(wanted), [event]) = (&wanted, live) else {
@@ -238,8 +244,9 @@ impl Model {
             theirs.body.clone_from(&event.entry.body);
         }
         let kept = event.categories.first() == here.category.as_ref();
-        let notes_kept = !self.calm || event.entry.body == here.theirs.body;
+        // Our text never changes, so there was no reason to write over theirs.
+        let notes_kept = !self.calm || !smooth || event.entry.body == here.theirs.body;
         let fine = here.deleted.is_none() && event.entry == theirs && kept && notes_kept;
-        (!fine).then(|| format!("wanted {wanted:?}, touched {here:?}, calm {}", self.calm))
+        (!fine).then(|| format!("wanted {wanted:?}, touched {here:?}, calm {}, smooth {smooth}", self.calm))
     }
 }

@@ -1,6 +1,6 @@
 //! Carries a history out on a whole service that can be killed, step by step.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -52,9 +52,11 @@ pub(super) struct Stage {
     /// What is in the calendars and not ours, as it was put there.
     pub(super) theirs: Vec<Value>,
     edits: usize,
-    /// A process was killed, or lost its leases, while it may have had a call under way: whoever came next could neither
-    /// know of that call nor of a `Retry-After` that answered it.
-    pub(super) unfair: bool,
+    /// Until when limits may be broken: a process was killed, or lost its leases, while it may have had a call under way,
+    /// and whoever came next could neither know of that call nor of a `Retry-After` that answered it.
+    unfair_until: Timestamp,
+    /// How often limits had been broken when we last looked.
+    broken: u64,
 }
 
 impl Stage {
@@ -82,7 +84,8 @@ impl Stage {
             model,
             portal: Portal::default(),
             edits: 0,
-            unfair: false,
+            unfair_until: Timestamp::MIN,
+            broken: 0,
         }
     }
 
@@ -102,7 +105,6 @@ impl Stage {
                 self.portal.send_again(&self.apps[0], &mut self.model, first).await?;
             }
             Step::Fault(fault) => {
-                self.model.calm = false;
                 self.microsoft.faults(json!([fault.rule(&PEOPLE, self.apps[0].now())])).await;
             }
             Step::Mend => self.microsoft.clear_faults().await,
@@ -128,14 +130,13 @@ impl Stage {
                 // Leases end amid calls, which whoever takes over knows nothing of. Less than a minute, which is how late
                 // Graph may be.
                 self.amid().await;
-                self.unfair |= !self.is_at_rest().await;
-                self.model.calm = false;
+                self.surprise().await;
                 self.apps[0].advance(SignedDuration::from_secs(*seconds)).await;
                 self.rest().await;
             }
             Step::Pass(seconds) => self.pass(SignedDuration::from_secs(*seconds)).await,
         }
-        Ok(())
+        self.limits().await
     }
 
     /// Trouble ends, time passes, an operator retries what is parked, until everything is settled.
@@ -143,10 +144,11 @@ impl Stage {
         self.microsoft.clear_faults().await;
         for minutes in [0, 1, 2, 5, 15, 80, 80, 300, 26 * 60, 26 * 60, 26 * 60] {
             self.pass(SignedDuration::from_mins(minutes)).await;
+            self.limits().await?;
             if self.number(OPEN).await == 0 {
                 // What is settled stays as it is.
                 self.pass(SignedDuration::from_hours(26)).await;
-                return Ok(());
+                return self.limits().await;
             }
             self.retry("?state=parked").await?;
         }
@@ -199,10 +201,26 @@ impl Stage {
     }
 
     async fn crash(&mut self) {
-        self.model.calm = false;
-        self.unfair |= !self.is_at_rest().await;
+        self.surprise().await;
         self.apps[0].crash().await;
         self.down = true;
+    }
+
+    /// What comes next takes somebody by surprise.
+    async fn surprise(&mut self) {
+        self.model.calm = false;
+        if !self.is_at_rest().await {
+            self.unfair_until = self.apps[0].now() + trouble::LONGEST_RETRY_AFTER;
+        }
+    }
+
+    /// Insists that no limit of Microsoft's has been broken since the last look.
+    async fn limits(&mut self) -> Result<(), String> {
+        let score = self.microsoft.score().await;
+        let broken =
+            ["limit_violations", "retry_after_violations"].map(|name| score[name].as_u64().unwrap_or(1)).iter().sum();
+        let more = std::mem::replace(&mut self.broken, broken) < broken;
+        if more && self.apps[0].now() > self.unfair_until { Err(format!("a limit is broken: {score}")) } else { Ok(()) }
     }
 
     async fn rise(&mut self) {

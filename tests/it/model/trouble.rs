@@ -14,6 +14,9 @@ pub(super) const SLOWER_THAN_OUR_PATIENCE: bool = true;
 /// How long the service of a model test waits for an answer.
 pub(super) const PATIENCE: &str = "1s";
 
+/// No answer asks for a longer wait.
+pub(super) const LONGEST_RETRY_AFTER: SignedDuration = SignedDuration::from_secs(4_000);
+
 /// A rule.
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
@@ -91,7 +94,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
     ];
     let slow = if SLOWER_THAN_OUR_PATIENCE { vec![20_u64, 60, 1_300] } else { vec![20, 60] };
     prop_oneof![
-        3 => wait().prop_map(Trouble::Throttled),
+        5 => wait().prop_map(Trouble::Throttled),
         4 => (select(vec![500_u16, 502, 503, 504, 509]), wait(), any::<bool>())
             .prop_map(|(status, wait, after)| Trouble::Down { status, wait, after }),
         4 => any::<bool>().prop_map(|after| Trouble::Lost { after }),
@@ -102,7 +105,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
 }
 
 fn wait() -> impl Strategy<Value = Wait> {
-    let seconds = || prop_oneof![3 => 1..40_u32, 1 => 40..4_000_u32];
+    let seconds = || prop_oneof![3 => 15..90_u32, 1 => 1..3_990_u32];
     prop_oneof![
         Just(Wait::Unsaid),
         seconds().prop_map(Wait::Seconds),
