@@ -106,9 +106,29 @@ pub(super) enum Edit {
     Delete,
 }
 
-/// Histories of up to `longest` steps.
+/// Histories of up to `longest` steps or small stories.
 pub(super) fn history(longest: usize) -> impl Strategy<Value = History> {
-    (world(), vec(step(), 3..=longest)).prop_map(|(world, steps)| History { world, steps })
+    let part = prop_oneof![4 => step().prop_map(|step| vec![step]), 1 => there_and_back()];
+    (world(), vec(part, 3..=longest)).prop_map(|(world, parts)| History { world, steps: parts.concat() })
+}
+
+/// The story behind most mistakes: a leave is as usual, becomes another, something goes wrong on the way, and it is as
+/// usual again before or after anybody can tell.
+fn there_and_back() -> impl Strategy<Value = Vec<Step>> {
+    let usual =
+        || Step::Webhook(Webhook { leave: 0, kind: Kind::Updated(None), content: usual(), late: 0, named: false });
+    let other = (select(vec![Kind::Updated(None), Kind::Updated(Some("pending")), Kind::Cancelled]), any_content())
+        .prop_map(|(kind, content)| Step::Webhook(Webhook { leave: 0, kind, content, late: 0, named: false }));
+    let pause = prop_oneof![
+        2 => Just(Step::Rest),
+        2 => Just(Step::Crash { amid: true, seconds: 0 }),
+        1 => Just(Step::Crash { amid: true, seconds: 40 }),
+        2 => (31..50_i64).prop_map(Step::Freeze),
+        2 => (5..30_i64).prop_map(Step::Pass),
+        1 => any::<Index>().prop_map(|which| Step::Staff(which, Edit::Delete)),
+    ];
+    (trouble::lost_on_the_way(), other, pause)
+        .prop_map(move |(fault, other, pause)| vec![usual(), Step::Rest, Step::Fault(fault), other, pause, usual()])
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -176,8 +196,11 @@ fn kind() -> impl Strategy<Value = Kind> {
 
 /// Few values, and one of them often, so that a leave becomes again what it was before.
 fn content() -> impl Strategy<Value = Content> {
-    let usual = Content { person: 0, first: 1, days: 2, from_noon: false, leave_type: "ANNUAL" };
-    prop_oneof![2 => Just(usual), 3 => any_content()]
+    prop_oneof![2 => Just(usual()), 3 => any_content()]
+}
+
+fn usual() -> Content {
+    Content { person: 0, first: 1, days: 2, from_noon: false, leave_type: "ANNUAL" }
 }
 
 fn any_content() -> impl Strategy<Value = Content> {

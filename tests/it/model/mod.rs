@@ -61,5 +61,5 @@ fn however_a_short_history_goes_outlook_ends_as_the_model_says() {
 
 #[test]
 fn however_a_long_history_goes_outlook_ends_as_the_model_says() {
-    try_histories(25);
+    try_histories(16);
 }

@@ -29,16 +29,21 @@ const HELD: &str = "
     SELECT count(*) FROM mailboxes b JOIN holders h ON h.mailbox = b.id
     JOIN pg_stat_activity a ON a.pid = h.pid AND a.datname = current_database()
     WHERE b.lease_until IS NOT NULL";
+/// The same, and the mappings that anybody alive would begin to work on: in one look, or a claim could slip between two.
+const HELD_OR_DUE: &str = "
+    SELECT (
+        SELECT count(*) FROM mailboxes b JOIN holders h ON h.mailbox = b.id
+        JOIN pg_stat_activity a ON a.pid = h.pid AND a.datname = current_database()
+        WHERE b.lease_until IS NOT NULL
+    ) + (
+        SELECT count(*) FROM mappings m JOIN mailboxes b ON b.id = m.mailbox
+        LEFT JOIN tenants_state t ON t.tenant = m.tenant
+        WHERE m.state IN ('pending', 'waiting') AND m.next_attempt_at <= leavebridge_now()
+          AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)
+    )";
 /// Mappings that are not as they should be.
 const OPEN: &str = "SELECT count(*) FROM mappings
     WHERE applied_rev <> wanted_rev OR state IN ('pending', 'waiting', 'parked')";
-/// Mappings that anybody alive would begin to work on.
-const CLAIMABLE: &str = "
-    SELECT count(*) FROM mappings m JOIN mailboxes b ON b.id = m.mailbox
-    LEFT JOIN tenants_state t ON t.tenant = m.tenant
-    WHERE m.state IN ('pending', 'waiting') AND m.next_attempt_at <= leavebridge_now()
-      AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)";
-
 /// A service with its Microsoft and its model.
 pub(super) struct Stage {
     /// One replica, or two.
@@ -176,8 +181,7 @@ impl Stage {
     pub(super) async fn is_at_rest(&mut self) -> bool {
         // With nobody alive what is due stays so.
         let nobody = self.down && self.apps.len() == 1;
-        let nothing_to_do = self.number(HELD).await == 0 && (nobody || self.number(CLAIMABLE).await == 0);
-        nothing_to_do && self.microsoft.is_idle().await
+        self.number(if nobody { HELD } else { HELD_OR_DUE }).await == 0 && self.microsoft.is_idle().await
     }
 
     /// Waits until nobody alive has anything to do, and Graph has finished what the dead have asked of it.

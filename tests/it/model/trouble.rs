@@ -79,6 +79,23 @@ pub(super) fn fault() -> impl Strategy<Value = Fault> {
     })
 }
 
+/// Trouble that leaves open what became of a write, or has it wait.
+pub(super) fn lost_on_the_way() -> impl Strategy<Value = Fault> {
+    let trouble = prop_oneof![
+        3 => Just(Trouble::Lost { after: true }),
+        1 => Just(Trouble::Lost { after: false }),
+        1 => Just(Trouble::Down { status: 504, wait: Wait::Unsaid, after: true }),
+        2 => (20..60_u64, any::<bool>()).prop_map(|(millis, after)| Trouble::Slow { millis, after }),
+        1 => wait().prop_map(Trouble::Throttled),
+    ];
+    (select(vec![Call::Any, Call::Create, Call::Change, Call::Remove]), trouble).prop_map(|(call, trouble)| Fault {
+        call,
+        person: None,
+        times: Some(1),
+        trouble,
+    })
+}
+
 fn trouble() -> impl Strategy<Value = Trouble> {
     let refusals = vec![
         (401, "InvalidAuthenticationToken"),
