@@ -91,6 +91,14 @@ impl Database {
         number
     }
 
+    /// Takes the database away, with whoever is still connected.
+    pub(crate) async fn forget(self) {
+        let mut connection = SERVER.get_or_init(Server::start).await.connect("postgres").await;
+        let name = self.url.parse::<PgConnectOptions>().unwrap().get_database().unwrap().to_owned();
+        execute(&mut connection, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        connection.close().await.unwrap();
+    }
+
     /// Everything in every table, as text.
     pub(crate) async fn dump(&self) -> String {
         let mut connection = self.connect().await;
@@ -114,7 +122,8 @@ impl Database {
         Lock(connection)
     }
 
-    async fn connect(&self) -> PgConnection {
+    /// A connection of one's own, for whoever asks often.
+    pub(crate) async fn connect(&self) -> PgConnection {
         self.url.parse::<PgConnectOptions>().unwrap().connect().await.unwrap()
     }
 }

@@ -87,6 +87,21 @@ impl Microsoft {
             .collect()
     }
 
+    /// Deletes an event as its owner does; `false` when there is none any more.
+    pub(crate) async fn delete(&self, path: &str) -> bool {
+        let answer = answer(self.client.delete(format!("{}/_sim/{path}", self.url))).await;
+        assert!([204, 404].contains(&answer.status), "{path}: {answer:?}");
+        answer.status == 204
+    }
+
+    /// Whether every request that has arrived is answered.
+    pub(crate) async fn is_idle(&self) -> bool {
+        let arrived = self.score().await["requests"].as_u64().unwrap();
+        let Some(before) = arrived.checked_sub(1) else { return true };
+        let answered = self.control(Method::GET, &format!("requests?after={before}"), None).await;
+        !answered.as_array().unwrap().is_empty()
+    }
+
     /// The whole journal.
     pub(crate) async fn journal(&self) -> Vec<Value> {
         self.control(Method::GET, "requests?after=0", None).await.as_array().unwrap().clone()

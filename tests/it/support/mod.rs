@@ -7,6 +7,7 @@ pub(crate) mod database;
 pub(crate) mod fleet;
 pub(crate) mod microsoft;
 pub(crate) mod program;
+pub(crate) mod service;
 
 use std::{
     net::Ipv4Addr,
@@ -27,10 +28,14 @@ use leavebridge::{
 };
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{database::Database, microsoft::Microsoft};
+use self::{
+    database::Database,
+    microsoft::Microsoft,
+    service::{Home, Service},
+};
 
 pub(crate) const AMY: &str = "amy.chan@contoso.com";
 pub(crate) const BEN: &str = "ben.okafor@contoso.com";
@@ -50,7 +55,8 @@ pub(crate) struct TestApp {
     pub(crate) database: Database,
     pub(crate) settings: Settings,
     stop: CancellationToken,
-    serving: Option<JoinHandle<Result<(), app::AppError>>>,
+    home: Home,
+    service: Option<Service>,
 }
 
 /// An answer, read.
@@ -69,10 +75,35 @@ impl TestApp {
 
     /// The same with further configuration: `("SYNC__PER_MAILBOX", "1")`.
     pub(crate) async fn with(further: &[(&str, &str)]) -> Self {
+        Self::at_home(Home::Here, further).await
+    }
+
+    /// The same, where [`TestApp::crash`] can kill it.
+    pub(crate) async fn apart(further: &[(&str, &str)]) -> Self {
+        Self::at_home(Home::Apart, further).await
+    }
+
+    async fn at_home(home: Home, further: &[(&str, &str)]) -> Self {
         let clock = ManualClock::at(START.parse().unwrap());
         let database = Database::new(clock.now()).await;
         let microsoft = Microsoft::new(&clock).await;
-        Self::on(database, microsoft, clock, further).await
+        Self::on(database, microsoft, clock, home, further).await
+    }
+
+    async fn on(
+        database: Database,
+        microsoft: Microsoft,
+        clock: ManualClock,
+        home: Home,
+        further: &[(&str, &str)],
+    ) -> Self {
+        let settings = config::load(None, &configuration(&database.url, &microsoft.url, further)).unwrap();
+        let client = outgoing::client(None, Duration::from_mins(1)).unwrap();
+        let stop = CancellationToken::new();
+        let mut app =
+            Self { url: String::new(), client, clock, microsoft, database, settings, stop, home, service: None };
+        app.restart().await;
+        app
     }
 
     /// A service whose database can be stopped and started again.
@@ -80,29 +111,34 @@ impl TestApp {
         let clock = ManualClock::at(START.parse().unwrap());
         let (database, server) = Database::on_its_own_server(clock.now()).await;
         let microsoft = Microsoft::new(&clock).await;
-        (Self::on(database, microsoft, clock, further).await, server)
+        (Self::on(database, microsoft, clock, Home::Here, further).await, server)
     }
 
     /// One more replica on the same database and Microsoft.
     pub(crate) async fn replica(&self) -> Self {
-        Self::on(self.database.clone(), self.microsoft.clone(), self.clock.clone(), &[]).await
+        let (url, service, stop, home) = (String::new(), None, CancellationToken::new(), self.home);
+        let (client, clock, microsoft) = (self.client.clone(), self.clock.clone(), self.microsoft.clone());
+        let (database, settings) = (self.database.clone(), self.settings.clone());
+        let mut other = Self { url, client, clock, microsoft, database, settings, stop, home, service };
+        other.restart().await;
+        other
     }
 
-    async fn on(database: Database, microsoft: Microsoft, clock: ManualClock, further: &[(&str, &str)]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let settings = config::load(None, &configuration(&database.url, &microsoft.url, further)).unwrap();
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn({
-            let (settings, clock, stop) = (settings.clone(), clock.clone(), stop.clone());
-            // Two replicas must not throw the same dice.
-            let random = Arc::new(SeededRandom::new(SEED.fetch_add(1, Ordering::Relaxed)));
-            async move { app::serve(&settings, listener, Arc::new(clock), random, stop).await }
-        });
-        let client = outgoing::client(None, Duration::from_mins(1)).unwrap();
-        let app = Self { url, client, clock, microsoft, database, settings, stop, serving: Some(serving) };
-        until("the service is ready", async || app.get("/health/ready", None).await.status == 200).await;
-        app
+    /// Starts the service anew after its end, on another port, and waits until it is ready.
+    pub(crate) async fn restart(&mut self) {
+        assert!(self.service.is_none(), "it is still running");
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        self.url = format!("http://{}", listener.local_addr().unwrap());
+        self.stop = CancellationToken::new();
+        // Two replicas must not throw the same dice.
+        let random = Arc::new(SeededRandom::new(SEED.fetch_add(1, Ordering::Relaxed)));
+        let (settings, clock, stop) = (self.settings.clone(), Arc::new(self.clock.clone()), self.stop.clone());
+        self.service = Some(Service::start(self.home, async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            app::serve(&settings, listener, clock, random, stop).await
+        }));
+        until("the service is ready", async || self.get("/health/ready", None).await.status == 200).await;
     }
 
     /// A token for a client with all its scopes, good for an hour.
@@ -170,9 +206,14 @@ impl TestApp {
     /// Stops it as SIGTERM does, and waits for the end.
     pub(crate) async fn stop(&mut self) {
         self.stop.cancel();
-        if let Some(serving) = self.serving.take() {
-            serving.await.unwrap().unwrap();
+        if let Some(service) = self.service.take() {
+            service.end().await;
         }
+    }
+
+    /// Kills it: whatever it was doing stays half done, its leases stay held, its connections are cut.
+    pub(crate) async fn crash(&mut self) {
+        self.service.take().expect("it is running").kill().await;
     }
 }
 

@@ -1,0 +1,85 @@
+//! The calendars as their owners see and change them.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    history::Edit,
+    reference::{Entry, Found, Times},
+};
+use crate::support::{AMY, BEN, encoded, microsoft::Microsoft};
+
+/// The people, by number.
+pub(super) const PEOPLE: [&str; super::history::PEOPLE] = [AMY, BEN, "chloe.martin@contoso.com"];
+const MARKER: &str = "LeavebridgeMapping";
+
+/// Adds who is missing, and to each calendar an event that is none of ours.
+pub(super) async fn furnish(microsoft: &Microsoft) -> Vec<Value> {
+    microsoft.person(json!({"address": PEOPLE[2], "name": "Chloe Martin", "time_zone": "Europe/Paris"})).await;
+    let moment = |time: &str| json!({"dateTime": format!("2026-12-01T{time}:00"), "timeZone": "UTC"});
+    let dentist = json!({"subject": "Dentist", "start": moment("09:00"), "end": moment("10:00")});
+    let mut theirs = Vec::new();
+    for person in PEOPLE {
+        theirs.push(microsoft.control(Method::POST, &format!("users/{person}/events"), Some(&dentist)).await);
+    }
+    theirs
+}
+
+/// The living events that carry our marker, each with the person's number and the mapping's id.
+pub(super) async fn ours(microsoft: &Microsoft) -> Vec<(usize, String, Found)> {
+    let mut ours = Vec::new();
+    for (person, address) in PEOPLE.into_iter().enumerate() {
+        let events = microsoft.events(address).await;
+        ours.extend(events.iter().filter_map(|event| Some((person, marker(event)?, found(event)))));
+    }
+    ours
+}
+
+/// Changes an event and gives it as it is then. `n` makes what they write one of a kind.
+pub(super) async fn edit(microsoft: &Microsoft, person: usize, id: &str, edit: Edit, n: usize) -> Found {
+    let moment =
+        |hour: usize| json!({"dateTime": format!("2027-01-{:02}T{hour:02}:00:00", 1 + n % 28), "timeZone": "UTC"});
+    let change = match edit {
+        Edit::Move => json!({"isAllDay": false, "start": moment(9), "end": moment(10 + n / 28)}),
+        Edit::Note => json!({"body": {"contentType": "text", "content": format!("note {n}")}}),
+        Edit::Tag | Edit::Delete => json!({"categories": [format!("category {n}")]}),
+    };
+    found(&microsoft.control(Method::PATCH, &path(person, id), Some(&change)).await)
+}
+
+/// Deletes an event and gives what it held, unless somebody else was faster.
+pub(super) async fn delete(microsoft: &Microsoft, person: usize, id: &str) -> Option<Found> {
+    if !microsoft.delete(&path(person, id)).await {
+        return None;
+    }
+    let stored = microsoft.stored_events(PEOPLE[person]).await;
+    stored.iter().find(|event| event["id"] == id).map(found)
+}
+
+fn path(person: usize, id: &str) -> String {
+    format!("users/{}/events/{}", PEOPLE[person], encoded(id))
+}
+
+fn marker(event: &Value) -> Option<String> {
+    let properties = event["singleValueExtendedProperties"].as_array()?;
+    let ours = properties.iter().find(|property| property["id"].as_str().is_some_and(|id| id.ends_with(MARKER)))?;
+    ours["value"].as_str().map(str::to_owned)
+}
+
+fn found(event: &Value) -> Found {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let times = Times {
+        all_day: event["isAllDay"].as_bool().unwrap(),
+        start: text(&event["start"]["dateTime"]),
+        end: text(&event["end"]["dateTime"]),
+    };
+    let entry = Entry {
+        times,
+        show_as: text(&event["showAs"]),
+        subject: text(&event["subject"]),
+        body: text(&event["body"]["content"]),
+        sensitivity: text(&event["sensitivity"]),
+    };
+    let categories = event["categories"].as_array().unwrap().iter().map(text).collect();
+    Found { id: text(&event["id"]), entry, categories }
+}

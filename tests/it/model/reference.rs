@@ -1,0 +1,252 @@
+//! The pure model: what a portal is told, and what Outlook holds once nothing is left to do.
+//!
+//! It knows nothing of revisions, leases, attempts or faults, and so nothing of how leavebridge does it.
+
+use std::collections::BTreeMap;
+
+use super::history::{Content, Edit, Kind};
+
+/// A leave as its portals left it.
+#[derive(Debug, Clone)]
+struct Leave {
+    status: &'static str,
+    /// Unknown while nothing but a cancellation has arrived.
+    content: Option<Content>,
+    at: i64,
+}
+
+/// What a portal is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Accepted,
+    Unchanged,
+    Stale,
+}
+
+/// What of an event is ours to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) times: Times,
+    pub(super) show_as: String,
+    pub(super) subject: String,
+    pub(super) body: String,
+    pub(super) sensitivity: String,
+}
+
+/// When, as Outlook shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Times {
+    pub(super) all_day: bool,
+    pub(super) start: String,
+    pub(super) end: String,
+}
+
+/// An event of ours as it is in a calendar.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) id: String,
+    pub(super) entry: Entry,
+    pub(super) categories: Vec<String>,
+}
+
+/// What somebody did to one event.
+#[derive(Debug, Clone)]
+struct Touched {
+    id: String,
+    /// What we had last written into it by then.
+    ours: Entry,
+    theirs: Entry,
+    category: Option<String>,
+    deleted: Option<Deleted>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Deleted {
+    /// It was as wanted, and nothing was under way.
+    settled: bool,
+    /// So many changes of the leave had been accepted.
+    accepted: usize,
+}
+
+/// All leaves, and what people did to their events.
+#[derive(Debug)]
+pub(super) struct Model {
+    subject: String,
+    body: String,
+    leaves: BTreeMap<usize, Leave>,
+    touched: BTreeMap<(usize, usize), Touched>,
+    /// How many changes of each leave were accepted, and how many came too late.
+    pub(super) accepted: BTreeMap<usize, usize>,
+    pub(super) stale: BTreeMap<usize, usize>,
+    /// Nobody has been taken by surprise so far who might write an event in full, not knowing what it holds.
+    pub(super) calm: bool,
+}
+
+impl Outcome {
+    pub(super) const ALL: [Self; 3] = [Self::Accepted, Self::Unchanged, Self::Stale];
+}
+
+impl Kind {
+    fn status(self) -> &'static str {
+        match self {
+            Self::Created(status) | Self::Updated(status) => status.unwrap_or("approved"),
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Model {
+    pub(super) fn new(subject: String, body: String) -> Self {
+        let (leaves, touched, accepted, stale) = Default::default();
+        Self { subject, body, leaves, touched, accepted, stale, calm: true }
+    }
+
+    /// A webhook arrives that says how a leave stood at `at`.
+    pub(super) fn post(&mut self, leave: usize, kind: Kind, content: &Content, at: i64) -> Outcome {
+        let status = kind.status();
+        let content = (kind != Kind::Cancelled).then(|| content.clone());
+        let Some(stored) = self.leaves.get_mut(&leave) else {
+            self.leaves.insert(leave, Leave { status, content, at });
+            return Outcome::Accepted;
+        };
+        if at < stored.at {
+            return Outcome::Stale;
+        }
+        if status == stored.status && (status == "cancelled" || content == stored.content) {
+            stored.at = at;
+            return Outcome::Unchanged;
+        }
+        if at == stored.at && stored.status == "cancelled" {
+            return Outcome::Stale;
+        }
+        *stored = Leave { status, content: content.or_else(|| stored.content.take()), at };
+        Outcome::Accepted
+    }
+
+    /// What the portal was told in the end.
+    pub(super) fn told(&mut self, leave: usize, outcome: Outcome) {
+        match outcome {
+            Outcome::Accepted => *self.accepted.entry(leave).or_default() += 1,
+            Outcome::Stale => *self.stale.entry(leave).or_default() += 1,
+            Outcome::Unchanged => {}
+        }
+    }
+
+    /// How a leave stands, if there is one.
+    pub(super) fn status(&self, leave: usize) -> Option<&'static str> {
+        self.leaves.get(&leave).map(|leave| leave.status)
+    }
+
+    /// The event that there should be for a leave in somebody's calendar.
+    pub(super) fn wanted(&self, leave: usize, person: usize) -> Option<Entry> {
+        let Leave { status, content: Some(content), .. } = self.leaves.get(&leave)? else { return None };
+        let show_as = match *status {
+            "approved" => "oof",
+            "pending" => "tentative",
+            _ => return None,
+        };
+        let Content { first, days, from_noon, .. } = *content;
+        let day = |day: u8, time: &str| format!("2026-12-{day:02}T{time}:00.0000000");
+        let times = if from_noon {
+            Times { all_day: false, start: day(first, "13:00"), end: day(first + days - 1, "18:00") }
+        } else {
+            Times { all_day: true, start: day(first, "00:00"), end: day(first + days, "00:00") }
+        };
+        (content.person == person).then(|| Entry {
+            times,
+            show_as: show_as.to_owned(),
+            subject: self.subject.clone(),
+            body: self.body.clone(),
+            sensitivity: "private".to_owned(),
+        })
+    }
+
+    /// Somebody changed an event from `before` to `after`.
+    pub(super) fn edited(&mut self, leave: usize, person: usize, before: &Found, after: &Found, edit: Edit) {
+        let touched = self.touch(leave, person, before);
+        touched.theirs = after.entry.clone();
+        if edit == Edit::Tag {
+            touched.category = after.categories.first().cloned();
+        }
+    }
+
+    /// Somebody deleted an event that held `held`.
+    pub(super) fn deleted(&mut self, leave: usize, person: usize, held: &Found, settled: bool) {
+        let accepted = self.accepted.get(&leave).copied().unwrap_or_default();
+        self.touch(leave, person, held).deleted = Some(Deleted { settled, accepted });
+    }
+
+    /// Remembers what was ours in an event: of what somebody has changed, what it was before.
+    fn touch(&mut self, leave: usize, person: usize, held: &Found) -> &mut Touched {
+        let blank = Touched {
+            id: held.id.clone(),
+            ours: held.entry.clone(),
+            theirs: held.entry.clone(),
+            category: None,
+            deleted: None,
+        };
+        let touched = self.touched.entry((leave, person)).or_insert_with(|| blank.clone());
+        if touched.id != held.id {
+            *touched = blank;
+        }
+        // What is no longer as they made it, we have written since.
+        if held.entry.times != touched.theirs.times {
+            touched.ours.times.clone_from(&held.entry.times);
+        }
+        if held.entry.body != touched.theirs.body {
+            touched.ours.body.clone_from(&held.entry.body);
+        }
+        touched.ours.show_as.clone_from(&held.entry.show_as);
+        touched.theirs = held.entry.clone();
+        touched
+    }
+
+    /// What is wrong with the living events of a leave in somebody's calendar, where `known` is the one that the
+    /// leave's mapping names, and none of its deliveries has failed if it was `smooth`.
+    pub(super) fn complaint(
+        &self,
+        (leave, person): (usize, usize),
+        live: &[Found],
+        known: Option<&str>,
+        smooth: bool,
+    ) -> Option<String> {
+        let wanted = self.wanted(leave, person);
+        let touched = self.touched.get(&(leave, person));
+        let (Some(wanted), [event]) = (&wanted, live) else {
+            let deleted = |wanted: &Entry| {
+                // Nothing had to be written since: that it is gone is found out only by what compares calendars with
+                // what they should hold, which this version does not do.
+                touched.is_some_and(|touched| {
+                    touched.deleted.is_some() && Some(&*touched.id) == known && touched.ours == *wanted
+                })
+            };
+            let fine = live.is_empty() && wanted.as_ref().is_none_or(deleted);
+            return (!fine).then(|| format!("wanted {wanted:?}, touched {touched:?}"));
+        };
+        if known != Some(&*event.id) {
+            return Some(format!("the mapping names another event: {known:?}"));
+        }
+        let here = touched.filter(|touched| touched.id == event.id);
+        let Some(here) = here else {
+            let accepted = self.accepted.get(&leave).copied().unwrap_or_default();
+            let again = touched.and_then(|touched| touched.deleted);
+            if again.is_some_and(|deleted| deleted.settled && deleted.accepted == accepted) {
+                return Some("it came back after its deletion although nothing has changed since".into());
+            }
+            return (event.entry != *wanted).then(|| format!("wanted {wanted:?}"));
+        };
+        // What we never had reason to write since may be as they made it.
+        let mut theirs = wanted.clone();
+        if event.entry.times == here.theirs.times && here.ours.times == wanted.times {
+            theirs.times.clone_from(&event.entry.times);
+        }
+        if event.entry.body == here.theirs.body && here.ours.body == wanted.body {
+            theirs.body.clone_from(&event.entry.body);
+        }
+        let kept = event.categories.first() == here.category.as_ref();
+        // Our text never changes, so there was no reason to write over theirs.
+        let notes_kept = !self.calm || !smooth || event.entry.body == here.theirs.body;
+        let fine = here.deleted.is_none() && event.entry == theirs && kept && notes_kept;
+        (!fine).then(|| format!("wanted {wanted:?}, touched {here:?}, calm {}, smooth {smooth}", self.calm))
+    }
+}

@@ -1,0 +1,165 @@
+//! Compares what there is with what the model says, and reads the timelines.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    history::LEAVES,
+    outlook::{self, PEOPLE},
+    portal::identity,
+    reference::Found,
+    stage::Stage,
+};
+use crate::support::encoded;
+
+const STATES: [&str; 6] = ["pending", "waiting", "synced", "removed", "hidden", "parked"];
+const LEASED: &str = "SELECT count(*) FROM mailboxes WHERE lease_until > leavebridge_now()";
+
+/// Which leave a mapping is about.
+pub(super) fn leave_of(mapping: &Value) -> usize {
+    let is = |leave: &usize| {
+        let (source, id) = identity(*leave);
+        mapping["source"] == source && mapping["leave_id"] == id.as_str()
+    };
+    (0..LEAVES).find(is).expect("the leave is one of ours")
+}
+
+fn person_of(mapping: &Value) -> usize {
+    PEOPLE.iter().position(|person| mapping["mailbox"] == *person).expect("the mailbox is one of ours")
+}
+
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+/// While nothing is left to do for now: every leave is in a named state, with a reason where it is not as wanted.
+pub(super) async fn interim(stage: &mut Stage) -> Result<(), String> {
+    let somebody_died = stage.number(LEASED).await > 0;
+    for page in pages(stage).await {
+        let stands = page["state"].as_str().unwrap_or_default();
+        ensure(STATES.contains(&stands), || format!("no such state: {page}"))?;
+        ensure(stands != "pending" || somebody_died, || format!("due, and nobody does anything: {page}"))?;
+        let needs_reason = ["waiting", "parked"].contains(&stands);
+        let explained = ["reason", "detail"].map(|word| page[word].as_str().is_some_and(|text| !text.is_empty()));
+        // A throttled mailbox says all there is to say with its reason.
+        let explained = explained[0] && (explained[1] || page["reason"] == "throttled");
+        ensure(!needs_reason || explained, || format!("why? {page}"))?;
+        ensure(stands != "waiting" || page["next_attempt_at"].is_string(), || format!("until when? {page}"))?;
+        timeline(stage, &page)?;
+    }
+    Ok(())
+}
+
+/// When everything is settled.
+pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
+    let pages = pages(stage).await;
+    let live = outlook::ours(&stage.microsoft).await;
+    let tell = || format!("\nmappings {pages:#?}\nlive {live:#?}");
+    let mut mapped: BTreeMap<(usize, usize), &Value> = BTreeMap::new();
+    for page in &pages {
+        let place = (leave_of(page), person_of(page));
+        ensure(mapped.insert(place, page).is_none(), || format!("two mappings of one place{}", tell()))?;
+    }
+    for leave in 0..LEAVES {
+        for (person, address) in PEOPLE.into_iter().enumerate() {
+            let mapping = mapped.get(&(leave, person));
+            let id = mapping.and_then(|mapping| mapping["id"].as_str());
+            let here = |(at, marker, event): &(usize, String, Found)| {
+                (*at == person && Some(marker.as_str()) == id).then(|| event.clone())
+            };
+            let here: Vec<Found> = live.iter().filter_map(here).collect();
+            let known = mapping.and_then(|mapping| mapping["event_id"].as_str());
+            let failed = |entry: &Value| entry["kind"] == "failed" || entry["kind"] == "parked";
+            let timeline = mapping.and_then(|mapping| mapping["timeline"].as_array());
+            let smooth = timeline.is_some_and(|timeline| !timeline.iter().any(failed));
+            if let Some(complaint) = stage.model.complaint((leave, person), &here, known, smooth) {
+                return Err(format!("leave {leave} of {address}: {complaint}{}", tell()));
+            }
+            let wanted = stage.model.wanted(leave, person).is_some();
+            let now = mapping.map(|mapping| &mapping["state"]);
+            let fine = match now {
+                Some(now) => now == if wanted { "synced" } else { "removed" },
+                None => !wanted,
+            };
+            ensure(fine, || format!("leave {leave} of {address} is {now:?}{}", tell()))?;
+        }
+        stands(stage, leave).await?;
+    }
+    for (person, marker, event) in &live {
+        let known = pages.iter().any(|page| page["id"] == marker.as_str() && person_of(page) == *person);
+        ensure(known, || format!("left over: {event:?}{}", tell()))?;
+    }
+    for page in &pages {
+        timeline(stage, page)?;
+    }
+    for (person, theirs) in PEOPLE.iter().zip(&stage.theirs) {
+        let events = stage.microsoft.stored_events(person).await;
+        ensure(events.contains(theirs), || format!("what is not ours was touched: {events:?}"))?;
+    }
+    let score = stage.microsoft.score().await;
+    ensure(score["duplicates"] == 0, || format!("{score}"))
+}
+
+/// What the source is told when it asks how its leave stands.
+async fn stands(stage: &Stage, leave: usize) -> Result<(), String> {
+    let (client, id) = identity(leave);
+    let stands = stage.app().get(&format!("/leaves/{}", encoded(&id)), Some(client)).await;
+    let told = (stands.status == 200).then(|| &stands.body["status"]);
+    let expected = stage.model.status(leave).map(|status| json!(status));
+    ensure(told == expected.as_ref(), || format!("leave {leave} stands at {stands:?}, not {expected:?}"))
+}
+
+/// A timeline explains what happened: each change that was accepted and each that came too late is in it, each failure
+/// has a reason, and what it says last of a mapping is how the mapping is.
+fn timeline(stage: &Stage, page: &Value) -> Result<(), String> {
+    let leave = leave_of(page);
+    let entries = page["timeline"].as_array().ok_or("no timeline")?;
+    let because = |what: &str| format!("the timeline of leave {leave}: {what}: {page:#}");
+    let came = |outcome: &str| entries.iter().filter(|entry| entry["detail"]["outcome"] == outcome).count();
+    for (outcome, count) in [("accepted", &stage.model.accepted), ("stale", &stage.model.stale)] {
+        let expected = count.get(&leave).copied().unwrap_or_default();
+        ensure(came(outcome) == expected, || because(&format!("{expected} {outcome} are not in it")))?;
+    }
+    let times: Vec<_> = entries.iter().map(|entry| entry["at"].as_str().unwrap_or_default()).collect();
+    ensure(times.iter().all(|time| !time.is_empty()), || because("something without a time"))?;
+    for entry in entries {
+        let detail = &entry["detail"];
+        let said = |word: &str| detail[word].as_str().is_some_and(|text| !text.is_empty());
+        let fine = match entry["kind"].as_str() {
+            Some("received" | "changed") => said("outcome") && said("status") && said("client") && said("source_at"),
+            Some("delivered") => said("step") && !said("reason"),
+            Some("failed" | "parked") => said("step") && said("reason"),
+            Some("retried") => said("client"),
+            _ => false,
+        };
+        ensure(fine, || because(&format!("{entry} explains nothing")))?;
+    }
+    let own = |entry: &&Value| entry["mapping"] == page["id"];
+    let last = entries.iter().rfind(own);
+    let kind = last.map_or("", |entry| entry["kind"].as_str().unwrap_or_default());
+    let now = page["state"].as_str().unwrap_or_default();
+    let agrees = match now {
+        "synced" | "removed" | "hidden" => kind == "delivered",
+        "parked" => kind == "parked" && last.is_some_and(|entry| entry["detail"]["reason"] == page["reason"]),
+        _ => true,
+    };
+    ensure(agrees, || because(&format!("{now} does not follow from {last:?}")))?;
+    // Of the mailbox where the leave belongs: nothing that was accepted came after the last delivery.
+    let settled = ["synced", "hidden"].contains(&now);
+    let at = |found: Option<usize>| found.unwrap_or_default();
+    let delivered = at(entries.iter().rposition(|entry| own(&entry)));
+    let changed = at(entries.iter().rposition(|entry| entry["detail"]["outcome"] == "accepted"));
+    ensure(!settled || changed < delivered, || because("a change came after the last delivery"))
+}
+
+/// All mappings with their timelines.
+async fn pages(stage: &Stage) -> Vec<Value> {
+    let app = stage.app();
+    let mut pages = Vec::new();
+    for mapping in app.mappings().await {
+        let path = format!("/mappings/{}", mapping["id"].as_str().unwrap());
+        pages.push(app.get(&path, Some("ops")).await.body);
+    }
+    pages
+}
