@@ -3,3 +3,4 @@
 mod commands;
 mod service;
 mod setup;
+mod setup_scripts;

@@ -206,28 +206,6 @@ async fn a_configuration_with_gaps_is_refused_until_they_are_filled() {
 }
 
 #[tokio::test]
-async fn the_script_for_az_says_what_it_needs_and_leaves_a_secret_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let said = run(&["setup", "--out", folder.path().to_str().unwrap()], &[]).await;
-    assert_eq!(said.code, 0, "{said:?}");
-    fs::write(folder.path().join("secret"), "hush-hush").unwrap();
-    for (arguments, directory, words) in [
-        (&[][..], DIRECTORY, "say which way"),
-        (&["C"], DIRECTORY, "say which way"),
-        (&["A"], "", "set DIRECTORY_ID"),
-        (&["B"], DIRECTORY, "secret is there already"),
-    ] {
-        let mut script = Command::new("/bin/bash");
-        script.arg("./setup-az.sh").args(arguments).current_dir(folder.path());
-        // No `az` is found there, so nothing can be called, whatever is installed.
-        script.env_clear().env("PATH", "/nowhere").env("DIRECTORY_ID", directory).env("SECRET_FILE", "secret");
-        let ended = script.output().unwrap();
-        let told = String::from_utf8(ended.stderr).unwrap();
-        assert!(!ended.status.success() && told.contains(words), "{words} in {told}");
-    }
-}
-
-#[tokio::test]
 async fn the_document_is_what_the_command_prints() {
     let document = read(Path::new(env!("CARGO_MANIFEST_DIR")), "docs/entra-setup.md");
     let guide = run(&["setup", "--json"], &[]).await.json();

@@ -73,7 +73,12 @@ granted() {
 TENANT_WIDE="$(granted "$CALENDARS")"
 if [ "$WAY" = A ] && [ -z "$TENANT_WIDE" ]; then
     az ad app permission add --id "$CLIENT_ID" --api "$GRAPH_APP" --api-permissions "$CALENDARS=Role" --output none
-    patiently az ad app permission admin-consent --id "$CLIENT_ID"
+    # This one right. `az ad app permission admin-consent` would grant all that the app still asks for, EWS included.
+    GRAPH_PRINCIPAL_ID="$(az ad sp show --id "$GRAPH_APP" --query id --output tsv)"
+    patiently az rest --method POST --resource "$GRAPH" \
+        --url "$GRAPH/v1.0/servicePrincipals/$SERVICE_PRINCIPAL_ID/appRoleAssignments" \
+        --headers 'Content-Type=application/json' --output none \
+        --body "{\"principalId\":\"$SERVICE_PRINCIPAL_ID\",\"resourceId\":\"$GRAPH_PRINCIPAL_ID\",\"appRoleId\":\"$CALENDARS\"}"
 elif [ "$WAY" = B ] && [ -n "$TENANT_WIDE" ]; then
     fail "{{calendars}} is granted for the whole directory, which defeats way B. Revoke it under API permissions"
 fi
