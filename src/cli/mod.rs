@@ -7,6 +7,7 @@ mod check;
 #[cfg(feature = "demo")]
 mod playground;
 mod run;
+mod setup;
 mod token;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
@@ -48,6 +49,8 @@ enum Command {
     /// Runs the simulated Microsoft alone, to build and test a portal against.
     #[cfg(feature = "demo")]
     Simulate(playground::Simulate),
+    /// Guides an administrator through Microsoft's side: app, permission, configuration.
+    Setup(setup::Setup),
     /// Makes a token for a client.
     Token(token::Token),
     /// Brings the database's schema up to date.
@@ -105,6 +108,7 @@ impl Cli {
             Some(Command::Demo(options)) => playground::demo(options).await,
             #[cfg(feature = "demo")]
             Some(Command::Simulate(simulate)) => simulate.run().await,
+            Some(Command::Setup(setup)) => setup.run(self.file(), &environment(), self.json),
             Some(Command::Token(token)) => token.run(&self.settings()?, self.json),
             Some(Command::Migrate) => run::migrate(&self.settings()?, self.json).await,
             Some(Command::CheckConfig) => check::config(self.load(), self.json),
@@ -116,10 +120,14 @@ impl Cli {
         }
     }
 
-    fn load(&self) -> Result<Settings, Problems> {
+    /// The configuration file, when one is named.
+    fn file(&self) -> Option<&Path> {
         // Compose files set LEAVEBRIDGE_CONFIG to nothing where none is meant.
-        let file = self.config.as_deref().filter(|file| !file.is_empty());
-        config::load(file.map(Path::new), &environment())
+        self.config.as_deref().filter(|file| !file.is_empty()).map(Path::new)
+    }
+
+    fn load(&self) -> Result<Settings, Problems> {
+        config::load(self.file(), &environment())
     }
 
     fn settings(&self) -> anyhow::Result<Settings> {

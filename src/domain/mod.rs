@@ -7,6 +7,7 @@ pub mod change;
 pub mod event;
 pub mod judge;
 pub mod leave;
+pub mod microsoft;
 pub mod plan;
 pub mod policy;
 pub mod problem;

@@ -2,3 +2,5 @@
 
 mod commands;
 mod service;
+mod setup;
+mod setup_scripts;

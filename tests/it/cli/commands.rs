@@ -18,7 +18,8 @@ fn claims(token: &str) -> Value {
 async fn help_shows_every_command_and_where_to_start() {
     let said = run(&["--help"], &[]).await;
     assert_eq!(said.code, 0);
-    for word in ["serve", "demo", "simulate", "token", "migrate", "check-config", "healthcheck", "openapi", "--config"]
+    for word in
+        ["serve", "demo", "simulate", "setup", "token", "migrate", "check-config", "healthcheck", "openapi", "--config"]
     {
         assert!(said.out.contains(word), "{word} in {}", said.out);
     }

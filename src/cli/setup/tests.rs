@@ -1,0 +1,236 @@
+//! What the guide says, for a tenant of which all is known and for one of which nothing is; and what can break a script.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{
+    guide::Guide,
+    known::{Known, Said, known},
+};
+use crate::domain::microsoft::CLOUDS;
+
+const DIRECTORY: &str = "6b8a1c5e-2f4d-4a3b-9c7e-1d0f5a2b3c4d";
+const CLIENT: &str = "0f3d7a91-5c2b-4e8d-a6f1-9b4c8d2e7a50";
+
+fn said(pairs: &[(&str, &str)]) -> Said {
+    let mut said = Said::default();
+    for (key, value) in pairs {
+        let field = match *key {
+            "tenant" => &mut said.tenant,
+            "cloud" => &mut said.cloud,
+            "directory" => &mut said.directory_id,
+            "client" => &mut said.client_id,
+            "group" => &mut said.group,
+            "expires" => &mut said.secret_expires,
+            other => panic!("{other}"),
+        };
+        *field = Some((*value).to_owned());
+    }
+    said
+}
+
+fn everything(cloud: &str) -> Said {
+    let group = "leave-staff@contoso.com";
+    said(&[("cloud", cloud), ("directory", DIRECTORY), ("client", CLIENT), ("group", group), ("expires", "2027-05-15")])
+}
+
+fn with(environment: &[(&str, &str)], said: &Said) -> Known {
+    let environment: Vec<_> =
+        environment.iter().map(|(key, value)| (format!("LEAVEBRIDGE__TENANTS__{key}"), (*value).to_owned())).collect();
+    known(None, &environment, said).unwrap()
+}
+
+fn refused(said: &Said) -> Vec<String> {
+    let problems = known(None, &[], said).unwrap_err();
+    problems.into_vec().into_iter().map(|problem| problem.field).collect()
+}
+
+#[test]
+fn with_nothing_known_every_gap_is_marked() {
+    let known = with(&[], &Said::default());
+    insta::assert_snapshot!("empty", Guide::new(&known).text());
+}
+
+#[test]
+fn with_everything_known_nothing_is_left_to_fill_in() {
+    let known = with(&[("ACME__MICROSOFT__CLIENT_SECRET", "hush-hush")], &everything("global"));
+    let guide = Guide::new(&known);
+    let files: Vec<_> =
+        guide.files().iter().skip(1).map(|file| format!("=== {}\n{}", file.name, file.content)).collect();
+    insta::assert_snapshot!("filled_in", guide.text());
+    insta::assert_snapshot!("files", files.join("\n"));
+}
+
+#[test]
+fn every_text_is_filled_in_for_every_cloud() {
+    for cloud in &CLOUDS {
+        for said in [everything(cloud.word), said(&[("cloud", cloud.word)])] {
+            let known = with(&[], &said);
+            let guide = Guide::new(&known);
+            for text in guide.files().iter().map(|file| &file.content).chain([&guide.json().to_string()]) {
+                assert!(!text.contains("{{"), "a word that nobody knows: {text}");
+            }
+            let text = guide.text();
+            for host in [cloud.admin_center, cloud.sign_in, cloud.exchange_environment] {
+                assert!(text.contains(host), "{host} in {text}");
+            }
+            assert!(cloud.unsure.iter().all(|unsure| text.contains(unsure)));
+            assert!(cloud.word == "global" || !text.contains("microsoft.com/#"), "a link to another cloud: {text}");
+            let scripts: String = guide.files().iter().map(|file| file.content.as_str()).collect();
+            for word in [cloud.az_cloud, cloud.graph_environment, cloud.graph] {
+                assert!(scripts.contains(word), "{word} in {scripts}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_step_says_what_it_is_for_and_how_to_check_it() {
+    let known = with(&[], &Said::default());
+    let guide = Guide::new(&known).json();
+    let steps = guide["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 9);
+    for step in steps {
+        let text = step["text"].as_str().unwrap();
+        assert!(text.starts_with("## Step "), "{text}");
+        assert!(text.contains("\n**What for:** ") && text.contains("\n**Check it:** "), "{text}");
+    }
+}
+
+#[test]
+fn the_command_line_goes_over_the_configuration_and_nothing_else_is_taken_over() {
+    let configured = [
+        ("ACME__MICROSOFT__CLOUD", "us-gov-high"),
+        ("ACME__MICROSOFT__DIRECTORY_ID", "contoso.onmicrosoft.us"),
+        ("ACME__MICROSOFT__CLIENT_ID", "hush-hush"),
+        ("ACME__MICROSOFT__SECRET_EXPIRES", "2027-05-15"),
+        ("ACME__MICROSOFT__CREDENTIAL", "certificate"),
+        ("ACME__MICROSOFT__CLIENT_SECRET_FILE", ""),
+    ];
+    let known = with(&configured, &Said::default());
+    assert_eq!((known.tenant.as_str(), known.configured, known.cloud.word), ("acme", true, "us-gov-high"));
+    assert_eq!((known.directory_id.as_deref(), known.client_id.as_deref()), (Some("contoso.onmicrosoft.us"), None));
+    assert_eq!((known.credential, known.has_secret), ("certificate", false));
+    assert_eq!(known.secret_expires.unwrap().to_string(), "2027-05-15");
+    assert_eq!(known.notes, ["tenants.acme.microsoft.client_id is set but is not a GUID, so it is taken as open."]);
+
+    let known = with(&configured, &everything("china"));
+    assert_eq!((known.cloud.word, known.directory_id.as_deref()), ("china", Some(DIRECTORY)));
+    assert_eq!(known.client_id.as_deref(), Some(CLIENT));
+    let known = with(&configured, &said(&[("tenant", "other")]));
+    assert_eq!((known.tenant.as_str(), known.configured, known.directory_id), ("other", false, None));
+}
+
+#[test]
+fn a_custom_cloud_is_written_for_the_global_one_and_says_so() {
+    let known = with(&[("DEFAULT__MICROSOFT__CLOUD", "custom")], &Said::default());
+    assert_eq!(known.cloud.word, "global");
+    assert!(known.notes[0].contains("--cloud"), "{:?}", known.notes);
+}
+
+#[test]
+fn of_several_tenants_one_is_named() {
+    let two = |one: &str, other: &str| {
+        [one, other].map(|name| (format!("LEAVEBRIDGE__TENANTS__{name}__MICROSOFT__CLOUD"), "global".to_owned()))
+    };
+    assert_eq!(known(None, &two("ACME", "DEFAULT"), &Said::default()).unwrap().tenant, "default");
+    let problems = known(None, &two("ACME", "OTHER"), &Said::default()).unwrap_err();
+    assert!(problems.to_string().contains("several tenants: acme, other"), "{problems}");
+}
+
+#[test]
+fn what_could_break_a_script_is_refused_without_being_repeated() {
+    for (key, flag, values) in [
+        ("tenant", "--tenant", &["", "Acme", "a b", "a'b", "$(id)"][..]),
+        ("directory", "--directory-id", &["common", "contoso", "contoso.com'; id", "a..b", "abc~8Q.secret"]),
+        ("client", "--client-id", &["contoso.com", "0f3d7a915c2b4e8da6f19b4c8d2e7a50", "{0f3d7a91}", ""]),
+        (
+            "group",
+            "--group",
+            &["staff", "a@b", "it's@contoso.com", "a b@contoso.com", "\"@contoso.com", "@contoso.com"],
+        ),
+        ("expires", "--secret-expires", &["soon", "15.05.2027"]),
+    ] {
+        for value in values {
+            assert_eq!(refused(&said(&[(key, value)])), [flag], "{value}");
+        }
+    }
+    let said = said(&[("client", "hush-hush"), ("group", "hush-hush")]);
+    let problems = known(None, &[], &said).unwrap_err().to_string();
+    assert!(!problems.contains("hush"), "{problems}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_but_not_shown() {
+    let missing = known(Some(Path::new("/nowhere/leavebridge.toml")), &[], &Said::default()).unwrap_err().to_string();
+    assert!(missing.contains("/nowhere/leavebridge.toml: entity not found"), "{missing}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("leavebridge.toml");
+    std::fs::write(&file, "client_secret = \"hush-hush").unwrap();
+    let broken = known(Some(&file), &[], &Said::default()).unwrap_err().to_string();
+    assert!(broken.contains("is not TOML") && !broken.contains("hush"), "{broken}");
+}
+
+/// What opens and is never closed, outside of comments and strings.
+fn unbalanced(script: &str) -> Vec<char> {
+    let mut open = Vec::new();
+    let mut rest = script.chars().peekable();
+    let mut last = '\n';
+    while let Some(c) = rest.next() {
+        match c {
+            '<' if rest.peek() == Some(&'#') => {
+                while rest.next().is_some_and(|c| c != '#' || rest.peek() != Some(&'>')) {}
+            }
+            '#' if last.is_whitespace() => while rest.next().is_some_and(|c| c != '\n') {},
+            '\'' => while rest.next().is_some_and(|c| c != '\'') {},
+            '`' => drop(rest.next()),
+            '"' => string(&mut rest),
+            '(' | '[' | '{' => open.push(c),
+            ')' | ']' | '}' => {
+                let pair = open.pop().unwrap_or(' ');
+                if !matches!((pair, c), ('(', ')') | ('[', ']') | ('{', '}')) {
+                    return vec![pair, c];
+                }
+            }
+            _ => {}
+        }
+        last = c;
+    }
+    open
+}
+
+/// The rest of a string in double quotes, in which `$(…)` may hold further strings.
+fn string(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    let mut depth = 0;
+    while let Some(c) = rest.next() {
+        match c {
+            '`' => drop(rest.next()),
+            '$' if rest.peek() == Some(&'(') => {
+                rest.next();
+                depth += 1;
+            }
+            '(' if depth > 0 => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            '"' if depth > 0 => string(rest),
+            '"' => return,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_is_opened_in_a_powershell_script_is_closed() {
+    assert_eq!(unbalanced("if (\"$($a[\"b\"])\") { 'x}' } # )\n<# ( #> ${y}"), Vec::<char>::new());
+    assert_eq!(unbalanced("if (a { b }"), ['(']);
+    assert_eq!(unbalanced("(]"), ['(', ']']);
+    for said in [Said::default(), everything("global")] {
+        let known = with(&[], &said);
+        let guide = Guide::new(&known);
+        let scripts: BTreeMap<_, _> = guide
+            .files()
+            .iter()
+            .filter(|file| ["rbac.ps1", "setup-graph.ps1"].contains(&file.name))
+            .map(|file| (file.name, unbalanced(&file.content)))
+            .collect();
+        assert_eq!(scripts, BTreeMap::from([("rbac.ps1", vec![]), ("setup-graph.ps1", vec![])]));
+    }
+}
