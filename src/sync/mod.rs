@@ -32,9 +32,12 @@ use crate::{
 
 /// How often to look without being told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// With nearly all mailboxes taken, a look waits so long for more of them to become free: it costs the same for one as for
-/// many.
-const LINGER: Duration = Duration::from_millis(2);
+/// While many mailboxes are worked on, looks are so far apart: one costs hardly more for many mailboxes than for one.
+const PACE: Duration = Duration::from_millis(8);
+/// The same with nearly all mailboxes taken: each that stands empty is time lost.
+const HASTE: Duration = Duration::from_millis(2);
+/// So few at work that a look costs nobody anything.
+const FEW: usize = 8;
 /// Mappings per mailbox and lease: then others have their turn.
 const BATCH: i64 = 30;
 /// How often a tenant's last success is written down.
@@ -107,6 +110,7 @@ impl Engine {
         let mut bell = self.bell.hear_due();
         while !stop.is_cancelled() {
             bell.borrow_and_update();
+            let looked = Instant::now();
             let free = self.settings.mailboxes.saturating_sub(mailboxes.len());
             if let Err(error) = self.tick(&served, free, &writer, &mut mailboxes, &stop).await {
                 tracing::warn!(%error, cause = error.cause(), "cannot look for what is due");
@@ -114,17 +118,18 @@ impl Engine {
             let pause = LOOK_EVERY.mul_f64(0.9 + self.random.fraction() / 5.0);
             tokio::select! {
                 () = stop.cancelled() => {}
-                Some(_) = mailboxes.join_next() => {
-                    if mailboxes.len() > self.settings.mailboxes / 4 * 3 {
-                        tokio::time::sleep(LINGER).await;
-                    }
-                    while mailboxes.try_join_next().is_some() {}
-                }
+                Some(_) = mailboxes.join_next() => {}
                 // Without it no result would ever be written down: better to end, and to be started anew.
                 _ = &mut writing => return,
                 _ = bell.changed(), if mailboxes.len() < self.settings.mailboxes => {}
                 () = tokio::time::sleep(pause) => {}
             }
+            match mailboxes.len() {
+                at_work if at_work > self.settings.mailboxes / 4 * 3 => tokio::time::sleep(HASTE).await,
+                at_work if at_work > FEW => tokio::time::sleep_until(looked + PACE).await,
+                _ => {}
+            }
+            while mailboxes.try_join_next().is_some() {}
         }
         while mailboxes.join_next().await.is_some() {}
         drop(writer);
