@@ -162,6 +162,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database did not confirm them: treat the leases as lost.
+    #[expect(clippy::too_many_lines, reason = "one statement: whatever a result changes, it changes at once")]
     pub async fn record(&self, records: &[Record]) -> Result<Vec<bool>, StoreError> {
         let kept = sqlx::query_scalar!(
             r#"WITH r AS MATERIALIZED (
@@ -173,7 +174,8 @@ impl Store {
                        story jsonb)
                ), held AS MATERIALIZED (
                    -- Locked, so that no claim can come between the fence and the writing.
-                   SELECT id, lease_epoch FROM mailboxes WHERE id IN (SELECT mailbox FROM r)
+                   SELECT id, lease_epoch, throttled_until, blocked_until FROM mailboxes
+                   WHERE id IN (SELECT mailbox FROM r)
                    ORDER BY id FOR NO KEY UPDATE
                ), kept AS (
                    UPDATE mappings m
@@ -251,6 +253,15 @@ impl Store {
                    FROM verdict v
                    WHERE v.pause IS NOT NULL AND m.mailbox = v.mailbox AND m.state IN ('pending', 'waiting')
                      AND m.next_attempt_at < leavebridge_now() + v.pause * interval '1 millisecond'
+                     AND m.id NOT IN (SELECT mapping FROM r)
+               ), called_back AS (
+                   -- The mailbox is served after all: what was put off only because of its block is due.
+                   UPDATE mappings m SET next_attempt_at = greatest(leavebridge_now(), held.throttled_until,
+                                                                    leavebridge_now() + v.pause * interval '1 millisecond')
+                   FROM verdict v JOIN held ON held.id = v.mailbox
+                   WHERE v.reached AND v.block IS NULL AND held.blocked_until > leavebridge_now()
+                     AND m.mailbox = held.id AND m.state = 'pending'
+                     AND m.next_attempt_at > leavebridge_now() + coalesce(v.pause, 0) * interval '1 millisecond'
                      AND m.id NOT IN (SELECT mapping FROM r)
                )
                SELECT id FROM kept"#,
