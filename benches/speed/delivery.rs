@@ -42,7 +42,6 @@ const CHUNK: usize = 500;
 
 /// Takes the figures; gives the events per second of a Microsoft that answers at once.
 pub(crate) async fn measure(stage: &Stage, report: &mut Report, deliveries: [usize; 2]) -> anyhow::Result<f64> {
-    report.part("Delivery");
     let mut at_once = 0.0;
     for (delay, leaves) in [(0, deliveries[0]), (50, deliveries[1])] {
         let mut database = stage.database("speed_delivery").await?;

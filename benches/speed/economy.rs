@@ -22,7 +22,6 @@ const STARTS: usize = 10;
 
 /// Takes the figures.
 pub(crate) async fn measure(stage: &Stage, report: &mut Report, waiting: usize) -> anyhow::Result<()> {
-    report.part("Economy");
     let mut database = stage.database(DATABASE).await?;
     let mut start = Duration::ZERO;
     for _ in 0..STARTS {

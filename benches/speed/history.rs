@@ -29,8 +29,12 @@ pub(crate) struct Baseline {
 }
 
 /// Takes the figures.
-pub(crate) async fn measure(stage: &Stage, report: &mut Report, size: Size, mut empty: Baseline) -> anyhow::Result<()> {
-    report.part("History");
+pub(crate) async fn measure(
+    stage: &Stage,
+    report: &mut Report,
+    size: Size,
+    empty: &mut Baseline,
+) -> anyhow::Result<()> {
     let mut database = stage.database(DATABASE).await?;
     pattern(stage, &mut database).await?;
     copy(&mut database, size).await?;

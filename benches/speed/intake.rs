@@ -25,7 +25,6 @@ pub(crate) const BLOCK: &str = "INSERT INTO tenants_state (tenant, blocked_until
 
 /// Takes the figures; gives the accepted per second at 64 connections.
 pub(crate) async fn measure(stage: &Stage, report: &mut Report, seconds: u64) -> anyhow::Result<f64> {
-    report.part("Intake");
     let time = Duration::from_secs(seconds);
     let mut last = 0.0;
     for connections in [1, 16, 64] {

@@ -34,7 +34,6 @@ impl Lag {
 
 /// Takes the figures.
 pub(crate) async fn measure(stage: &Stage, report: &mut Report, webhooks: usize) -> anyhow::Result<Lag> {
-    report.part("Lag");
     let _database = stage.database("speed_lag").await?;
     let service = stage.service("speed_lag", 0).await?;
     let mut lag = lone(stage, &service, webhooks).await?;

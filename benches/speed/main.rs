@@ -98,23 +98,20 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let stage = Stage::start(size.people).await?;
     let mut report = Report::new(&stage, options.quick).await?;
     let mut empty = history::Baseline::default();
-    if wanted("intake") {
-        empty.intake = Some(intake::measure(&stage, &mut report, size.intake_seconds).await?);
-    }
-    if wanted("delivery") {
-        empty.delivery = Some(delivery::measure(&stage, &mut report, size.deliveries).await?);
-    }
-    if wanted("lag") {
-        empty.lag = Some(lag::measure(&stage, &mut report, size.lags).await?);
-    }
-    if wanted("sustained") {
-        sustained::measure(&stage, &mut report, size.sustained_seconds).await?;
-    }
-    if wanted("economy") {
-        economy::measure(&stage, &mut report, size.backlog).await?;
-    }
-    if wanted("history") {
-        history::measure(&stage, &mut report, size, empty).await?;
+    for part in ["Intake", "Delivery", "Lag", "Sustained", "Economy", "History"] {
+        if !wanted(&part.to_lowercase()) {
+            continue;
+        }
+        report.begin(part, &stage)?;
+        match part {
+            "Intake" => empty.intake = Some(intake::measure(&stage, &mut report, size.intake_seconds).await?),
+            "Delivery" => empty.delivery = Some(delivery::measure(&stage, &mut report, size.deliveries).await?),
+            "Lag" => empty.lag = Some(lag::measure(&stage, &mut report, size.lags).await?),
+            "Sustained" => sustained::measure(&stage, &mut report, size.sustained_seconds).await?,
+            "Economy" => economy::measure(&stage, &mut report, size.backlog).await?,
+            _ => history::measure(&stage, &mut report, size, &mut empty).await?,
+        }
+        report.end(&stage)?;
     }
     report.finish(&options.json)
 }

@@ -2,7 +2,11 @@
 //!
 //! It must never round a figure over its goal: goals are judged on what was measured, not on what is shown.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -41,6 +45,8 @@ pub(crate) struct Report {
     machine: Value,
     figures: Vec<Value>,
     part: &'static str,
+    /// When the part began, and processor time of the machine and of us by then.
+    begun: (Instant, (f64, f64)),
 }
 
 impl Report {
@@ -55,13 +61,26 @@ impl Report {
             "quick": quick,
         });
         println!("{machine}");
-        Ok(Self { machine, figures: Vec::new(), part: "" })
+        Ok(Self { machine, figures: Vec::new(), part: "", begun: (Instant::now(), stage.shared()?) })
     }
 
     /// What the figures from here on are about.
-    pub(crate) fn part(&mut self, part: &'static str) {
+    pub(crate) fn begin(&mut self, part: &'static str, stage: &Stage) -> anyhow::Result<()> {
         println!("\n{part}");
         self.part = part;
+        self.begun = (Instant::now(), stage.shared()?);
+        Ok(())
+    }
+
+    /// Says how much of the machine other programs took during this part: with more than a little, it says nothing.
+    pub(crate) fn end(&mut self, stage: &Stage) -> anyhow::Result<()> {
+        let (begun, (machine, ours)) = self.begun;
+        let (machine_now, ours_now) = stage.shared()?;
+        let others = (machine_now - machine) - (ours_now - ours);
+        let cores = count(std::thread::available_parallelism()?.get());
+        let share = (others / (begun.elapsed().as_secs_f64() * cores)).max(0.0) * 100.0;
+        self.figure("of the machine was taken by other programs meanwhile", share, "%", Goal::AtMost(5.0));
+        Ok(())
     }
 
     /// Takes a figure down, and shows it at once.

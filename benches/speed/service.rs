@@ -143,6 +143,15 @@ pub(crate) fn processor(pid: u32) -> anyhow::Result<f64> {
     Ok((ticks(11) + ticks(12) + ticks(13) + ticks(14)) * TICK)
 }
 
+/// Seconds of processor time that all of this machine has used.
+pub(crate) fn machine() -> anyhow::Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let first = stat.lines().next().context("no line in /proc/stat")?;
+    let ticks: Vec<f64> = first.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    // user, nice, system, and after idle and iowait what interrupts took.
+    Ok([0, 1, 2, 5, 6].iter().filter_map(|at| ticks.get(*at)).sum::<f64>() * TICK)
+}
+
 fn environment(database: &str, microsoft: &str, listen: &str) -> Vec<(String, String)> {
     [
         ("DATABASE__URL", database),

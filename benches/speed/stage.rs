@@ -24,7 +24,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     load::Connection,
-    service::{Service, processor},
+    service::{Service, machine, processor},
     webhooks::address,
 };
 
@@ -117,6 +117,16 @@ impl Stage {
 
     /// Processor time of everybody.
     pub(crate) fn used(&self, service: &Service) -> anyhow::Result<Used> {
+        let postgres = self.postgres_used()?;
+        Ok(Used { service: service.processor()?, postgres, harness: processor(std::process::id())? })
+    }
+
+    /// Processor time that this whole machine has used, and how much of it was ours; while no service runs.
+    pub(crate) fn shared(&self) -> anyhow::Result<(f64, f64)> {
+        Ok((machine()?, self.postgres_used()? + processor(std::process::id())?))
+    }
+
+    fn postgres_used(&self) -> anyhow::Result<f64> {
         let pid = fs::read_to_string(self.postgres.directory().join("data/postmaster.pid"))?;
         let postmaster: u32 = pid.lines().next().context("no pid")?.parse()?;
         let mut postgres = processor(postmaster)?;
@@ -128,7 +138,7 @@ impl Stage {
                 postgres += processor(pid).unwrap_or(0.0);
             }
         }
-        Ok(Used { service: service.processor()?, postgres, harness: processor(std::process::id())? })
+        Ok(postgres)
     }
 }
 

@@ -16,7 +16,6 @@ const DATABASE: &str = "speed_sustained";
 
 /// Takes the figures.
 pub(crate) async fn measure(stage: &Stage, report: &mut Report, seconds: u64) -> anyhow::Result<()> {
-    report.part("Sustained");
     for connections in [16, 64] {
         let mut database = stage.database(DATABASE).await?;
         let service = stage.service(DATABASE, 0).await?;

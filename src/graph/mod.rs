@@ -1,8 +1,8 @@
 //! Microsoft: the only module that talks to Entra and Graph.
 //!
 //! One [`Graph`] per tenant. It sends what it is told, once, and says what came of it in the words of
-//! [`Failure`]; it never waits and tries again by itself (that is state, and the store's), but
-//! for one new token after a 401. It never touches an event whose id it was not given.
+//! [`Failure`]; it never waits and tries again by itself (that is state, and the store's). It never touches an event
+//! whose id it was not given.
 
 mod error;
 mod events;
@@ -61,7 +61,16 @@ impl Graph {
         Self { http, root: microsoft.graph.clone(), tokens, random, call_timeout }
     }
 
-    /// One request, with one new token should the first be refused.
+    /// Makes sure that there is a token, so that a call that may begin begins at once.
+    ///
+    /// # Errors
+    /// When Entra gives none: [`Failure::Credentials`] or [`Failure::EntraUnavailable`].
+    pub async fn sign_in(&self, end: Instant) -> Result<(), GraphError> {
+        self.tokens.token_by(end).await.map(|_token| ())
+    }
+
+    /// One request. A token that Graph refuses is not used again; whether to try with a new one is the caller's to say, who
+    /// knows whether a call may still begin.
     async fn call(
         &self,
         mailbox: Mailbox<'_>,
@@ -85,17 +94,11 @@ impl Graph {
         trail: &mut Trail,
     ) -> Result<Option<Value>, GraphError> {
         let token = self.tokens.token_by(end).await?;
-        let first = self.send_by(end, &token, method.clone(), url.clone(), body, trail).await;
-        match first {
-            // Expired early, revoked, or a claims challenge (continuous access evaluation): a new token answers all three.
-            Err(error) if error.failure == Failure::Credentials => {
-                self.tokens.refused(&token);
-                let token = self.tokens.token_by(end).await?;
-                *trail = Trail::new(self.random.uuid());
-                self.send_by(end, &token, method, url, body, trail).await
-            }
-            first => first,
+        let answer = self.send_by(end, &token, method, url, body, trail).await;
+        if answer.as_ref().is_err_and(|error| error.failure == Failure::Credentials) {
+            self.tokens.refused(&token);
         }
+        answer
     }
 
     async fn send_by(

@@ -166,17 +166,17 @@ impl Store {
     pub async fn record(&self, records: &[Record]) -> Result<Vec<bool>, StoreError> {
         let kept = sqlx::query_scalar!(
             r#"WITH r AS MATERIALIZED (
-                   SELECT * FROM jsonb_to_recordset($1::jsonb) AS r (
+                   -- Locked, so that no claim can come between the fence and the writing. From here on every part reads what
+                   -- the one before gives, because joining the records with themselves would cost their square.
+                   SELECT r.*, b.lease_epoch = r.epoch AS held, b.throttled_until, b.blocked_until
+                   FROM jsonb_to_recordset($1::jsonb) AS r (
                        mapping uuid, leave bigint, mailbox bigint, epoch bigint, rev bigint, state text, applied jsonb,
                        event_id text, ical_uid text, change_key text, web_link text, incarnation integer,
                        unsure boolean, doubted boolean, delay double precision, reason text, detail text,
                        block double precision, floor double precision, own boolean, kind text,
                        story jsonb)
-               ), held AS MATERIALIZED (
-                   -- Locked, so that no claim can come between the fence and the writing.
-                   SELECT id, lease_epoch, throttled_until, blocked_until FROM mailboxes
-                   WHERE id IN (SELECT mailbox FROM r)
-                   ORDER BY id FOR NO KEY UPDATE
+                   JOIN mailboxes b ON b.id = r.mailbox
+                   ORDER BY b.id FOR NO KEY UPDATE OF b
                ), kept AS (
                    UPDATE mappings m
                    SET applied_rev = CASE WHEN r.state IN ('synced', 'removed', 'hidden') THEN r.rev
@@ -206,47 +206,44 @@ impl Store {
                        reason = CASE WHEN m.wanted_rev = r.rev THEN r.reason END,
                        detail = CASE WHEN m.wanted_rev = r.rev THEN r.detail END,
                        updated_at = leavebridge_now()
-                   FROM r JOIN held ON held.id = r.mailbox AND held.lease_epoch = r.epoch
-                   WHERE m.id = r.mapping
-                   RETURNING m.id
+                   FROM r WHERE m.id = r.mapping AND r.held
+                   RETURNING m.id, r.leave, r.kind, r.story
                ), doubted AS (
                    UPDATE mappings m
                    SET unsure = true, doubt_since = leavebridge_now(),
                        doubt_rev = CASE WHEN r.doubted THEN least(m.doubt_rev, r.rev) ELSE m.doubt_rev END,
                        state = 'pending', applied_rev = least(m.applied_rev, m.wanted_rev - 1),
                        next_attempt_at = leavebridge_now(), updated_at = leavebridge_now()
-                   FROM r JOIN held ON held.id = r.mailbox AND held.lease_epoch <> r.epoch
-                   WHERE m.id = r.mapping
-               ), story AS (
+                   FROM r WHERE m.id = r.mapping AND NOT r.held
+               ), told AS (
                    INSERT INTO timeline (leave, mapping, at, kind, detail)
-                   SELECT r.leave, r.mapping, leavebridge_now(), r.kind, r.story
-                   FROM r JOIN kept ON kept.id = r.mapping
+                   SELECT leave, id, leavebridge_now(), kind, story FROM kept
                ), verdict AS MATERIALIZED (
-                   SELECT r.mailbox, max(r.block) AS block, max(greatest(r.block, r.floor)) AS pause,
-                          (array_agg(r.reason ORDER BY r.block DESC) FILTER (WHERE r.block IS NOT NULL))[1] AS reason,
-                          (array_agg(r.detail ORDER BY r.block DESC) FILTER (WHERE r.block IS NOT NULL))[1] AS detail,
-                          bool_or(r.reason IS NULL AND r.state <> 'pending' AND r.story ? 'graph') AS reached
-                   FROM r JOIN kept ON kept.id = r.mapping GROUP BY r.mailbox
-               ), floors AS (
-                   -- Of all records, late ones too: Microsoft asked, whoever was told.
-                   SELECT mailbox, max(floor) AS floor FROM r GROUP BY mailbox
+                   SELECT mailbox, max(block) FILTER (WHERE held) AS block,
+                          max(greatest(block, floor)) FILTER (WHERE held) AS pause,
+                          (array_agg(reason ORDER BY block DESC) FILTER (WHERE held AND block IS NOT NULL))[1] AS reason,
+                          (array_agg(detail ORDER BY block DESC) FILTER (WHERE held AND block IS NOT NULL))[1] AS detail,
+                          bool_or(held AND reason IS NULL AND state <> 'pending' AND story ? 'graph') AS reached,
+                          -- Of all records, late ones too: Microsoft asked, whoever was told.
+                          max(floor) AS floor, max(throttled_until) AS throttled_until, max(blocked_until) AS blocked_until
+                   FROM r GROUP BY mailbox
                ), marked AS (
                    UPDATE mailboxes b
                    SET throttled_until = greatest(b.throttled_until,
-                                                  leavebridge_now() + f.floor * interval '1 millisecond'),
+                                                  leavebridge_now() + v.floor * interval '1 millisecond'),
                        blocked_since = CASE WHEN v.block IS NOT NULL AND b.blocked_reason = v.reason THEN b.blocked_since
                                             WHEN v.block IS NOT NULL THEN leavebridge_now()
-                                            WHEN v.reached IS NOT TRUE THEN b.blocked_since END,
+                                            WHEN NOT v.reached THEN b.blocked_since END,
                        blocked_until = CASE WHEN v.block IS NOT NULL
                                             THEN leavebridge_now() + v.block * interval '1 millisecond'
-                                            WHEN v.reached IS NOT TRUE THEN b.blocked_until END,
+                                            WHEN NOT v.reached THEN b.blocked_until END,
                        blocked_reason = CASE WHEN v.block IS NOT NULL THEN v.reason
-                                             WHEN v.reached IS NOT TRUE THEN b.blocked_reason END,
+                                             WHEN NOT v.reached THEN b.blocked_reason END,
                        blocked_detail = CASE WHEN v.block IS NOT NULL THEN v.detail
-                                             WHEN v.reached IS NOT TRUE THEN b.blocked_detail END
-                   FROM floors f LEFT JOIN verdict v ON v.mailbox = f.mailbox
-                   WHERE b.id = f.mailbox
-                     AND (f.floor IS NOT NULL OR v.block IS NOT NULL OR (v.reached AND b.blocked_since IS NOT NULL))
+                                             WHEN NOT v.reached THEN b.blocked_detail END
+                   FROM verdict v
+                   WHERE b.id = v.mailbox
+                     AND (v.floor IS NOT NULL OR v.block IS NOT NULL OR (v.reached AND b.blocked_since IS NOT NULL))
                ), put_off AS (
                    -- Out of the head of the queue: nothing of the mailbox can be done before.
                    UPDATE mappings m SET next_attempt_at = leavebridge_now() + v.pause * interval '1 millisecond'
@@ -256,11 +253,11 @@ impl Store {
                      AND m.id NOT IN (SELECT mapping FROM r)
                ), called_back AS (
                    -- The mailbox is served after all: what was put off only because of its block is due.
-                   UPDATE mappings m SET next_attempt_at = greatest(leavebridge_now(), held.throttled_until,
+                   UPDATE mappings m SET next_attempt_at = greatest(leavebridge_now(), v.throttled_until,
                                                                     leavebridge_now() + v.pause * interval '1 millisecond')
-                   FROM verdict v JOIN held ON held.id = v.mailbox
-                   WHERE v.reached AND v.block IS NULL AND held.blocked_until > leavebridge_now()
-                     AND m.mailbox = held.id AND m.state = 'pending'
+                   FROM verdict v
+                   WHERE v.reached AND v.block IS NULL AND v.blocked_until > leavebridge_now()
+                     AND m.mailbox = v.mailbox AND m.state = 'pending'
                      AND m.next_attempt_at > leavebridge_now() + coalesce(v.pause, 0) * interval '1 millisecond'
                      AND m.id NOT IN (SELECT mapping FROM r)
                )

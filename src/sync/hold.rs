@@ -48,6 +48,11 @@ impl<'a> Hold<'a> {
         self.closed.load(Ordering::Relaxed) || self.stop.is_cancelled()
     }
 
+    /// For as long as a call may take, whatever precedes a call may take as well.
+    pub(super) fn soon(&self) -> Instant {
+        Instant::now() + self.engine.settings.call_timeout
+    }
+
     /// Whether a call may begin: the lease will outlast it, if need be after renewing it.
     pub(super) async fn may_call(&self) -> Leave {
         let call_timeout = self.engine.settings.call_timeout;

@@ -128,11 +128,32 @@ impl Delivery<'_> {
         }))
     }
 
-    /// Makes a call, if it may begin.
-    async fn call<'a, T, F>(&'a self, name: &'static str, call: impl FnOnce(Mailbox<'a>) -> F) -> Result<T, Halt>
+    /// Makes a call, if it may begin; once more with a new token, if it may begin again, should Graph refuse the first:
+    /// one that expired early or was revoked, or a claims challenge (continuous access evaluation).
+    async fn call<'a, T, F>(
+        &'a self,
+        name: &'static str,
+        call: impl Fn(Mailbox<'a>) -> F,
+    ) -> Result<Result<T, GraphError>, Halt>
     where
-        F: Future<Output = T>,
+        F: Future<Output = Result<T, GraphError>>,
     {
+        match self.call_once(name, &call).await? {
+            Err(error) if error.failure == Failure::Credentials => self.call_once(name, &call).await,
+            answer => Ok(answer),
+        }
+    }
+
+    async fn call_once<'a, T, F>(
+        &'a self,
+        name: &'static str,
+        call: impl Fn(Mailbox<'a>) -> F,
+    ) -> Result<Result<T, GraphError>, Halt>
+    where
+        F: Future<Output = Result<T, GraphError>>,
+    {
+        // Before the hold is asked, because it takes time, in which the mailbox may have been closed or lost.
+        self.graph.sign_in(self.hold.soon()).await.map_err(Halt::Failed)?;
         let until = match self.hold.may_call().await {
             Leave::Granted(until) => until,
             Leave::Closed => return Err(Halt::Interrupted),

@@ -302,3 +302,38 @@ async fn a_retry_after_holds_for_deliveries_that_are_half_way_through() {
         assert_eq!(app.microsoft.events(AMY).await.len(), 5);
     }
 }
+
+#[tokio::test]
+async fn a_call_is_not_repeated_with_a_new_token_when_its_mailbox_was_told_to_wait_meanwhile() {
+    let app = TestApp::new().await;
+    for n in 0..2 {
+        app.deliver("ess", &leave(&format!("LA-{n}"))).await;
+    }
+    let before = app.microsoft.calls().await.len();
+    // One call's token is refused, and the new one takes its time; the other call is told to wait.
+    app.microsoft
+        .faults(json!([
+            {"method": "PATCH", "path": ONE, "times": 1, "status": 401, "body": graph_error("InvalidAuthenticationToken")},
+            {"method": "PATCH", "path": ONE, "times": 1, "status": 429, "headers": {"retry-after": "60"}},
+            {"method": "POST", "path": TOKEN, "times": 1, "delay_ms": 400},
+        ]))
+        .await;
+    app.database.execute("UPDATE mailboxes SET lease_until = leavebridge_now() + interval '1 hour'").await;
+    for n in 0..2 {
+        app.post("ess", &updated(&format!("LA-{n}"), 1, &json!({"end": "2026-12-22"}))).await;
+    }
+    app.database.execute("UPDATE mailboxes SET lease_until = NULL; SELECT pg_notify('leavebridge_due', '')").await;
+    let held = "SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL";
+    until("both were tried", async || {
+        app.microsoft.calls().await.len() >= before + 2 && app.database.number(held).await == 0
+    })
+    .await;
+    let mut calls = app.microsoft.calls().await.split_off(before);
+    calls.sort();
+    assert_eq!(calls, ["PATCH 401", "PATCH 429"]);
+    app.advance(SignedDuration::from_secs(80)).await;
+    for n in 0..2 {
+        app.mapping_in(&format!("LA-{n}"), "synced").await;
+    }
+    assert_eq!(app.microsoft.score().await["retry_after_violations"], 0);
+}
