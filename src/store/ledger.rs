@@ -162,12 +162,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database did not confirm them: treat the leases as lost.
+    #[expect(clippy::too_many_lines, reason = "one statement: whatever a result changes, it changes at once")]
     pub async fn record(&self, records: &[Record]) -> Result<Vec<bool>, StoreError> {
         let kept = sqlx::query_scalar!(
             r#"WITH r AS MATERIALIZED (
                    -- Locked, so that no claim can come between the fence and the writing. From here on every part reads what
                    -- the one before gives, because joining the records with themselves would cost their square.
-                   SELECT r.*, b.lease_epoch = r.epoch AS held
+                   SELECT r.*, b.lease_epoch = r.epoch AS held, b.throttled_until, b.blocked_until
                    FROM jsonb_to_recordset($1::jsonb) AS r (
                        mapping uuid, leave bigint, mailbox bigint, epoch bigint, rev bigint, state text, applied jsonb,
                        event_id text, ical_uid text, change_key text, web_link text, incarnation integer,
@@ -224,7 +225,7 @@ impl Store {
                           (array_agg(detail ORDER BY block DESC) FILTER (WHERE held AND block IS NOT NULL))[1] AS detail,
                           bool_or(held AND reason IS NULL AND state <> 'pending' AND story ? 'graph') AS reached,
                           -- Of all records, late ones too: Microsoft asked, whoever was told.
-                          max(floor) AS floor
+                          max(floor) AS floor, max(throttled_until) AS throttled_until, max(blocked_until) AS blocked_until
                    FROM r GROUP BY mailbox
                ), marked AS (
                    UPDATE mailboxes b
@@ -249,6 +250,15 @@ impl Store {
                    FROM verdict v
                    WHERE v.pause IS NOT NULL AND m.mailbox = v.mailbox AND m.state IN ('pending', 'waiting')
                      AND m.next_attempt_at < leavebridge_now() + v.pause * interval '1 millisecond'
+                     AND m.id NOT IN (SELECT mapping FROM r)
+               ), called_back AS (
+                   -- The mailbox is served after all: what was put off only because of its block is due.
+                   UPDATE mappings m SET next_attempt_at = greatest(leavebridge_now(), v.throttled_until,
+                                                                    leavebridge_now() + v.pause * interval '1 millisecond')
+                   FROM verdict v
+                   WHERE v.reached AND v.block IS NULL AND v.blocked_until > leavebridge_now()
+                     AND m.mailbox = v.mailbox AND m.state = 'pending'
+                     AND m.next_attempt_at > leavebridge_now() + coalesce(v.pause, 0) * interval '1 millisecond'
                      AND m.id NOT IN (SELECT mapping FROM r)
                )
                SELECT id FROM kept"#,

@@ -106,6 +106,32 @@ async fn a_retry_lifts_a_mailboxs_block_for_all_its_leaves() {
 }
 
 #[tokio::test]
+async fn a_mailbox_that_is_served_after_all_keeps_nobody_waiting() {
+    let app = TestApp::new().await;
+    app.deliver("ess", &leave("LA-0")).await;
+    // Two creates at once: one says that there is no such mailbox, the other is done a little later.
+    let missing = json!({"error": {"code": "ErrorInvalidUser", "message": "…"}});
+    app.microsoft
+        .faults(json!([
+            {"method": "POST", "path": CREATE, "times": 1, "delay_ms": 100, "status": 404, "body": missing},
+            {"method": "POST", "path": CREATE, "times": 1, "delay_ms": 1_000},
+        ]))
+        .await;
+    app.database.execute("UPDATE mailboxes SET lease_until = leavebridge_now() + interval '1 hour'").await;
+    for id in ["LA-1", "LA-2"] {
+        app.post("ess", &leave(id)).await;
+    }
+    app.database.execute("UPDATE mailboxes SET lease_until = NULL; SELECT pg_notify('leavebridge_due', '')").await;
+    let blocked = "SELECT count(*) FROM mailboxes WHERE blocked_until > leavebridge_now()";
+    until("the mailbox is blocked", async || app.database.number(blocked).await == 1).await;
+    app.post("ess", &leave("LA-3")).await;
+    assert_eq!(app.mapping("LA-3").await["reason"], "mailbox-missing", "it waits with the mailbox");
+    // With the block its reason is gone, so that it has nothing to wait for.
+    app.mapping_in("LA-3", "synced").await;
+    assert_eq!(app.database.number(blocked).await, 0);
+}
+
+#[tokio::test]
 async fn a_retry_does_not_shorten_a_retry_after() {
     let app = TestApp::new().await;
     app.microsoft

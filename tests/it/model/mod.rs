@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 use self::{history::History, stage::Stage};
 
 /// Enough to notice most mistakes, few enough for every run of the tests.
-const CASES: u32 = 16;
+const CASES: u32 = 12;
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/model/regressions.txt");
 
 /// Tries histories of up to `longest` steps.
