@@ -5,8 +5,11 @@
 
 pub(crate) mod database;
 pub(crate) mod fleet;
+pub(crate) mod logs;
 pub(crate) mod microsoft;
 pub(crate) mod program;
+pub(crate) mod proofs;
+pub(crate) mod scene;
 
 use std::{
     net::Ipv4Addr,
@@ -89,9 +92,13 @@ impl TestApp {
     }
 
     async fn on(database: Database, microsoft: Microsoft, clock: ManualClock, further: &[(&str, &str)]) -> Self {
+        let settings = config::load(None, &configuration(&database.url, &microsoft.url, further)).unwrap();
+        Self::told(settings, database, microsoft, clock).await
+    }
+
+    async fn told(settings: Settings, database: Database, microsoft: Microsoft, clock: ManualClock) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let settings = config::load(None, &configuration(&database.url, &microsoft.url, further)).unwrap();
         let stop = CancellationToken::new();
         let serving = tokio::spawn({
             let (settings, clock, stop) = (settings.clone(), clock.clone(), stop.clone());
