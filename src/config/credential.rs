@@ -232,6 +232,9 @@ fn certificate(field: &impl Fn(&str) -> String, raw: &raw::Microsoft, p: &mut Pr
 
 /// Microsoft's libraries tell the hosts apart by the same variables.
 fn managed_host(around: Surroundings<'_>) -> Result<ManagedHost, &'static str> {
+    if around.get("IDENTITY_SERVER_THUMBPRINT").is_some() {
+        return Err("cannot be used on Service Fabric: use a certificate or workload-identity");
+    }
     let url =
         |text: &str| Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
     let (endpoint, imds) = (around.get("IDENTITY_ENDPOINT"), around.get("IMDS_ENDPOINT"));

@@ -4,11 +4,11 @@
 //! works without a restart. What it knows of how the credential stands it tells through a channel; it must never let a
 //! proof out in any other way than to Entra.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::{
     GraphError, assertion,
@@ -28,6 +28,8 @@ use crate::{
 const CERTIFICATE: &str = "certificate_file";
 const FEDERATED: &str = "federated_token_file";
 const MANAGED: &str = "managed_identity";
+/// Longer than any disk takes that works.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The code of what is wrong with a certificate's files.
 const UNUSABLE: &str = "certificate-unusable";
 
@@ -37,6 +39,8 @@ pub(super) struct Credential {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     standing: watch::Sender<Standing>,
+    /// One file at a time: where a disk hangs, threads that wait for it must not pile up.
+    reading: Arc<Mutex<()>>,
 }
 
 enum Way {
@@ -79,7 +83,7 @@ impl Credential {
             }
         };
         let standing = watch::Sender::new(Standing { kind, in_use: None, expires: microsoft.expires, problem: None });
-        Self { way, clock, random, standing }
+        Self { way, clock, random, standing, reading: Arc::default() }
     }
 
     /// How it stands, now and later.
@@ -113,7 +117,8 @@ impl Credential {
     /// it is needed.
     pub(super) async fn look(&self) {
         let Way::Certificate(_, files) = &self.way else { return };
-        let unusable = self.certificate(files).await.err().map(|error| error.sentence());
+        let Ok(read) = tokio::time::timeout(LOOK_TIMEOUT, self.certificate(files)).await else { return };
+        let unusable = read.err().map(|error| error.sentence());
         self.standing.send_if_modified(|standing| {
             // What Entra refused is not mended by a file that can be read.
             let is_of_file = standing.problem.as_ref().is_none_or(|problem| problem.starts_with(UNUSABLE));
@@ -153,7 +158,7 @@ impl Credential {
         order.sort_by_key(|(key, _)| Some(*key) != last);
         let mut errors = Vec::new();
         for (key, source) in order {
-            let error = match read(source.clone(), &format!("{key}_file")).await {
+            let error = match self.read(source.clone(), &format!("{key}_file")).await {
                 Ok(secret) => match entra.ask(&Proof::Secret(secret), self.clock.now()).await {
                     Ok(token) => return Ok((token, *key)),
                     Err(refusal) if refusal.is_of_proof() => refusal.error,
@@ -207,7 +212,7 @@ impl Credential {
 
     async fn certificate(&self, files: &CertificateFiles) -> Result<Certificate, GraphError> {
         let files = files.clone();
-        let certificate = aside(move || files.read()).await?.map_err(|wrong| {
+        let certificate = self.aside(move || files.read()).await?.map_err(|wrong| {
             let key = if wrong.in_key_file { "certificate_key_file" } else { CERTIFICATE };
             unusable(UNUSABLE, &format!("{key} {}", wrong.problem))
         })?;
@@ -221,14 +226,14 @@ impl Credential {
     }
 
     async fn by_file(&self, entra: &Endpoint, file: &Source) -> Result<Token, GraphError> {
-        let token = read(file.clone(), FEDERATED).await?;
+        let token = self.read(file.clone(), FEDERATED).await?;
         let refusal = match entra.ask(&Proof::Assertion(token.clone()), self.clock.now()).await {
             Ok(token) => return Ok(token),
             Err(refusal) => refusal,
         };
         if refusal.is_of_proof() {
             // Kubernetes may have put a fresh one there meanwhile.
-            let renewed = read(file.clone(), FEDERATED).await?;
+            let renewed = self.read(file.clone(), FEDERATED).await?;
             if renewed.expose_secret() != token.expose_secret() {
                 let asked = entra.ask(&Proof::Assertion(renewed), self.clock.now()).await;
                 return asked.map_err(|refusal| refusal.error);
@@ -236,17 +241,22 @@ impl Credential {
         }
         Err(refusal.error)
     }
-}
 
-async fn read(source: Source, key: &str) -> Result<SecretString, GraphError> {
-    let read = aside(move || source.read()).await?;
-    read.map_err(|problem| unusable("secret-unreadable", &format!("{key} {problem}")))
-}
+    async fn read(&self, source: Source, key: &str) -> Result<SecretString, GraphError> {
+        let read = self.aside(move || source.read()).await?;
+        read.map_err(|problem| unusable("secret-unreadable", &format!("{key} {problem}")))
+    }
 
-/// Reads files where a slow disk holds up nobody.
-pub(super) async fn aside<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, GraphError> {
-    let done = tokio::task::spawn_blocking(read).await;
-    done.map_err(|_| unusable("credential-unreadable", "its file could not be read"))
+    /// Reads files where a slow disk holds up nobody else.
+    async fn aside<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> Result<T, GraphError> {
+        let turn = Arc::clone(&self.reading).lock_owned().await;
+        let done = tokio::task::spawn_blocking(move || {
+            // Kept until it is read, however long ago whoever wanted it has given up.
+            let _turn = turn;
+            read()
+        });
+        done.await.map_err(|_| unusable("credential-unreadable", "its file could not be read"))
+    }
 }
 
 fn unusable(code: &str, why: &str) -> GraphError {

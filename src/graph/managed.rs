@@ -85,8 +85,9 @@ impl Identity {
         {
             let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
             let path = key_path(challenge.unwrap_or_default(), keys).map_err(Denied::for_good)?;
-            let key = super::credential::aside(move || read_key(&path)).await;
-            let key = key.and_then(|key| key).map_err(Denied::for_good)?;
+            let key = tokio::task::spawn_blocking(move || read_key(&path)).await;
+            let unread = |_| GraphError::new(Failure::Credentials, "arc-key", "Azure Arc's key could not be read");
+            let key = key.map_err(unread).and_then(|key| key).map_err(Denied::for_good)?;
             response = self.send(self.request().header(AUTHORIZATION, key)).await?;
         }
         let status = response.status();

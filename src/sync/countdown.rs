@@ -26,9 +26,12 @@ impl Engine {
             let now = self.clock.now();
             if now.duration_since(read) >= READ_EVERY {
                 read = now;
-                // At the same time: a file on a slow disk holds up only its own tenant's line.
-                futures_util::future::join_all(self.tenants.values().map(|tenant| tenant.graph.look_at_credential()))
-                    .await;
+                // At the same time: one on a disk that hangs is given up after a while.
+                let looks = self.tenants.values().map(|tenant| tenant.graph.look_at_credential());
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = futures_util::future::join_all(looks) => {}
+                }
             }
             for (name, tenant) in &self.tenants {
                 say(name, tenant, countdowns.entry(name).or_default(), now);

@@ -255,6 +255,7 @@ fn the_environment_tells_who_hands_out_a_managed_identitys_tokens() {
             &[("IDENTITY_ENDPOINT", "nowhere"), header],
             "credential: cannot be used: IDENTITY_ENDPOINT in the environment",
         ),
+        (&[endpoint, header, ("IDENTITY_SERVER_THUMBPRINT", "00")], "credential: cannot be used on Service Fabric"),
         (&[("IMDS_ENDPOINT", "nowhere")], "credential: cannot be used: IMDS_ENDPOINT in the environment is no URL"),
         (&[endpoint, ("IDENTITY_HEADER", "a\nb")], "credential: cannot be used: IDENTITY_HEADER in the environment"),
     ] {

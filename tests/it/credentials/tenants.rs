@@ -1,5 +1,7 @@
 //! Several tenants side by side: each has its own credential, token and block, and none waits for another.
 
+use std::{fs, process::Command};
+
 use jiff::SignedDuration;
 use leavebridge::simulator::Simulator;
 use serde_json::{Value, json};
@@ -112,5 +114,26 @@ async fn a_token_endpoint_that_hangs_for_one_tenant_does_not_hang_for_another() 
         .await;
     assert_eq!(post(&app, "acme", "ACME-1", AMY).await.status, 202);
     assert_eq!(post(&app, "default", "LA-1", BEN).await.status, 202);
+    app.mapping_in("LA-1", "synced").await;
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_under_one_tenants_secret_holds_up_no_other() {
+    let scene = Scene::new().await;
+    let file = scene.file("secret", Simulator::CLIENT_SECRET);
+    let (app, _folder) = scene.start(&[("CLIENT_SECRET_FILE", &file), ("SYNC__CALL_TIMEOUT", "1s")]).await;
+    // Whoever opens it now waits until somebody writes.
+    fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    assert_eq!(post(&app, "default", "LA-1", AMY).await.status, 202);
+    assert_eq!(post(&app, "acme", "ACME-1", BEN).await.status, 202);
+    until("Acme's leave is in Outlook", async || app.microsoft.events(BEN).await.len() == 1).await;
+    until("ours waits", async || app.mapping("LA-1").await["reason"] == "entra-unavailable").await;
+    assert_eq!(tenant(&app, "default").await["reason"], "entra-unavailable");
+    // The disk is back.
+    fs::write(&file, Simulator::CLIENT_SECRET).unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, Simulator::CLIENT_SECRET).unwrap();
+    app.advance(SignedDuration::from_mins(1)).await;
     app.mapping_in("LA-1", "synced").await;
 }

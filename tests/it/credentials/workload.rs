@@ -4,10 +4,11 @@ use std::fs;
 
 use jiff::SignedDuration;
 use leavebridge::simulator::Simulator;
+use reqwest::Method;
 use serde_json::json;
 
 use super::{asked, delivered, heals, refused, register, tenant};
-use crate::support::{TestApp, proofs::Issuer, scene::Scene};
+use crate::support::{TestApp, leave, proofs::Issuer, scene::Scene, until};
 
 const TOKEN: &str = "/oauth2/v2.0/token";
 
@@ -48,6 +49,24 @@ async fn the_token_file_is_read_again_for_every_token() {
     assert!(detail.contains("AADSTS700024"), "{detail}");
     fs::write(&file, issuer.token(app.now())).unwrap();
     heals(&app, "LA-3").await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_replaced_while_the_old_one_is_being_refused_is_read_again_at_once() {
+    let (issuer, scene) = (Issuer::new(), Scene::new().await);
+    register(&scene.microsoft, &json!({"federated_credentials": [issuer.record()]})).await;
+    let file = scene.file("token", &issuer.token("2026-11-21T01:00:00Z".parse().unwrap()));
+    scene
+        .microsoft
+        .faults(json!([{"method": "POST", "path": format!("*{TOKEN}"), "times": 1, "delay_ms": 1500}]))
+        .await;
+    let (app, _folder) = pod(scene, &file).await;
+    app.post("ess", &leave("LA-1")).await;
+    let rules = async || app.microsoft.control(Method::GET, "faults", None).await;
+    until("the request is under way", async || rules().await == json!([])).await;
+    fs::write(&file, issuer.token(app.now())).unwrap();
+    assert_eq!(app.mapping_in("LA-1", "synced").await["attempts"], 0);
+    assert_eq!(asked(&app.microsoft, TOKEN).await, [401, 200]);
 }
 
 #[tokio::test]
