@@ -100,8 +100,9 @@ fn find<'a>(
     host: &str,
 ) -> Result<(&'a App, String), Refused> {
     let own = [GRAPH.to_owned(), format!("http://{host}"), format!("https://{host}")];
-    // Entra's scopes end in /.default, resources do not.
-    if !own.iter().any(|own| resource.trim_end_matches('/') == own) {
+    // Entra's scopes end in /.default, resources do not. A machine has two names for itself.
+    let named = resource.trim_end_matches('/').replace("//localhost:", "//127.0.0.1:");
+    if !own.iter().any(|own| named == own.replace("//localhost:", "//127.0.0.1:")) {
         let sentence = format!("AADSTS500011: The resource principal named {resource} was not found.");
         return Err((400, "invalid_resource", sentence));
     }

@@ -9,7 +9,7 @@ use leavebridge::{
 use serde_json::{Value, json};
 
 use super::{app, asked, delivered, heals, refused, tenant};
-use crate::support::{TestApp, microsoft::Microsoft, scene::Scene};
+use crate::support::{TestApp, fleet::Fleet, microsoft::Microsoft, scene::Scene, until};
 
 const IMDS: &str = "/metadata/identity/oauth2/token";
 const APP_SERVICE: &str = "/msi/token";
@@ -160,4 +160,30 @@ async fn the_token_of_another_identity_than_was_asked_for_is_not_used() {
     assert_eq!(app.microsoft.calls().await, [] as [String; 0]);
     app.microsoft.settings(json!({"arc_ignores_selector": false})).await;
     heals(&app, "LA-1").await;
+}
+
+#[tokio::test]
+async fn a_managed_identitys_host_is_asked_past_the_proxy_that_everything_else_goes_through() {
+    let fleet = Fleet::new().await;
+    assign_own(&fleet.microsoft).await;
+    // Nobody listens at the proxy; only Graph, under its other name, is excepted from it by configuration.
+    let graph = fleet.microsoft.url.replace("127.0.0.1", "localhost");
+    let further = [
+        ("TENANTS__DEFAULT__MICROSOFT__CREDENTIAL", "managed-identity"),
+        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_ID", ""),
+        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_SECRET", ""),
+        ("TENANTS__DEFAULT__MICROSOFT__GRAPH", graph.as_str()),
+    ];
+    let environment = [
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("http_proxy", "http://127.0.0.1:1"),
+        ("NO_PROXY", "localhost"),
+        ("IMDS_ENDPOINT", fleet.microsoft.url.as_str()),
+    ];
+    let replica = fleet.start(&further, &environment).await;
+    let accepted = replica.post(&fleet.webhook(0, Some(&json!({})))).await.unwrap();
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    until("it is in Outlook", async || fleet.mappings("state = 'synced'").await == 1).await;
+    assert_eq!(asked(&fleet.microsoft, IMDS).await, [200]);
+    replica.kill().await;
 }
