@@ -126,6 +126,11 @@ impl Graph {
         body: Option<&Value>,
         trail: &mut Trail,
     ) -> Result<Option<Value>, GraphError> {
+        // A timer made just now does not know how late it is until tokio's driver has had its turn, which after a freeze may
+        // come later than this: the clock itself is asked first.
+        if Instant::now() >= end {
+            return Err(GraphError::timed_out(self.call_timeout));
+        }
         tokio::select! {
             // First: a process that was frozen here must not begin a request when it wakes up, for the mailbox may be
             // somebody else's by then.
