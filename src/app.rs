@@ -63,7 +63,8 @@ pub async fn serve(
     let metrics = Metrics::default();
     let (is_ready, ready) = watch::channel(false);
     let engine = Arc::new(engine(settings, &store, &bell, &clock, &random, &metrics)?);
-    let api = Api::new(settings, store.clone(), bell.clone(), clock, random, metrics, ready, stop.clone());
+    let standings = engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.standing())).collect();
+    let api = Api::new(settings, store.clone(), bell.clone(), clock, random, metrics, standings, ready, stop.clone());
 
     let mut parts: JoinSet<Result<&'static str, AppError>> = JoinSet::new();
     // The bell goes on until the engine has given its leases back, so that other replicas hear of them.
@@ -73,6 +74,14 @@ pub async fn serve(
         axum::serve(listener, api.router()).with_graceful_shutdown(async move { stop.cancelled().await })
     };
     parts.spawn(async move { listening.await.map(|()| "the API").map_err(AppError::Serve) });
+    // Also while the database is away.
+    parts.spawn({
+        let (engine, stop) = (Arc::clone(&engine), stop.clone());
+        async move {
+            engine.count_down(&stop).await;
+            Ok("the countdown of credentials")
+        }
+    });
     parts.spawn({
         let (store, stop, migrate) = (store.clone(), stop.clone(), settings.database.migrate);
         async move {
@@ -122,12 +131,14 @@ fn engine(
     metrics: &Metrics,
 ) -> Result<Engine, AppError> {
     let http = outgoing::client(settings.http.ca_file.as_deref(), settings.sync.call_timeout)?;
+    let direct = outgoing::direct(settings.sync.call_timeout)?;
     let tenants = settings
         .tenants
         .iter()
         .map(|(name, tenant)| {
             let graph = Graph::new(
                 http.clone(),
+                direct.clone(),
                 &tenant.microsoft,
                 settings.sync.call_timeout,
                 Arc::clone(clock),

@@ -28,6 +28,7 @@ const DELIVERIES: &str = "leavebridge_deliveries_total";
 const BACKLOG: &str = "leavebridge_backlog";
 const OLDEST: &str = "leavebridge_oldest_due_seconds";
 const TENANT_BLOCKED: &str = "leavebridge_tenant_blocked";
+const CREDENTIAL_EXPIRES: &str = "leavebridge_credential_expires_seconds";
 
 /// The figures of one running service; cheap to clone. Not global, so that several can run in one test process.
 #[derive(Clone)]
@@ -56,6 +57,10 @@ impl Default for Metrics {
             metrics::describe_gauge!(BACKLOG, "Mappings that are due, waiting or parked, by tenant.");
             metrics::describe_gauge!(OLDEST, "For how long the oldest due mapping has been due, by tenant.");
             metrics::describe_gauge!(TENANT_BLOCKED, "1 while Microsoft refuses to serve the tenant, else 0.");
+            metrics::describe_gauge!(
+                CREDENTIAL_EXPIRES,
+                "Seconds until the tenant's credential expires, where that is known; below 0 afterwards."
+            );
         });
         Self(Arc::new((recorder, handle)))
     }
@@ -95,6 +100,14 @@ impl Metrics {
             }
             gauge!(OLDEST, "tenant" => tenant.to_owned()).set(backlog.oldest.as_secs_f64());
             gauge!(TENANT_BLOCKED, "tenant" => tenant.to_owned()).set(if blocked { 1.0 } else { 0.0 });
+        });
+    }
+
+    /// When a tenant's credential ends.
+    pub fn credential(&self, tenant: &str, seconds_left: i64) {
+        with_local_recorder(&self.0.0, || {
+            #[expect(clippy::cast_precision_loss, reason = "seconds of some thousand years fit a f64")]
+            gauge!(CREDENTIAL_EXPIRES, "tenant" => tenant.to_owned()).set(seconds_left as f64);
         });
     }
 

@@ -141,6 +141,7 @@ async fn bare(stage: &Stage, settings: &Settings, slots: usize, events: usize) -
     let http = outgoing::client(None, settings.sync.call_timeout)?;
     let graph = Arc::new(Graph::new(
         http,
+        outgoing::direct(settings.sync.call_timeout)?,
         &tenant.microsoft,
         settings.sync.call_timeout,
         Arc::new(SystemClock),

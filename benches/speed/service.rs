@@ -40,10 +40,17 @@ pub(crate) struct Service {
 
 impl Service {
     /// Starts one on that database and Microsoft, with the settings that an operator begins with.
-    pub(crate) async fn start(database: &str, microsoft: &str, people: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        database: &str,
+        microsoft: &str,
+        people: usize,
+        mailboxes: Option<usize>,
+    ) -> anyhow::Result<Self> {
         // Free at this moment; nobody else takes ports on purpose here.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let environment = environment(database, microsoft, &address.to_string());
+        let mut environment = environment(database, microsoft, &address.to_string());
+        let mailboxes = mailboxes.map(|most| ("LEAVEBRIDGE__SYNC__MAILBOXES".to_owned(), most.to_string()));
+        environment.extend(mailboxes);
         let settings = config::load(None, &environment)?;
         let begun = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_leavebridge"))

@@ -86,7 +86,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::from(error).context("cannot start")),
     };
-    match runtime.block_on(cli.run()) {
+    let ended = runtime.block_on(cli.run());
+    // A file on a disk that hangs must not keep the process from ending.
+    runtime.shutdown_background();
+    match ended {
         Ok(Ended::Good) => ExitCode::SUCCESS,
         Ok(Ended::Problems) => ExitCode::from(1),
         Ok(Ended::Usage) => ExitCode::from(2),

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     Auth, Client, Database, Http, Log, Scope, Settings, Sync,
+    credential::Surroundings,
     raw::{self, LogFormat, Raw},
     tenants,
 };
@@ -20,7 +21,7 @@ const SHORTEST_WEBHOOK_KEY: usize = 24;
 pub(super) const NOT_A_NAME: &str = "must be made of a-z, 0-9, - and _, at most 64 characters";
 
 /// The settings, as far as they could be made out, and all that is wrong. They hold only when nothing is.
-pub(super) fn check(raw: Raw) -> (Option<Settings>, Problems) {
+pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Settings>, Problems) {
     let mut problems = Problems::default();
     let p = &mut problems;
     let http = http(raw.http, p);
@@ -36,7 +37,7 @@ pub(super) fn check(raw: Raw) -> (Option<Settings>, Problems) {
     let sync = sync(&raw.sync, p);
     // Also those that are not right yet: a client that names one of them is no second problem.
     let tenant_names: Vec<String> = raw.tenants.keys().cloned().collect();
-    let tenants = tenants::check(raw.tenants, &raw.policy, p);
+    let tenants = tenants::check(raw.tenants, &raw.policy, Surroundings(environment), p);
     let clients = clients(raw.clients, &tenant_names, p);
     if auth.keys.is_empty() && clients.values().all(|client| client.webhook_keys.is_empty()) {
         p.add("auth.keys", "is missing: without a key (or a client's webhook_secrets) nobody can call");

@@ -14,7 +14,8 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// More problems than this in one configuration are not worth listing.
 const MOST_PROBLEMS: usize = 100;
 
-/// Reads the defaults, then `file`, then those of the `environment` variables that begin with `LEAVEBRIDGE__`.
+/// Reads the defaults, then `file`, then those of the `environment` variables that begin with `LEAVEBRIDGE__`. A tenant whose
+/// credential Azure provides also heeds the variables by which Azure's hosts speak of it.
 ///
 /// # Errors
 /// All problems at once, by key.
@@ -44,7 +45,7 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
     for _ in 0..MOST_PROBLEMS {
         match read(tree.clone()) {
             Ok(raw) => {
-                let (settings, more) = check(raw);
+                let (settings, more) = check(raw, environment);
                 // What could not be read was put back to its default; that this one does not do either is no news.
                 let unread = problems.clone();
                 let news =

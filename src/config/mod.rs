@@ -3,7 +3,9 @@
 //! [`Settings`] holds only what is right: ids are ids, zones exist, secrets are read. All problems come at once, by key,
 //! and never repeat a value, which may be a secret.
 
+mod certificate;
 mod check;
+mod credential;
 mod load;
 mod raw;
 mod tenants;
@@ -12,12 +14,14 @@ mod tests;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use certificate::{Certificate, CertificateFiles, Unusable};
 pub(crate) use check::LEASE_MARGIN;
+pub use credential::{Credential, ManagedHost, Source};
 pub use load::{DEFAULTS, load};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::policy::Policy;
+use crate::domain::{credential::Expiry, policy::Policy};
 
 /// Everything the program is told.
 #[derive(Debug, Clone)]
@@ -109,14 +113,14 @@ pub struct Microsoft {
     pub authority: Url,
     /// Base URL of Graph.
     pub graph: Url,
-    /// Directory (tenant) ID.
+    /// Directory (tenant) ID; may be empty with a managed identity, which belongs to one directory only.
     pub directory_id: String,
-    /// Application (client) ID.
+    /// Application (client) ID; empty with a managed identity.
     pub client_id: String,
-    /// The client secrets, in the order in which they are tried.
-    pub secrets: Vec<SecretString>,
-    /// When the secret expires, as far as we are told.
-    pub secret_expires: Option<jiff::civil::Date>,
+    /// How we prove who we are.
+    pub credential: Credential,
+    /// When that ends, as far as it is known.
+    pub expires: Option<Expiry>,
 }
 
 /// A caller of the API.

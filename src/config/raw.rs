@@ -102,19 +102,23 @@ pub(super) struct Tenant {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Microsoft {
-    #[serde(deserialize_with = "word")]
-    pub(super) cloud: Cloud,
+    #[serde(deserialize_with = "some_word")]
+    pub(super) cloud: Option<Cloud>,
     pub(super) authority: String,
     pub(super) graph: String,
     pub(super) directory_id: String,
     pub(super) client_id: String,
     #[serde(deserialize_with = "word")]
-    pub(super) credential: Credential,
+    pub(super) credential: Kind,
     pub(super) client_secret: SecretString,
     pub(super) client_secret_file: String,
     pub(super) next_client_secret: SecretString,
     pub(super) next_client_secret_file: String,
     pub(super) secret_expires: String,
+    pub(super) certificate_file: String,
+    pub(super) certificate_key_file: String,
+    pub(super) federated_token_file: String,
+    pub(super) managed_identity_client_id: String,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -130,9 +134,23 @@ pub(super) enum Cloud {
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Credential {
+pub(super) enum Kind {
     #[default]
     Secret,
+    Certificate,
+    WorkloadIdentity,
+    ManagedIdentity,
+}
+
+impl Kind {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Certificate => "certificate",
+            Self::WorkloadIdentity => "workload-identity",
+            Self::ManagedIdentity => "managed-identity",
+        }
+    }
 }
 
 /// A policy, or what a tenant changes in it.

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret as _;
 use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Microsoft, Tenant,
-    check::{NOT_A_NAME, is_key, secret},
-    raw::{self, Cloud, Credential},
+    Credential, Microsoft, Tenant,
+    check::{NOT_A_NAME, is_key},
+    credential::{self, Surroundings},
+    raw::{self, Cloud, Kind},
 };
-use crate::domain::{policy::Policy, problem::Problems, zone::Zone};
+use crate::domain::{credential::Expiry, policy::Policy, problem::Problems, zone::Zone};
 
 /// The tenants that can be made out. Every problem is noted under the key where it can be mended.
 pub(super) fn check(
     raw: BTreeMap<String, raw::Tenant>,
     base: &raw::Policy,
+    around: Surroundings<'_>,
     p: &mut Problems,
 ) -> BTreeMap<String, Tenant> {
     if raw.is_empty() {
@@ -29,7 +30,7 @@ pub(super) fn check(
         if !is_key(&key) {
             p.add(&field, NOT_A_NAME);
         }
-        let microsoft = microsoft(&field, tenant.microsoft, p);
+        let microsoft = microsoft(&field, tenant.microsoft, around, p);
         // Only what the tenant changes is checked here, so that each problem stands under the key where it can be mended.
         let policy =
             base.as_ref().and_then(|base| policy(&format!("{field}.policy"), &tenant.policy, &as_raw(base), p));
@@ -40,17 +41,21 @@ pub(super) fn check(
     tenants
 }
 
-fn microsoft(field: &str, raw: raw::Microsoft, p: &mut Problems) -> Option<Microsoft> {
+fn microsoft(field: &str, mut raw: raw::Microsoft, around: Surroundings<'_>, p: &mut Problems) -> Option<Microsoft> {
     let field = |key: &str| format!("{field}.microsoft.{key}");
-    let Credential::Secret = raw.credential;
-    let (authority, graph) = match raw.cloud {
-        Cloud::Global => ("https://login.microsoftonline.com", "https://graph.microsoft.com"),
-        Cloud::UsGovHigh => ("https://login.microsoftonline.us", "https://graph.microsoft.us"),
-        Cloud::UsGovDod => ("https://login.microsoftonline.us", "https://dod-graph.microsoft.us"),
-        Cloud::China => ("https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"),
-        Cloud::Custom => (raw.authority.as_str(), raw.graph.as_str()),
+    let kind = raw.credential;
+    if kind == Kind::WorkloadIdentity {
+        around.fill(&mut raw.directory_id, "AZURE_TENANT_ID");
+        around.fill(&mut raw.client_id, "AZURE_CLIENT_ID");
+        fill_cloud(&field, &mut raw, around, p);
+    }
+    let credential = credential::check(&field, &mut raw, around, p);
+    let cloud = raw.cloud.unwrap_or_default();
+    let (authority, graph) = match cloud.addresses() {
+        Some(addresses) => addresses,
+        None => (raw.authority.as_str(), raw.graph.as_str()),
     };
-    if raw.cloud != Cloud::Custom && !(raw.authority.is_empty() && raw.graph.is_empty()) {
+    if cloud != Cloud::Custom && !(raw.authority.is_empty() && raw.graph.is_empty()) {
         p.add(field("cloud"), "must be \"custom\" for authority and graph to be used");
     }
     let mut base_url = |key: &str, text: &str| {
@@ -61,43 +66,81 @@ fn microsoft(field: &str, raw: raw::Microsoft, p: &mut Problems) -> Option<Micro
         url
     };
     let (authority, graph) = (base_url("authority", authority), base_url("graph", graph));
+    let is_told = kind != Kind::ManagedIdentity;
     if raw.directory_id.is_empty() {
-        p.add(field("directory_id"), "is missing: \"Directory (tenant) ID\" on the app's overview page in Entra");
+        if is_told {
+            p.add(field("directory_id"), "is missing: \"Directory (tenant) ID\" on the app's overview page in Entra");
+        }
     } else if ["common", "organizations", "consumers"].contains(&raw.directory_id.as_str())
         || !raw.directory_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
     {
         p.add(field("directory_id"), "must be the directory's GUID or one of its verified domains");
     }
     if raw.client_id.is_empty() {
-        p.add(field("client_id"), "is missing: \"Application (client) ID\" on the app's overview page in Entra");
-    } else if Uuid::parse_str(&raw.client_id).is_err() {
+        if is_told {
+            p.add(field("client_id"), "is missing: \"Application (client) ID\" on the app's overview page in Entra");
+        }
+    } else if is_told && Uuid::parse_str(&raw.client_id).is_err() {
         p.add(field("client_id"), "must be a GUID: \"Application (client) ID\" on the app's overview page in Entra");
     }
-    let mut secrets = Vec::new();
-    let (next, next_file) = (raw.next_client_secret, raw.next_client_secret_file);
-    let has_next = !next.expose_secret().is_empty() || !next_file.is_empty();
-    let given = [("client_secret", raw.client_secret, raw.client_secret_file)];
-    for (key, inline, file) in given.into_iter().chain(has_next.then_some(("next_client_secret", next, next_file))) {
-        let Some(secret) = secret(&field(key), inline, &file, p) else { continue };
-        if Uuid::parse_str(secret.expose_secret()).is_ok() {
-            p.add(field(key), "is a GUID, so it must be the Secret ID: paste the secret's Value instead");
-        }
-        secrets.push(secret);
-    }
-    let secret_expires = match raw.secret_expires.as_str() {
+    let told = match raw.secret_expires.as_str() {
         "" => None,
         date => {
             date.parse().inspect_err(|_| p.add(field("secret_expires"), "must be a date such as \"2027-05-15\"")).ok()
         }
+    };
+    let credential = credential?;
+    let expires = match &credential {
+        Credential::Certificate { expires, .. } => Some(*expires),
+        _ => told.map(Expiry::Day),
     };
     Some(Microsoft {
         authority: authority?,
         graph: graph?,
         directory_id: raw.directory_id,
         client_id: raw.client_id,
-        secrets,
-        secret_expires,
+        credential,
+        expires,
     })
+}
+
+/// Kubernetes says which authority it means; where the configuration says nothing, that decides the cloud.
+fn fill_cloud(field: &impl Fn(&str) -> String, raw: &mut raw::Microsoft, around: Surroundings<'_>, p: &mut Problems) {
+    let Some(host) = around.get("AZURE_AUTHORITY_HOST") else { return };
+    match raw.cloud {
+        Some(Cloud::Custom) => around.fill(&mut raw.authority, "AZURE_AUTHORITY_HOST"),
+        Some(_) => {}
+        None => {
+            let named = Url::parse(host).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+            raw.cloud = match named.as_str() {
+                "login.microsoftonline.com" => Some(Cloud::Global),
+                "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some(Cloud::China),
+                "login.microsoftonline.us" => {
+                    let both = "is missing: AZURE_AUTHORITY_HOST is shared by \"us-gov-high\" and \"us-gov-dod\"";
+                    p.add(field("cloud"), both);
+                    None
+                }
+                _ => {
+                    let unknown = "is missing: AZURE_AUTHORITY_HOST is of no known cloud; set \"custom\", and graph";
+                    p.add(field("cloud"), unknown);
+                    None
+                }
+            };
+        }
+    }
+}
+
+impl Cloud {
+    /// Base URLs of the token endpoint and of Graph.
+    const fn addresses(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Global => Some(("https://login.microsoftonline.com", "https://graph.microsoft.com")),
+            Self::UsGovHigh => Some(("https://login.microsoftonline.us", "https://graph.microsoft.us")),
+            Self::UsGovDod => Some(("https://login.microsoftonline.us", "https://dod-graph.microsoft.us")),
+            Self::China => Some(("https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn")),
+            Self::Custom => None,
+        }
+    }
 }
 
 fn policy(field: &str, own: &raw::Policy, base: &raw::Policy, p: &mut Problems) -> Option<Policy> {

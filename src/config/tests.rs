@@ -5,13 +5,14 @@ use std::{fs, path::PathBuf, time::Duration};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
-use super::{Scope, Settings, load};
+use super::{Credential, Scope, Settings, load};
 use crate::domain::{
     policy::{Publish, ShowAs},
     problem::Problems,
 };
 
 mod contract;
+mod credentials;
 mod problems;
 
 /// A secret that must never be seen again.
@@ -47,6 +48,15 @@ fn file(content: &str) -> (TempDir, PathBuf) {
     let path = directory.path().join("leavebridge.toml");
     fs::write(&path, content).unwrap();
     (directory, path)
+}
+
+/// The client secrets of the tenant `default`, in the order in which they are tried.
+fn secrets(settings: &Settings) -> Vec<String> {
+    let Credential::Secret { current, next } = &settings.tenants["default"].microsoft.credential else {
+        panic!("no secret: {settings:?}")
+    };
+    let secrets = std::iter::once(current).chain(next).map(|source| source.read().unwrap());
+    secrets.map(|secret| secret.expose_secret().to_owned()).collect()
 }
 
 /// The problems as `key: what`.
@@ -107,7 +117,7 @@ fn text_that_looks_like_a_number_or_a_truth_stays_text() {
     ])
     .unwrap();
     assert_eq!(settings.auth.keys["main"].expose_secret(), digits);
-    assert_eq!(settings.tenants["default"].microsoft.secrets[0].expose_secret(), "0042");
+    assert_eq!(secrets(&settings), ["0042"]);
     let policy = &settings.tenants["default"].policy;
     assert_eq!((policy.title.as_str(), policy.body.as_str()), ("007", "true"));
     assert_eq!(settings.clients["ess"].source.as_deref(), Some("1"));
@@ -128,7 +138,7 @@ fn secrets_come_from_files_without_the_line_end() {
     ])
     .unwrap();
     assert_eq!(settings.auth.keys["main"].expose_secret(), MARK);
-    assert_eq!(settings.tenants["default"].microsoft.secrets[1].expose_secret(), MARK);
+    assert_eq!(secrets(&settings)[1], MARK);
     assert_eq!(settings.clients["ess"].webhook_keys[0].expose_secret(), WEBHOOK);
 }
 

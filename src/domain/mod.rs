@@ -4,6 +4,7 @@
 //! what makes every rule a table in a test.
 
 pub mod change;
+pub mod credential;
 pub mod event;
 pub mod judge;
 pub mod leave;

@@ -4,26 +4,31 @@
 //! [`Failure`]; it never waits and tries again by itself (that is state, and the store's). It never touches an event
 //! whose id it was not given.
 
+mod assertion;
+mod credential;
+mod entra;
 mod error;
 mod events;
+mod managed;
 mod token;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
 
+use credential::Credential;
 pub use error::{GraphError, Trail};
 pub use events::{Found, Mailbox, Written};
 use reqwest::{Client, Method, RequestBuilder, Response, header};
 use serde_json::Value;
 use token::TokenSource;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use url::Url;
 use uuid::Uuid;
 
 use crate::{
     clock::{Clock, Random},
     config::Microsoft,
-    domain::judge::Failure,
+    domain::{credential::Standing, judge::Failure},
 };
 
 /// Ids that survive a move to another folder; must be asked for on every single request (Microsoft: immutable ids).
@@ -49,15 +54,18 @@ struct Answer {
 
 impl Graph {
     /// The Graph of that tenant. A mailbox that gave no answer within `call_timeout` is left alone for twice as long.
+    /// `direct` is for the host of a managed identity, which no proxy reaches.
     #[must_use]
     pub fn new(
         http: Client,
+        direct: Client,
         microsoft: &Microsoft,
         call_timeout: Duration,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        let tokens = Arc::new(TokenSource::new(http.clone(), microsoft, clock));
+        let credential = Credential::new(http.clone(), direct, microsoft, Arc::clone(&clock), Arc::clone(&random));
+        let tokens = Arc::new(TokenSource::new(credential, clock));
         Self { http, root: microsoft.graph.clone(), tokens, random, call_timeout }
     }
 
@@ -67,6 +75,17 @@ impl Graph {
     /// When Entra gives none: [`Failure::Credentials`] or [`Failure::EntraUnavailable`].
     pub async fn sign_in(&self, end: Instant) -> Result<(), GraphError> {
         self.tokens.token_by(end).await.map(|_token| ())
+    }
+
+    /// How the tenant's credential stands, now and later.
+    #[must_use]
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.tokens.credential().standing()
+    }
+
+    /// Looks whether the credential was renewed meanwhile, without fetching a token.
+    pub async fn look_at_credential(&self) {
+        self.tokens.credential().look().await;
     }
 
     /// One request. A token that Graph refuses is not used again; whether to try with a new one is the caller's to say, who

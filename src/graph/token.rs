@@ -11,13 +11,12 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{Client, StatusCode, header::HeaderValue};
-use secrecy::{ExposeSecret as _, SecretString};
+use reqwest::header::HeaderValue;
 use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{GraphError, error::parse_retry_after};
-use crate::{clock::Clock, config::Microsoft, domain::judge::Failure};
+use super::{GraphError, credential::Credential};
+use crate::{clock::Clock, domain::judge::Failure};
 
 /// With so much life left a new token is fetched in good time.
 const REFRESH_BEFORE: SignedDuration = SignedDuration::from_mins(5);
@@ -26,7 +25,6 @@ const LONG_LIFE: SignedDuration = SignedDuration::from_hours(2);
 const REFRESH_AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(30);
 /// Who asks again so soon after a refusal gets the same answer without another request.
 const REMEMBER_REFUSAL: SignedDuration = SignedDuration::from_secs(1);
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A token and until when it is good.
 #[derive(Clone)]
@@ -45,11 +43,7 @@ impl Token {
 
 /// The tokens of one tenant.
 pub(super) struct TokenSource {
-    http: Client,
-    url: String,
-    client_id: String,
-    scope: String,
-    secrets: Vec<SecretString>,
+    credential: Credential,
     clock: Arc<dyn Clock>,
     current: RwLock<Option<Token>>,
     fetching: Mutex<LastFetch>,
@@ -65,23 +59,17 @@ struct LastFetch {
 
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenSource").field("client_id", &self.client_id).finish_non_exhaustive()
+        f.debug_struct("TokenSource").field("credential", &self.credential).finish_non_exhaustive()
     }
 }
 
 impl TokenSource {
-    pub(super) fn new(http: Client, microsoft: &Microsoft, clock: Arc<dyn Clock>) -> Self {
-        let base = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
-        Self {
-            http,
-            url: format!("{}/{}/oauth2/v2.0/token", base(&microsoft.authority), microsoft.directory_id),
-            client_id: microsoft.client_id.clone(),
-            scope: format!("{}/.default", base(&microsoft.graph)),
-            secrets: microsoft.secrets.clone(),
-            clock,
-            current: RwLock::new(None),
-            fetching: Mutex::new(LastFetch::default()),
-        }
+    pub(super) fn new(credential: Credential, clock: Arc<dyn Clock>) -> Self {
+        Self { credential, clock, current: RwLock::new(None), fetching: Mutex::new(LastFetch::default()) }
+    }
+
+    pub(super) const fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -152,14 +140,7 @@ impl TokenSource {
         {
             return Err(refusal.clone());
         }
-        let mut fetched = Err(GraphError::new(Failure::Credentials, "no-secret", "no client secret is configured"));
-        for secret in &self.secrets {
-            fetched = self.fetch_with(secret, now).await;
-            // Only a refused secret is worth trying the other one for.
-            if !matches!(&fetched, Err(error) if error.failure == Failure::Credentials) {
-                break;
-            }
-        }
+        let fetched = self.credential.fetch().await;
         let ended = self.now();
         last.at = Some(ended);
         last.refusal = fetched.as_ref().err().map(|error| {
@@ -177,65 +158,21 @@ impl TokenSource {
         }
         fetched
     }
-
-    async fn fetch_with(&self, secret: &SecretString, now: Timestamp) -> Result<Token, GraphError> {
-        let form = [
-            ("client_id", self.client_id.as_str()),
-            ("scope", self.scope.as_str()),
-            ("client_secret", secret.expose_secret()),
-            ("grant_type", "client_credentials"),
-        ];
-        let down =
-            |retry_after, why: &str| GraphError::new(Failure::EntraUnavailable { retry_after }, "entra-no-answer", why);
-        let response = self
-            .http
-            .post(&self.url)
-            .timeout(FETCH_TIMEOUT)
-            .form(&form)
-            .send()
-            .await
-            .map_err(|_| down(None, "the token endpoint does not answer"))?;
-        let status = response.status();
-        let retry_after = super::text(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
-        let body: Option<Value> = super::read(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let Some(body) = body else {
-            return Err(down(retry_after, "the token endpoint's answer is not JSON"));
-        };
-        if status.is_success() {
-            return token(&body, now).ok_or_else(|| down(None, "the token endpoint's answer holds no token"));
-        }
-        Err(refusal(status, &body, retry_after))
-    }
 }
 
-fn token(body: &Value, now: Timestamp) -> Option<Token> {
+/// The token in an answer. Managed identities' hosts send numbers as text, and some only the end, not the life.
+pub(super) fn read(body: &Value, now: Timestamp) -> Option<Token> {
     let mut header = HeaderValue::from_str(&format!("Bearer {}", body["access_token"].as_str()?)).ok()?;
     header.set_sensitive(true);
     let seconds = |name: &str| body[name].as_i64().or_else(|| body[name].as_str()?.parse().ok());
-    let life = SignedDuration::from_secs(seconds("expires_in")?.clamp(1, 7 * 86_400));
+    let life = seconds("expires_in").or_else(|| Some(seconds("expires_on")?.saturating_sub(now.as_second())))?;
+    let life = SignedDuration::from_secs(life.clamp(1, 7 * 86_400));
     let refresh_in = match seconds("refresh_in") {
         Some(seconds) => SignedDuration::from_secs(seconds.max(1)).min(life),
         None if life >= LONG_LIFE => life / 2,
         None => (life - REFRESH_BEFORE).max(life / 2),
     };
     Some(Token { header, refresh_at: now + refresh_in, expires_at: now + life })
-}
-
-/// Decides on `error` and the HTTP status, as Microsoft asks; the AADSTS number is only for people.
-fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> GraphError {
-    let error = body["error"].as_str().unwrap_or_default();
-    let passing = status.is_server_error()
-        || matches!(status.as_u16(), 408 | 429)
-        || matches!(error, "temporarily_unavailable" | "server_error");
-    let failure = if passing { Failure::EntraUnavailable { retry_after } } else { Failure::Credentials };
-    let code = match body["error_codes"][0].as_i64() {
-        Some(number) => format!("AADSTS{number}"),
-        None if error.is_empty() => format!("HTTP {}", status.as_u16()),
-        None => error.to_owned(),
-    };
-    let description = body["error_description"].as_str().unwrap_or_default();
-    let description = description.split_once(": ").map_or(description, |(_, words)| words);
-    GraphError::new(failure, code, description)
 }
 
 #[cfg(test)]
@@ -256,8 +193,10 @@ mod tests {
             (json!({"access_token": "t", "expires_in": 86_400}), 43_200, 86_400),
             (json!({"access_token": "t", "expires_in": 86_400, "refresh_in": 600}), 600, 86_400),
             (json!({"access_token": "t", "expires_in": 60}), 30, 60),
+            (json!({"access_token": "t", "expires_on": "1795352400"}), 3300, 3600),
+            (json!({"access_token": "t", "expires_on": 1_795_352_400, "expires_in": "600"}), 300, 600),
         ] {
-            let token = token(&answer, now()).unwrap();
+            let token = read(&answer, now()).unwrap();
             assert_eq!(token.refresh_at.duration_since(now()).as_secs(), refresh, "{answer}");
             assert_eq!(token.expires_at.duration_since(now()).as_secs(), expires, "{answer}");
         }
@@ -266,28 +205,7 @@ mod tests {
     #[test]
     fn an_answer_without_a_token_or_a_life_is_none() {
         for answer in [json!({}), json!({"access_token": "t"}), json!({"access_token": "a\nb", "expires_in": 1})] {
-            assert!(token(&answer, now()).is_none(), "{answer}");
-        }
-    }
-
-    #[test]
-    fn a_token_endpoint_that_is_down_is_told_from_credentials_that_are_wrong() {
-        let down = Failure::EntraUnavailable { retry_after: None };
-        for (status, error, number, failure) in [
-            (401, "invalid_client", 7_000_215, Failure::Credentials),
-            (401, "invalid_client", 7_000_222, Failure::Credentials),
-            (400, "unauthorized_client", 700_016, Failure::Credentials),
-            (400, "invalid_request", 90_002, Failure::Credentials),
-            (400, "temporarily_unavailable", 90_033, down),
-            (400, "server_error", 90_006, down),
-            (503, "", 0, down),
-            (429, "", 90_055, down),
-        ] {
-            let body =
-                json!({"error": error, "error_codes": [number], "error_description": "AADSTS0: Words.\r\nTrace"});
-            let refusal = refusal(StatusCode::from_u16(status).unwrap(), &body, None);
-            assert_eq!((refusal.failure, refusal.message.as_str()), (failure, "Words."), "{error} {number}");
-            assert_eq!(refusal.code, format!("AADSTS{number}"));
+            assert!(read(&answer, now()).is_none(), "{answer}");
         }
     }
 }

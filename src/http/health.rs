@@ -11,7 +11,6 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -21,13 +20,13 @@ use super::{
     auth::Gate,
     problem::{ProblemDetails, Refusal},
 };
-use crate::config::Scope;
+use crate::{config::Scope, domain::credential::Expiry};
 
 /// A due mapping that waits longer than this means that deliveries do not keep up.
 const TOO_OLD: Duration = Duration::from_mins(5);
 /// A mapping that fails for so long is no passing trouble any more.
 const TOO_LONG: Duration = Duration::from_mins(15);
-/// So many days before a secret expires it is time to act.
+/// So many days before a credential expires it is time to act.
 const EXPIRY_WARNING_DAYS: i32 = 30;
 
 /// How the service is.
@@ -101,26 +100,31 @@ async fn look(api: &Api) -> Health {
     Health { status: degraded_if(degraded), checks }
 }
 
-/// Whether Microsoft serves every tenant, and for how long our secrets are good.
+/// Whether Microsoft serves every tenant, which of our credentials it takes, and for how long they are good.
 fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState]) -> Value {
-    let today = api.0.gate.now().to_zoned(TimeZone::UTC).date();
+    let now = api.0.gate.now();
     let mut tenants = Map::new();
     let mut degraded = false;
-    for (name, expires) in &api.0.secret_expiries {
+    for (name, standing) in &api.0.standings {
         let state = states.iter().find(|state| state.tenant == *name);
-        let days = expires.map(|expires| (expires - today).get_days());
+        let standing = standing.borrow().clone();
+        let days = standing.expires.map(|expires| expires.days_left(now));
         let expiring = days.is_some_and(|days| days <= EXPIRY_WARNING_DAYS);
         let blocked = state.and_then(|state| state.blocked_reason.as_deref());
-        degraded |= expiring || blocked.is_some();
+        let ill = expiring || blocked.is_some() || standing.problem.is_some();
+        degraded |= ill;
         tenants.insert(
             name.clone(),
             json!({
-                "status": if expiring || blocked.is_some() { "degraded" } else { "ok" },
+                "status": if ill { "degraded" } else { "ok" },
                 "reason": blocked,
                 "detail": state.and_then(|state| state.blocked_detail.as_deref()),
                 "since": state.and_then(|state| state.blocked_since),
                 "last_success": state.and_then(|state| state.last_success),
-                "secret_expires": expires,
+                "credential": standing.kind,
+                "credential_in_use": standing.in_use,
+                "credential_problem": standing.problem,
+                "secret_expires": standing.expires.map(Expiry::date),
                 "secret_expires_in_days": days,
             }),
         );
@@ -162,9 +166,15 @@ pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Resul
     if api.0.protect_metrics {
         api.caller(&headers, Scope::OpsRead)?;
     }
+    let now = api.0.gate.now();
+    for (name, standing) in &api.0.standings {
+        if let Some(expires) = standing.borrow().expires {
+            api.0.metrics.credential(name, expires.seconds_left(now));
+        }
+    }
     // Figures of the database that is away are left as they were; the others are still worth having.
     if let (Ok(backlogs), Ok(states)) = tokio::join!(api.0.store.backlog(), api.0.store.tenant_states()) {
-        for name in api.0.secret_expiries.keys() {
+        for name in api.0.standings.keys() {
             let backlog = backlogs.iter().find(|(tenant, _)| tenant == name).map_or_else(Default::default, |(_, b)| *b);
             let blocked = states.iter().any(|state| state.tenant == *name && state.blocked_reason.is_some());
             api.0.metrics.tenant(name, backlog, blocked);

@@ -28,6 +28,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     clock::{Clock, Random},
     config::Settings,
+    domain::credential::Standing,
     store::{Store, bell::Bell},
     telemetry::Metrics,
 };
@@ -49,14 +50,15 @@ struct Inner {
     metrics: Metrics,
     protect_metrics: bool,
     request_timeout: Duration,
-    secret_expiries: BTreeMap<String, Option<jiff::civil::Date>>,
+    standings: BTreeMap<String, watch::Receiver<Standing>>,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
     waiting: Semaphore,
 }
 
 impl Api {
-    /// An API for these settings. `ready` says whether the schema is up to date; at `stop` whoever waits is answered.
+    /// An API for these settings. `standings` say of each tenant how its credential stands, `ready` whether the schema is
+    /// up to date; at `stop` whoever waits is answered.
     #[expect(clippy::too_many_arguments, reason = "each is another part of the service, wired in one place")]
     #[must_use]
     pub fn new(
@@ -66,11 +68,10 @@ impl Api {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         metrics: Metrics,
+        standings: BTreeMap<String, watch::Receiver<Standing>>,
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> Self {
-        let secret_expiries =
-            settings.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.microsoft.secret_expires)).collect();
         Self(Arc::new(Inner {
             store,
             bell,
@@ -79,7 +80,7 @@ impl Api {
             metrics,
             protect_metrics: settings.protect_metrics,
             request_timeout: settings.http.request_timeout,
-            secret_expiries,
+            standings,
             ready,
             stop,
             waiting: Semaphore::new(MOST_WAITING),

@@ -1,6 +1,6 @@
 //! Entra's side: tokens for the client credentials grant, the metadata document and the signing keys.
 //!
-//! It must never hand a token to a caller whose secret is wrong or over, and never repeat a secret in an answer.
+//! It must never hand a token to a caller whose secret or assertion is wrong or over, and never repeat one in an answer.
 
 use axum::{
     Json,
@@ -13,11 +13,12 @@ use uuid::Uuid;
 
 use super::{
     Simulator,
+    app::App,
+    assertion,
     bearer::GRAPH,
     failure::Trace,
-    settings::App,
     signing,
-    token_request::{Refusal, TokenRequest},
+    token_request::{Proof, Refusal, TokenRequest},
 };
 
 /// Where the real authority answers; tokens name it as their issuer whatever address the simulator has.
@@ -67,14 +68,28 @@ fn grant(
         let sentence = format!("Application '{}'({}) is disabled.", app.client_id, app.display_name);
         return Err(Refusal::new(7_000_112, "unauthorized_client", sentence));
     }
-    check_secret(app, &request.client_secret, now)?;
+    let proven_by = match &request.proof {
+        Proof::Secret(secret) => check_secret(app, secret, now).map(|()| "1"),
+        Proof::Assertion(assertion) => {
+            // The very address that was asked, by either of the directory's names; the scheme a proxy may have changed.
+            let names = [tenant, directory];
+            let here = |scheme: &str, name: &str| format!("{scheme}://{}/{name}/oauth2/v2.0/token", host(headers));
+            let endpoints: Vec<String> =
+                ["http", "https"].iter().flat_map(|scheme| names.map(|name| here(scheme, name))).collect();
+            assertion::check(app, assertion, &endpoints, now).map(|()| "2")
+        }
+    }?;
     let lifetime = settings.token_lifetime_seconds;
-    let claims = claims(simulator, app, now, lifetime);
-    let nonce = simulator.0.random.uuid().simple().to_string();
     Ok(json!({
         "token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime,
-        "access_token": signing::key().sign(&claims, &nonce),
+        "access_token": issue(simulator, app, now, lifetime, proven_by),
     }))
+}
+
+/// An access token for that app. `proven_by` is 1 for a secret, 2 for anything signed.
+pub(crate) fn issue(simulator: &Simulator, app: &App, now: Timestamp, lifetime: u32, proven_by: &str) -> String {
+    let claims = claims(simulator, app, now, lifetime, proven_by);
+    signing::key().sign(&claims, &simulator.0.random.uuid().simple().to_string())
 }
 
 fn find_directory<'a>(known: Option<&'a str>, tenant: &str) -> Result<&'a str, Refusal> {
@@ -113,14 +128,14 @@ fn check_secret(app: &App, sent: &str, now: Timestamp) -> Result<(), Refusal> {
 }
 
 /// Graph's tokens have the v1.0 form even when the v2.0 endpoint issues them.
-fn claims(simulator: &Simulator, app: &App, now: Timestamp, lifetime: u32) -> Value {
+fn claims(simulator: &Simulator, app: &App, now: Timestamp, lifetime: u32, proven_by: &str) -> Value {
     let opaque = || simulator.0.random.uuid().simple().to_string();
     let issuer = format!("{ISSUER}/{}/", app.directory_id);
     let principal = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{issuer}{}", app.client_id).as_bytes());
     let mut claims = json!({
         "aud": GRAPH, "iss": issuer, "iat": now.as_second(), "nbf": now.as_second(),
         "exp": now.as_second() + i64::from(lifetime), "aio": opaque(), "app_displayname": app.display_name,
-        "appid": app.client_id, "appidacr": "1", "idp": issuer, "idtyp": "app", "oid": principal, "rh": opaque(),
+        "appid": app.client_id, "appidacr": proven_by, "idp": issuer, "idtyp": "app", "oid": principal, "rh": opaque(),
         "sub": principal, "tenant_region_scope": "EU", "tid": app.directory_id, "uti": opaque(), "ver": "1.0",
     });
     // An app without consented roles gets a token without the claim.
@@ -165,7 +180,7 @@ pub(crate) fn metadata(simulator: &Simulator, tenant: &str, headers: &HeaderMap,
         "issuer": format!("{here}/v2.0"),
         "token_endpoint": format!("{here}/oauth2/v2.0/token"),
         "jwks_uri": format!("{here}/discovery/v2.0/keys"),
-        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
         "grant_types_supported": ["client_credentials"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["token"],

@@ -22,7 +22,7 @@ use super::{
     faults::{Rule, When},
     graph::{self, Call},
     journal::Entry,
-    limits,
+    limits, managed,
     prefer::Prefer,
     route::{self, Resource, Target},
     serve::HangUp,
@@ -105,7 +105,7 @@ impl Exchange {
             }
             _ => None,
         };
-        let scripted = matches!(self.target, Target::Graph(_) | Target::Token { .. });
+        let scripted = matches!(self.target, Target::Graph(_) | Target::Token { .. } | Target::Identity(_));
         let rule = scripted.then(|| world.faults.strike(self.parts.method.as_str(), &self.path)).flatten();
         let (before, after) = match &rule {
             Some(rule) if rule.when == When::Before => (Some(rule), None),
@@ -131,6 +131,7 @@ impl Exchange {
         }
         rule.answer(|status| match self.target {
             Target::Token { .. } => entra::scripted(status, &self.trace),
+            Target::Identity(host) => managed::scripted(host, status),
             _ => Failure::scripted(status).into_response(&self.trace),
         })
     }
@@ -143,6 +144,10 @@ impl Exchange {
             }
             Target::Metadata { tenant } => entra::metadata(simulator, tenant, headers, trace),
             Target::Keys => entra::keys(),
+            Target::Identity(host) if self.parts.method == "GET" => {
+                managed::answer(simulator, *host, &self.parts.uri, headers, trace)
+            }
+            Target::Identity(_) => StatusCode::METHOD_NOT_ALLOWED.into_response(),
             Target::Nothing => StatusCode::NOT_FOUND.into_response(),
             Target::Graph(resource) => {
                 let answered = match bearer {

@@ -4,6 +4,8 @@
 //! the Graph client of this crate: a misunderstanding that both sides hold would pass every test. Only the clock and
 //! the random source are common.
 
+mod app;
+mod assertion;
 mod bearer;
 mod content;
 mod control;
@@ -20,6 +22,7 @@ mod ids;
 mod journal;
 mod limits;
 mod mailbox;
+mod managed;
 mod odata;
 mod outlook;
 mod prefer;
@@ -59,6 +62,7 @@ struct World {
     bearers: bearer::Bearers,
     faults: faults::Faults,
     journal: journal::Journal,
+    arc: managed::ArcKey,
     score: Arc<score::Score>,
 }
 
@@ -69,6 +73,9 @@ impl Simulator {
     pub const CLIENT_ID: &'static str = "5f1a7e00-0000-4000-8000-0000000c11e7";
     /// The secret's Value of the app registration that exists from the start. It opens nothing but a simulator.
     pub const CLIENT_SECRET: &'static str = "simulated~not-a-secret";
+
+    /// What App Service's `IDENTITY_HEADER` is from the start. It opens nothing but a simulator.
+    pub const IDENTITY_HEADER: &'static str = "simulated-identity-header";
 
     /// A Microsoft without people, with one app registration that may read users and write calendars.
     #[must_use]
@@ -81,6 +88,7 @@ impl Simulator {
             bearers: bearer::Bearers::default(),
             faults: faults::Faults::default(),
             journal: journal::Journal::default(),
+            arc: managed::ArcKey::default(),
             score: Arc::default(),
         }))
     }

@@ -4,12 +4,20 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::managed::Host;
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    Token { tenant: String },
-    Metadata { tenant: String },
+    Token {
+        tenant: String,
+    },
+    Metadata {
+        tenant: String,
+    },
     Keys,
+    /// A managed identity's host.
+    Identity(Host),
     Graph(Resource),
     Nothing,
 }
@@ -59,6 +67,8 @@ pub(crate) fn target(path: &str) -> Target {
     let words: Vec<&str> = segments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["v1.0", rest @ ..] => Target::Graph(resource(rest)),
+        ["metadata", "identity", "oauth2", "token"] => Target::Identity(Host::Metadata),
+        ["msi", "token"] => Target::Identity(Host::AppService),
         [tenant, "oauth2", "v2.0", "token"] => Target::Token { tenant: (*tenant).to_owned() },
         [tenant, "v2.0", ".well-known", "openid-configuration"] => Target::Metadata { tenant: (*tenant).to_owned() },
         [_, "discovery", "v2.0", "keys"] => Target::Keys,
@@ -129,6 +139,8 @@ mod tests {
             ("/contoso.com/oauth2/v2.0/token", Target::Token { tenant: "contoso.com".into() }),
             ("/x/v2.0/.well-known/openid-configuration", Target::Metadata { tenant: "x".into() }),
             ("/x/discovery/v2.0/keys", Target::Keys),
+            ("/metadata/identity/oauth2/token", Target::Identity(Host::Metadata)),
+            ("/msi/token/", Target::Identity(Host::AppService)),
             ("/elsewhere", Target::Nothing),
             ("/v1.0/users", Target::Graph(Resource::Users)),
             ("/v1.0/users/a%40b.c", Target::Graph(Resource::User { user: "a@b.c".into() })),

@@ -2,11 +2,15 @@
 //!
 //! A switch's default must be what is most probable, or else the choice that punishes a careless client.
 
-use jiff::Timestamp;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Simulator;
+use super::{
+    Simulator,
+    app::{App, Secret},
+};
 
 /// All settings.
 #[derive(Debug)]
@@ -15,6 +19,10 @@ pub(crate) struct Settings {
     pub(crate) answer_delay_ms: u64,
     pub(crate) apps: Vec<App>,
     pub(crate) directories: Vec<DirectoryName>,
+    /// What App Service puts into `IDENTITY_HEADER`.
+    pub(crate) identity_header: String,
+    /// Where Azure Arc's agent writes its keys; without it this is no Arc machine.
+    pub(crate) arc_key_folder: Option<PathBuf>,
     pub(crate) switches: Switches,
 }
 
@@ -24,6 +32,9 @@ impl Default for Settings {
             directory_id: Simulator::DIRECTORY_ID.into(),
             client_id: Simulator::CLIENT_ID.into(),
             secrets: vec![Secret { value: Simulator::CLIENT_SECRET.into(), expires: None }],
+            certificates: Vec::new(),
+            federated_credentials: Vec::new(),
+            managed_identity: None,
             roles: vec!["Calendars.ReadWrite".into(), "User.Read.All".into()],
             display_name: "leavebridge".into(),
             enabled: true,
@@ -38,43 +49,10 @@ impl Default for Settings {
                 domains: vec!["contoso.com".into()],
             }],
             apps: vec![app],
+            identity_header: Simulator::IDENTITY_HEADER.into(),
+            arc_key_folder: None,
             switches: Switches::default(),
         }
-    }
-}
-
-/// An app registration with its admin consent.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct App {
-    pub(crate) directory_id: String,
-    pub(crate) client_id: String,
-    #[serde(default)]
-    pub(crate) secrets: Vec<Secret>,
-    /// The consented application permissions; they go into the tokens.
-    #[serde(default)]
-    pub(crate) roles: Vec<String>,
-    #[serde(default)]
-    pub(crate) display_name: String,
-    #[serde(default = "yes")]
-    pub(crate) enabled: bool,
-    /// Whether Exchange itself grants the calendars (RBAC for Applications), so that tokens need no role for them.
-    #[serde(default)]
-    pub(crate) exchange_rbac: bool,
-}
-
-/// A client secret.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Secret {
-    pub(crate) value: String,
-    #[serde(default)]
-    pub(crate) expires: Option<Timestamp>,
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Secret").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 
@@ -85,10 +63,6 @@ pub(crate) struct DirectoryName {
     pub(crate) directory_id: String,
     #[serde(default)]
     pub(crate) domains: Vec<String>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 macro_rules! switches {
@@ -109,6 +83,8 @@ macro_rules! switches {
             answer_delay_ms: Option<u64>,
             apps: Option<Vec<App>>,
             directories: Option<Vec<DirectoryName>>,
+            identity_header: Option<String>,
+            arc_key_folder: Option<PathBuf>,
             $($field: Option<$type>,)+
         }
 
@@ -119,6 +95,8 @@ macro_rules! switches {
                 if let Some(delay) = change.answer_delay_ms { self.answer_delay_ms = delay; }
                 if let Some(apps) = change.apps { self.apps = apps; }
                 if let Some(directories) = change.directories { self.directories = directories; }
+                if let Some(header) = change.identity_header { self.identity_header = header; }
+                if let Some(folder) = change.arc_key_folder { self.arc_key_folder = Some(folder); }
                 $(if let Some(value) = change.$field { self.switches.$field = value; })+
             }
         }
@@ -150,6 +128,8 @@ switches! {
     requests_per_ten_minutes: usize = 10_000;
     /// What `Retry-After` says when too many are in flight.
     concurrency_retry_after_seconds: u64 = 10;
+    /// Whether Azure Arc's agent is one of the older ones, which give the machine's own identity whatever they are asked.
+    arc_ignores_selector: bool = false;
 }
 
 impl Settings {
@@ -158,6 +138,7 @@ impl Settings {
         let mut shown = json!(self.switches);
         shown["token_lifetime_seconds"] = self.token_lifetime_seconds.into();
         shown["answer_delay_ms"] = self.answer_delay_ms.into();
+        shown["arc_key_folder"] = json!(self.arc_key_folder);
         shown["directories"] = json!(self.directories);
         shown["apps"] = self.apps.iter().map(App::shown).collect();
         shown
@@ -177,21 +158,6 @@ impl Settings {
     pub(crate) fn app(&self, directory_id: &str, client_id: &str) -> Option<&App> {
         self.apps.iter().find(|app| {
             app.directory_id.eq_ignore_ascii_case(directory_id) && app.client_id.eq_ignore_ascii_case(client_id)
-        })
-    }
-}
-
-impl App {
-    /// As Entra's own pages show it: a secret's Value is shown once, when it is made, and never again.
-    fn shown(&self) -> Value {
-        let secrets: Vec<Value> = self
-            .secrets
-            .iter()
-            .map(|secret| json!({"hint": secret.value.chars().take(3).collect::<String>(), "expires": secret.expires}))
-            .collect();
-        json!({
-            "directory_id": self.directory_id, "client_id": self.client_id, "display_name": self.display_name,
-            "roles": self.roles, "enabled": self.enabled, "exchange_rbac": self.exchange_rbac, "secrets": secrets,
         })
     }
 }

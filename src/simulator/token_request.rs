@@ -1,6 +1,6 @@
 //! The form that is posted to Entra's token endpoint, and the refusals that depend on the form alone.
 //!
-//! It must never print itself: it holds a client secret.
+//! It must never print itself: it holds a client secret or what is as good as one.
 
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -32,8 +32,16 @@ impl Refusal {
 /// A complete request for an app-only token.
 pub(crate) struct TokenRequest {
     pub(crate) client_id: String,
-    pub(crate) client_secret: String,
+    pub(crate) proof: Proof,
 }
+
+/// What the caller proves itself by.
+pub(crate) enum Proof {
+    Secret(String),
+    Assertion(String),
+}
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl TokenRequest {
     /// Reads form and headers in the order in which Entra complains.
@@ -55,12 +63,22 @@ impl TokenRequest {
         let client_id = field("client_id").or_else(|| by_header(|pair| &pair.0));
         let client_id = client_id.ok_or_else(|| Refusal::missing("client_id"))?;
         check_scope(&field("scope").ok_or_else(|| Refusal::missing("scope"))?, host)?;
+        if let Some(assertion) = field("client_assertion") {
+            return match field("client_assertion_type").as_deref() {
+                Some(JWT_BEARER) => Ok(Self { client_id, proof: Proof::Assertion(assertion) }),
+                Some(_) => {
+                    let sentence = "The 'client_assertion_type' parameter is not supported.";
+                    Err(Refusal::new(50_027, "invalid_request", sentence))
+                }
+                None => Err(Refusal::missing("client_assertion_type")),
+            };
+        }
         let client_secret = field("client_secret").or_else(|| by_header(|pair| &pair.1)).ok_or_else(|| {
             let sentence =
                 "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
             Refusal::new(7_000_218, "invalid_client", sentence)
         })?;
-        Ok(Self { client_id, client_secret })
+        Ok(Self { client_id, proof: Proof::Secret(client_secret) })
     }
 }
 
@@ -114,6 +132,13 @@ mod tests {
             (format!("grant_type=client_credentials&{scope}&client_secret=s"), 900_144),
             ("grant_type=client_credentials&client_id=a&client_secret=s".to_owned(), 900_144),
             (format!("grant_type=client_credentials&client_id=a&{scope}"), 7_000_218),
+            (format!("grant_type=client_credentials&client_id=a&{scope}&client_assertion=a.b.c"), 900_144),
+            (
+                format!(
+                    "grant_type=client_credentials&client_id=a&{scope}&client_assertion=a&client_assertion_type=saml"
+                ),
+                50_027,
+            ),
             ("grant_type=client_credentials&client_id=a&client_secret=s&scope=User.Read".to_owned(), 1_002_012),
             (
                 "grant_type=client_credentials&client_id=a&client_secret=s&scope=https://graph.microsoft.com/"

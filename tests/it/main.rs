@@ -8,6 +8,7 @@ mod auth;
 mod cli;
 mod contract;
 mod crashes;
+mod credentials;
 mod delivery;
 mod faults;
 mod intake;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::stage::{AMY, Stage, events, finish};
 
-fn claims(token: &str) -> Value {
+pub(super) fn claims(token: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 

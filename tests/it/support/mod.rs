@@ -5,8 +5,11 @@
 
 pub(crate) mod database;
 pub(crate) mod fleet;
+pub(crate) mod logs;
 pub(crate) mod microsoft;
 pub(crate) mod program;
+pub(crate) mod proofs;
+pub(crate) mod scene;
 pub(crate) mod service;
 
 use std::{
@@ -98,6 +101,16 @@ impl TestApp {
         further: &[(&str, &str)],
     ) -> Self {
         let settings = config::load(None, &configuration(&database.url, &microsoft.url, further)).unwrap();
+        Self::told(settings, database, microsoft, clock, home).await
+    }
+
+    async fn told(
+        settings: Settings,
+        database: Database,
+        microsoft: Microsoft,
+        clock: ManualClock,
+        home: Home,
+    ) -> Self {
         let client = outgoing::client(None, Duration::from_mins(1)).unwrap();
         let stop = CancellationToken::new();
         let mut app =
