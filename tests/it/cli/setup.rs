@@ -188,7 +188,7 @@ async fn the_written_files_are_what_their_readers_expect() {
     let settings = config::load(Some(&file), &[]).unwrap();
     let microsoft = &settings.tenants["default"].microsoft;
     assert_eq!((microsoft.directory_id.as_str(), microsoft.client_id.as_str()), (DIRECTORY, CLIENT));
-    assert_eq!(microsoft.secret_expires.unwrap().to_string(), "2027-05-15");
+    assert_eq!(microsoft.expires.unwrap().date().to_string(), "2027-05-15");
 }
 
 #[tokio::test]
