@@ -35,7 +35,6 @@ DECLARE
     v_next    bigint := nextval('leaves_id_seq'); -- the leave's number, should it be new
     v_leave   bigint;
     v_rev     bigint := 1;
-    v_is_plain boolean; -- a new leave with one mapping, of a tenant that is served
 BEGIN
     IF p_delivery_id IS NOT NULL THEN
         -- Waits for a twin that is being taken in at this moment, then sees it.
@@ -122,8 +121,6 @@ BEGIN
 
             -- One by one: a join would be planned by statistics, and a new database has none. In a fixed order, so that
             -- two leaves with the same mailboxes cannot lock each other out.
-            v_is_plain := v_kind = 'received' AND cardinality(p_addresses) = 1
-                AND NOT EXISTS (SELECT FROM tenants_state t WHERE t.tenant = p_tenant AND t.blocked_until > v_now);
             FOR v_to IN
                 SELECT * FROM unnest(p_mapping_ids, p_addresses, p_entra_ids, p_calendars)
                     AS t (mapping, address, entra_id, calendar)
@@ -147,15 +144,6 @@ BEGIN
                 SET wanted = true, wanted_rev = excluded.wanted_rev, state = 'pending',
                     next_attempt_at = excluded.next_attempt_at, attempts = 0, failing_since = NULL, reason = NULL,
                     detail = NULL, updated_at = excluded.updated_at;
-
-                -- What the view would say, without asking it: the usual case, and the view is a third of the cost.
-                IF v_is_plain AND coalesce(greatest(v_mailbox.blocked_until, v_mailbox.throttled_until) <= v_now, true) THEN
-                    outcome := v_outcome; leave := v_leave; status := p_status; mapping := v_to.mapping;
-                    mailbox := v_to.address; calendar := v_to.calendar; state := 'pending'; next_attempt_at := v_now;
-                    attempts := 0; updated_at := v_now;
-                    RETURN NEXT;
-                    RETURN;
-                END IF;
             END LOOP;
         END IF;
     END IF;

@@ -138,31 +138,23 @@ impl Delivery<'_> {
     where
         F: Future<Output = Result<T, GraphError>>,
     {
-        match self.call_once(name, &call).await? {
-            Err(error) if error.failure == Failure::Credentials => self.call_once(name, &call).await,
-            answer => Ok(answer),
+        let mut is_first = true;
+        loop {
+            // Before the hold is asked, because it takes time, in which the mailbox may have been closed or lost.
+            self.graph.sign_in(self.hold.soon()).await.map_err(Halt::Failed)?;
+            let until = match self.hold.may_call().await {
+                Leave::Granted(until) => until,
+                Leave::Closed => return Err(Halt::Interrupted),
+                Leave::Lost => return Err(Halt::Lost),
+            };
+            crash::point("before", name);
+            let answer = call(Mailbox { address: &self.hold.lease.address, until }).await;
+            crash::point("after", name);
+            match answer {
+                Err(error) if is_first && error.failure == Failure::Credentials => is_first = false,
+                answer => return Ok(answer),
+            }
         }
-    }
-
-    async fn call_once<'a, T, F>(
-        &'a self,
-        name: &'static str,
-        call: impl Fn(Mailbox<'a>) -> F,
-    ) -> Result<Result<T, GraphError>, Halt>
-    where
-        F: Future<Output = Result<T, GraphError>>,
-    {
-        // Before the hold is asked, because it takes time, in which the mailbox may have been closed or lost.
-        self.graph.sign_in(self.hold.soon()).await.map_err(Halt::Failed)?;
-        let until = match self.hold.may_call().await {
-            Leave::Granted(until) => until,
-            Leave::Closed => return Err(Halt::Interrupted),
-            Leave::Lost => return Err(Halt::Lost),
-        };
-        crash::point("before", name);
-        let answer = call(Mailbox { address: &self.hold.lease.address, until }).await;
-        crash::point("after", name);
-        Ok(answer)
     }
 
     async fn find(&self, known: &mut Known) -> Result<Found, Halt> {
