@@ -3,11 +3,12 @@
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use leavebridge::store::Store;
+use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::{deliver_as, post};
-use crate::support::{AMY, TestApp, answer, assert_refused, cancelled, fields, leave, updated};
+use crate::support::{AMY, TestApp, answer, assert_refused, cancelled, fields, leave, until, updated};
 
 /// What a delivery could change: leaves, their revisions, remembered deliveries and lines of history.
 async fn story(app: &TestApp) -> [i64; 4] {
@@ -138,4 +139,26 @@ async fn delivery_ids_are_remembered_for_30_days_and_then_forgotten() {
         assert_eq!((again.status, &again.body["outcome"]), (200, &json!(outcome)), "{passes}");
     }
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_delivery_whose_leave_another_replica_has_just_taken_in_is_not_taken_for_its_own_twin() {
+    let app = TestApp::new().await;
+    app.deliver("ess", &leave("LA-0")).await;
+    // The other replica has not committed yet when this one looks whether the leave is new.
+    let mut other = app
+        .database
+        .lock(
+            "INSERT INTO leaves (tenant, source, external_id, status, source_at)
+             VALUES ('default', 'ess', 'LA-1', 'cancelled', '2026-11-22T00:59:00Z')",
+        )
+        .await;
+    let request = app.request(Method::POST, "/leaves").bearer_auth(app.token("ess")).header("webhook-id", "d-1");
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let (taken_in, ()) = tokio::join!(answer(request.json(&leave("LA-1"))), async {
+        until("it waits for the other", async || app.database.number(waits).await == 1).await;
+        other.give_back().await;
+    });
+    assert_eq!((taken_in.status, &taken_in.body["outcome"]), (202, &json!("accepted")), "{taken_in:?}");
+    app.mapping_in("LA-1", "synced").await;
 }
