@@ -14,7 +14,7 @@ use axum::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{Simulator, faults::Rule, journal::Entry, settings::Change};
+use super::{Simulator, catalogue, faults::Rule, journal::Entry, settings::Change};
 
 /// Everything under `/_sim`.
 pub(crate) fn routes() -> Router<Simulator> {
@@ -25,6 +25,7 @@ pub(crate) fn routes() -> Router<Simulator> {
         .route("/users/{address}/events/{id}", patch(people::change_event).delete(people::delete_event))
         .route("/requests", get(requests))
         .route("/faults", post(add_faults).get(faults).delete(clear_faults))
+        .route("/errors", get(errors))
         .route("/score", get(score))
         .route("/settings", post(set).patch(set).get(settings))
         .route("/reset", post(reset))
@@ -86,6 +87,10 @@ async fn faults(State(simulator): State<Simulator>) -> Json<Vec<Rule>> {
 async fn clear_faults(State(simulator): State<Simulator>) -> StatusCode {
     simulator.0.faults.clear();
     StatusCode::NO_CONTENT
+}
+
+async fn errors() -> Json<Vec<Value>> {
+    Json(catalogue::shown())
 }
 
 async fn score(State(simulator): State<Simulator>) -> Json<Value> {

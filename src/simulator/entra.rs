@@ -23,6 +23,8 @@ use super::{
 
 /// Where the real authority answers; tokens name it as their issuer whatever address the simulator has.
 const ISSUER: &str = "https://sts.windows.net";
+/// The seconds that a throttled caller is asked to stay away.
+const USUAL_WAIT: u64 = 10;
 
 /// `POST /{tenant}/oauth2/v2.0/token`.
 pub(crate) fn token(
@@ -145,7 +147,8 @@ fn claims(simulator: &Simulator, app: &App, now: Timestamp, lifetime: u32, prove
     claims
 }
 
-fn refuse(refusal: &Refusal, trace: &Trace) -> Response {
+/// A refusal in the token endpoint's envelope.
+pub(crate) fn refuse(refusal: &Refusal, trace: &Trace) -> Response {
     let time = trace.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
     let description = format!(
         "AADSTS{}: {}\r\nTrace ID: {}\r\nCorrelation ID: {}\r\nTimestamp: {time}",
@@ -157,7 +160,11 @@ fn refuse(refusal: &Refusal, trace: &Trace) -> Response {
         "trace_id": trace.request_id, "correlation_id": trace.client_request_id,
         "error_uri": format!("https://login.microsoftonline.com/error?code={}", refusal.number),
     });
-    (status, Json(body)).into_response()
+    let mut response = (status, Json(body)).into_response();
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(USUAL_WAIT));
+    }
+    response
 }
 
 /// What a fault rule without a body answers for the token endpoint.

@@ -16,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use super::{
     Simulator,
     bearer::Bearer,
+    catalogue::Row,
     directory::Person,
     entra,
     failure::{Failure, Trace},
@@ -106,7 +107,8 @@ impl Exchange {
             _ => None,
         };
         let scripted = matches!(self.target, Target::Graph(_) | Target::Token { .. } | Target::Identity(_));
-        let rule = scripted.then(|| world.faults.strike(self.parts.method.as_str(), &self.path)).flatten();
+        let rule =
+            scripted.then(|| world.faults.strike(self.parts.method.as_str(), &self.path, &self.target)).flatten();
         let (before, after) = match &rule {
             Some(rule) if rule.when == When::Before => (Some(rule), None),
             rule => (None, rule.as_ref()),
@@ -129,10 +131,14 @@ impl Exchange {
         if let Some(delay) = rule.delay() {
             tokio::time::sleep(delay).await;
         }
-        rule.answer(|status| match self.target {
+        let usual = |status| match self.target {
             Target::Token { .. } => entra::scripted(status, &self.trace),
             Target::Identity(host) => managed::scripted(host, status),
             _ => Failure::scripted(status).into_response(&self.trace),
+        };
+        rule.answer(usual, |row| match row {
+            Row::Entra(refusal) => entra::refuse(&refusal, &self.trace),
+            Row::Graph(failure) => failure.into_response(&self.trace),
         })
     }
 

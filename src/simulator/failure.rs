@@ -27,12 +27,20 @@ pub(crate) struct Failure {
 enum Header {
     /// Who hands out tokens.
     Challenge,
+    /// The same, with what a new token has to bring.
+    ClaimsChallenge,
     /// The seconds to stay away.
     RetryAfter(u64),
 }
 
 /// Graph names its authority in the challenge.
 const CHALLENGE: &str = "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", client_id=\"00000003-0000-0000-c000-000000000000\"";
+
+/// What continuous access evaluation asks of the next token, after the challenge proper.
+const CLAIMS: &str =
+    ", error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZX19fQ==\"";
+/// The seconds to stay away after a refusal that was asked for by name.
+const USUAL_WAIT: u64 = 10;
 
 /// The ids under which one exchange can be found in Microsoft's logs.
 #[derive(Debug, Clone)]
@@ -88,6 +96,24 @@ impl Failure {
         failure
     }
 
+    /// A refusal of the catalogue, with the header that belongs to its status.
+    pub(crate) fn named(name: &'static str, status: u16, message: &'static str) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut failure = Self::new(status, Self::code_of(name), message);
+        failure.header = match status {
+            StatusCode::UNAUTHORIZED if name.ends_with("/claims") => Some(Header::ClaimsChallenge),
+            StatusCode::UNAUTHORIZED => Some(Header::Challenge),
+            StatusCode::TOO_MANY_REQUESTS => Some(Header::RetryAfter(USUAL_WAIT)),
+            _ => None,
+        };
+        failure
+    }
+
+    /// The code of a name of the catalogue.
+    pub(crate) fn code_of(name: &'static str) -> &'static str {
+        name.split_once('/').map_or(name, |(code, _)| code)
+    }
+
     /// The bare failure of a scripted status, in the words that the gateway uses for it.
     pub(crate) fn scripted(status: StatusCode) -> Self {
         let (code, message) = match status.as_u16() {
@@ -113,11 +139,17 @@ impl Failure {
 
     /// In Graph's envelope.
     pub(crate) fn into_response(self, trace: &Trace) -> Response {
-        let inner = json!({
+        let mut inner = json!({
             "date": trace.at.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
             "request-id": trace.request_id,
             "client-request-id": trace.client_request_id,
         });
+        // The general throttle, unlike a mailbox's own, says it all a second time.
+        if self.code == "TooManyRequests" {
+            inner["code"] = "429".into();
+            inner["message"] = "Please retry after".into();
+            inner["status"] = "429".into();
+        }
         let mut error = Map::from_iter([
             ("code".to_owned(), Value::from(self.code)),
             ("message".to_owned(), Value::from(self.message)),
@@ -129,6 +161,9 @@ impl Failure {
         let mut response = (self.status, Json(json!({ "error": error }))).into_response();
         let header = match self.header {
             Some(Header::Challenge) => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE))),
+            Some(Header::ClaimsChallenge) => HeaderValue::from_str(&[CHALLENGE, CLAIMS].concat())
+                .ok()
+                .map(|challenge| (header::WWW_AUTHENTICATE, challenge)),
             Some(Header::RetryAfter(seconds)) => Some((header::RETRY_AFTER, HeaderValue::from(seconds))),
             None => None,
         };

@@ -13,14 +13,18 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::serve::HangUp;
+use super::{
+    catalogue::{self, Row},
+    route::Target,
+    serve::HangUp,
+};
 
 /// When a rule strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -42,6 +46,8 @@ pub(crate) struct Rule {
     path: Option<String>,
     /// How many more times; null is until cleared.
     times: Option<u64>,
+    /// A refusal of the catalogue; what else the rule says of status, headers and body stands above it.
+    error: Option<String>,
     status: Option<u16>,
     headers: BTreeMap<String, String>,
     body: Option<Value>,
@@ -53,21 +59,31 @@ pub(crate) struct Rule {
 
 impl Rule {
     /// What is wrong with the rule, in a sentence.
-    fn problem(&self) -> Option<&'static str> {
-        if self.status.is_none() && self.delay_ms.is_none() && !self.drop {
-            return Some("A fault rule needs one of status, delay_ms and drop.");
+    fn problem(&self) -> Option<String> {
+        if self.error.is_none() && self.status.is_none() && self.delay_ms.is_none() && !self.drop {
+            return Some("A fault rule needs one of error, status, delay_ms and drop.".to_owned());
+        }
+        if let (Some(error), None) = (&self.error, self.row()) {
+            return Some(format!("There is no error {error}; there are {}.", catalogue::names()));
         }
         if self.status.is_some_and(|status| !(200..=599).contains(&status)) {
-            return Some("The status of a fault rule lies between 200 and 599.");
+            return Some("The status of a fault rule lies between 200 and 599.".to_owned());
         }
         let unfit = |(name, value): (&String, &String)| {
             HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err()
         };
-        self.headers.iter().any(unfit).then_some("A header of a fault rule is not a valid HTTP header.")
+        let sentence = || "A header of a fault rule is not a valid HTTP header.".to_owned();
+        self.headers.iter().any(unfit).then(sentence)
     }
 
-    fn matches(&self, method: &str, path: &str) -> bool {
+    fn row(&self) -> Option<Row> {
+        catalogue::find(self.error.as_deref()?)
+    }
+
+    /// A refusal of Entra's is none of Graph's, so that a rule that names one needs no path.
+    fn matches(&self, method: &str, path: &str, target: &Target) -> bool {
         self.times != Some(0)
+            && self.row().is_none_or(|row| row.fits(target))
             && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && self.path.as_deref().is_none_or(|pattern| wildcard(pattern, path))
     }
@@ -78,8 +94,12 @@ impl Rule {
     }
 
     /// What is answered in place of the truth; a rule that only delays answers nothing. `usual` makes the body that the
-    /// service has for a status.
-    pub(crate) fn answer(&self, usual: impl FnOnce(StatusCode) -> Response) -> Option<Response> {
+    /// service has for a status, `named` that of a refusal of the catalogue.
+    pub(crate) fn answer(
+        &self,
+        usual: impl FnOnce(StatusCode) -> Response,
+        named: impl FnOnce(Row) -> Response,
+    ) -> Option<Response> {
         if let (true, Some(body)) = (self.drop, &self.body) {
             // The answer begins and breaks off.
             let begun = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
@@ -93,13 +113,28 @@ impl Rule {
             response.extensions_mut().insert(HangUp);
             return Some(response);
         }
-        let status = StatusCode::from_u16(self.status?).ok()?;
-        let mut response = match &self.body {
-            Some(Value::String(text)) => (status, text.clone()).into_response(),
-            Some(body) => (status, axum::Json(body)).into_response(),
-            None if status.is_success() => status.into_response(),
-            None => usual(status),
+        let named = self.row().map(named);
+        let status = match (self.status, &named) {
+            (Some(status), _) => StatusCode::from_u16(status).ok()?,
+            (None, named) => named.as_ref()?.status(),
         };
+        let mut response = match (&self.body, named) {
+            (None, Some(named)) => named,
+            (None, None) if status.is_success() => status.into_response(),
+            (None, None) => usual(status),
+            (Some(body), named) => {
+                let mut response = match body {
+                    Value::String(text) => text.clone().into_response(),
+                    body => axum::Json(body).into_response(),
+                };
+                let headers = named.map(|mut named| std::mem::take(named.headers_mut())).unwrap_or_default();
+                for (name, value) in headers.iter().filter(|(name, _)| *name != header::CONTENT_TYPE) {
+                    response.headers_mut().insert(name, value.clone());
+                }
+                response
+            }
+        };
+        *response.status_mut() = status;
         for (name, value) in &self.headers {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
                 response.headers_mut().insert(name, value);
@@ -112,6 +147,7 @@ impl Rule {
     pub(crate) fn name(&self) -> String {
         let mut words = Vec::new();
         words.extend(self.delay_ms.map(|ms| format!("delay {ms} ms")));
+        words.extend(self.error.clone().filter(|_| !self.drop));
         words.extend(self.status.filter(|_| !self.drop).map(|status| format!("status {status}")));
         words.extend(self.drop.then(|| "drop".to_owned()));
         let when = if self.when == When::Before { "before" } else { "after-commit" };
@@ -128,7 +164,7 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// Adds rules behind those in force, all or none.
-    pub(crate) fn add(&self, rules: Vec<Rule>) -> Result<(), &'static str> {
+    pub(crate) fn add(&self, rules: Vec<Rule>) -> Result<(), String> {
         if let Some(problem) = rules.iter().find_map(Rule::problem) {
             return Err(problem);
         }
@@ -150,12 +186,12 @@ impl Faults {
     }
 
     /// The rule that strikes this request, with one of its times used up.
-    pub(crate) fn strike(&self, method: &str, path: &str) -> Option<Rule> {
+    pub(crate) fn strike(&self, method: &str, path: &str, target: &Target) -> Option<Rule> {
         if !self.any.load(Relaxed) {
             return None;
         }
         let mut rules = self.rules();
-        let rule = rules.iter_mut().find(|rule| rule.matches(method, path))?;
+        let rule = rules.iter_mut().find(|rule| rule.matches(method, path, target))?;
         rule.times = rule.times.map(|times| times - 1);
         Some(rule.clone())
     }
@@ -218,7 +254,7 @@ mod tests {
         let faults = Faults::default();
         let rules = r#"[{"method":"POST","status":503,"times":1},{"status":500}]"#;
         faults.add(serde_json::from_str(rules).unwrap()).unwrap();
-        let strike = |method| faults.strike(method, "/v1.0/x").map(|rule| rule.name());
+        let strike = |method| faults.strike(method, "/v1.0/x", &Target::Nothing).map(|rule| rule.name());
         assert_eq!(strike("GET").as_deref(), Some("status 500 before"));
         assert_eq!(strike("POST").as_deref(), Some("status 503 before"));
         assert_eq!(strike("POST").as_deref(), Some("status 500 before"));

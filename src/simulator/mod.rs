@@ -7,6 +7,7 @@
 mod app;
 mod assertion;
 mod bearer;
+mod catalogue;
 mod content;
 mod control;
 mod directory;
