@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::{Clock, Random},
     config::Settings,
+    doctor::Doctor,
     graph::Graph,
     http::Api,
     outgoing::{self, OutgoingError},
@@ -64,7 +65,9 @@ pub async fn serve(
     let (is_ready, ready) = watch::channel(false);
     let engine = Arc::new(engine(settings, &store, &bell, &clock, &random, &metrics)?);
     let standings = engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.standing())).collect();
-    let api = Api::new(settings, store.clone(), bell.clone(), clock, random, metrics, standings, ready, stop.clone());
+    let doctor = Doctor::new(Arc::new(settings.clone()), store.clone(), Arc::clone(&clock), Arc::clone(&random));
+    let api =
+        Api::new(settings, store.clone(), bell.clone(), clock, random, metrics, standings, ready, stop.clone(), doctor);
 
     let mut parts: JoinSet<Result<&'static str, AppError>> = JoinSet::new();
     // The bell goes on until the engine has given its leases back, so that other replicas hear of them.

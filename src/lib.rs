@@ -5,8 +5,8 @@
 //! Graph ([`graph`]) → settle ([`store`]).
 //!
 //! Who may use whom, which a test enforces: [`domain`] uses nothing; [`store`] and [`graph`] use the domain and not each
-//! other; [`sync`] uses all three; [`http`] sees domain and store, never Graph or the engine; [`app`] wires; [`cli`] is on
-//! top; the simulator stands apart and shares nothing but time and randomness. [`config`], [`clock`], [`telemetry`]
+//! other; [`sync`] and [`doctor`] use all three; [`http`] sees domain, store and doctor, never Graph or the engine; [`app`]
+//! wires; [`cli`] is on top; the simulator stands apart and shares nothing but time and randomness. [`config`], [`clock`], [`telemetry`]
 //! and, for tests, [`crash`] serve them all.
 
 pub mod app;
@@ -16,6 +16,7 @@ pub mod config;
 pub mod crash;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod doctor;
 pub mod domain;
 pub mod graph;
 pub mod http;

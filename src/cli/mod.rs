@@ -4,6 +4,7 @@
 //! or the configuration is wrong.
 
 mod check;
+mod doctor;
 #[cfg(feature = "demo")]
 mod playground;
 mod run;
@@ -49,6 +50,8 @@ enum Command {
     /// Runs the simulated Microsoft alone, to build and test a portal against.
     #[cfg(feature = "demo")]
     Simulate(playground::Simulate),
+    /// Looks at the whole connection and says what to do about each finding.
+    Doctor(doctor::Doctor),
     /// Guides an administrator through Microsoft's side: app, permission, configuration.
     Setup(setup::Setup),
     /// Makes a token for a client.
@@ -111,6 +114,7 @@ impl Cli {
             Some(Command::Demo(options)) => playground::demo(options).await,
             #[cfg(feature = "demo")]
             Some(Command::Simulate(simulate)) => simulate.run().await,
+            Some(Command::Doctor(doctor)) => doctor.run(self.file(), self.json).await,
             Some(Command::Setup(setup)) => setup.run(self.file(), &environment(), self.json),
             Some(Command::Token(token)) => token.run(&self.settings()?, self.json),
             Some(Command::Migrate) => run::migrate(&self.settings()?, self.json).await,

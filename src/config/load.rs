@@ -20,6 +20,13 @@ const MOST_PROBLEMS: usize = 100;
 /// # Errors
 /// All problems at once, by key.
 pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Settings, Problems> {
+    let (settings, problems) = inspect(file, environment);
+    problems.or(()).and_then(|()| settings.ok_or_else(Problems::default))
+}
+
+/// The same for whoever can make use of what is right: the settings as far as they could be made out, and all problems.
+#[must_use]
+pub fn inspect(file: Option<&Path>, environment: &[(String, String)]) -> (Option<Settings>, Problems) {
     let mut problems = Problems::default();
     let named = |problem: String| {
         let mut problems = Problems::default();
@@ -27,7 +34,10 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
         problems
     };
     let text = file.map(fs::read_to_string).transpose();
-    let text = text.map_err(|error| named(format!("cannot be read: {}", error.kind())))?;
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => return (None, named(format!("cannot be read: {}", error.kind()))),
+    };
     let built = || -> Result<(Value, Value), config::ConfigError> {
         let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         let mut all = defaults.clone();
@@ -40,7 +50,10 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
         );
         Ok((defaults.build()?.cache, all.build()?.cache))
     };
-    let (defaults, mut tree) = built().map_err(|error| named(unreadable(&error)))?;
+    let (defaults, mut tree) = match built() {
+        Ok(trees) => trees,
+        Err(error) => return (None, named(unreadable(&error))),
+    };
     // What cannot be read is noted, put back to its default, and the reading begun anew.
     for _ in 0..MOST_PROBLEMS {
         match read(tree.clone()) {
@@ -51,7 +64,7 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
                 let news =
                     more.into_vec().into_iter().filter(|found| unread.iter().all(|known| known.field != found.field));
                 news.for_each(|found| problems.add(found.field, found.problem));
-                return in_order(problems).or(()).and_then(|()| settings.ok_or_else(Problems::default));
+                return (settings, in_order(problems));
             }
             Err((path, problem)) => {
                 problems.add(path.join("."), problem);
@@ -61,7 +74,7 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
             }
         }
     }
-    Err(in_order(problems))
+    (None, in_order(problems))
 }
 
 /// By key, so that the same configuration is always answered the same way.

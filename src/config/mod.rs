@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 pub use certificate::{Certificate, CertificateFiles, Unusable};
 pub(crate) use check::LEASE_MARGIN;
 pub use credential::{Credential, ManagedHost, Source};
-pub use load::{DEFAULTS, load};
+pub use load::{DEFAULTS, inspect, load};
 use secrecy::SecretString;
 use url::Url;
 

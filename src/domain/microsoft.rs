@@ -1,4 +1,4 @@
-//! What Microsoft's clouds and permissions are called: the one table for `setup` and whoever else names them.
+//! What Microsoft's clouds and permissions are called: the one table for `setup`, the doctor and whoever else names them.
 //!
 //! Facts only, and only those with evidence: what could not be verified for a cloud stands in `unsure`, in words for the
 //! reader. It must never hold anything of a customer.

@@ -6,6 +6,7 @@
 pub mod change;
 pub mod credential;
 pub mod event;
+pub mod finding;
 pub mod judge;
 pub mod leave;
 pub mod microsoft;

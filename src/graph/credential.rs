@@ -58,15 +58,16 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
-    /// The credential of that tenant. `direct` goes past any proxy: a managed identity's host is this very machine.
+    /// The credential of that tenant, for tokens that open `resource`. `direct` goes past any proxy: a managed identity's host is this very machine.
     pub(super) fn new(
         http: reqwest::Client,
         direct: reqwest::Client,
         microsoft: &Microsoft,
+        resource: &str,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        let entra = Endpoint::new(http, microsoft);
+        let entra = Endpoint::new(http, microsoft, resource);
         let (kind, way) = match &microsoft.credential {
             config::Credential::Secret { current, next } => {
                 let next = next.iter().map(|next| ("next_client_secret", next.clone()));
@@ -78,7 +79,7 @@ impl Credential {
                 ("workload-identity", Way::Federated(entra, Source::File(token_file.clone())))
             }
             config::Credential::ManagedIdentity { host, client_id } => {
-                let identity = Identity::new(direct, host.clone(), &microsoft.graph, client_id.clone());
+                let identity = Identity::new(direct, host.clone(), resource, client_id.clone());
                 ("managed-identity", Way::Managed(identity))
             }
         };

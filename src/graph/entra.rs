@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::{
     GraphError,
-    error::parse_retry_after,
+    error::{EntraTrail, parse_retry_after, printable},
     token::{self, Token},
 };
 use crate::{config::Microsoft, domain::judge::Failure};
@@ -74,13 +74,14 @@ impl Refusal {
 }
 
 impl Endpoint {
-    pub(super) fn new(http: Client, microsoft: &Microsoft) -> Self {
+    /// Tokens are for `resource`, such as Graph's base URL.
+    pub(super) fn new(http: Client, microsoft: &Microsoft, resource: &str) -> Self {
         let base = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
         Self {
             http,
             url: format!("{}/{}/oauth2/v2.0/token", base(&microsoft.authority), microsoft.directory_id),
             client_id: microsoft.client_id.clone(),
-            scope: format!("{}/.default", base(&microsoft.graph)),
+            scope: format!("{resource}/.default"),
         }
     }
 
@@ -110,8 +111,7 @@ impl Endpoint {
         let response = request.send().await.map_err(|_| Refusal::down(None, "the token endpoint does not answer"))?;
         let status = response.status();
         let retry_after = super::text(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
-        let date =
-            super::text(&response, "date").and_then(|text| Some(jiff::fmt::rfc2822::parse(&text).ok()?.timestamp()));
+        let date = date(&response);
         let body: Option<Value> = super::read(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(body) = body else {
             return Err(Refusal::down(retry_after, "the token endpoint's answer is not JSON"));
@@ -122,6 +122,11 @@ impl Endpoint {
         }
         Err(Refusal { date, ..refusal(status, &body, retry_after) })
     }
+}
+
+/// What the other side's clock says.
+pub(super) fn date(response: &Response) -> Option<Timestamp> {
+    super::text(response, "date").and_then(|text| Some(jiff::fmt::rfc2822::parse(&text).ok()?.timestamp()))
 }
 
 fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> Refusal {
@@ -139,7 +144,15 @@ fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> R
     let description = body["error_description"].as_str().unwrap_or_default();
     let description = description.split_once(": ").map_or(description, |(_, words)| words);
     let is_of_proof = !passing && (error == "invalid_client" || status == StatusCode::UNAUTHORIZED);
-    Refusal { error: GraphError::new(failure, code, description), date: None, is_of_proof, numbers }
+    let mut error = GraphError::new(failure, code, description);
+    let id = |name: &str| printable(body[name].as_str().unwrap_or_default());
+    error.entra = Some(Box::new(EntraTrail {
+        status: status.as_u16(),
+        trace_id: id("trace_id"),
+        correlation_id: id("correlation_id"),
+        timestamp: id("timestamp"),
+    }));
+    Refusal { error, date: None, is_of_proof, numbers }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use crate::domain::judge::Failure;
 
 /// How much of Microsoft's own words is kept.
 const LONGEST_MESSAGE: usize = 300;
+/// Our word for Graph's wish for a token that was issued after something changed (continuous access evaluation).
+const CLAIMS_CHALLENGE: &str = "claims-challenge";
 const LONGEST_WAIT: Duration = Duration::from_hours(31 * 24);
 
 /// The ids that Microsoft's support asks for.
@@ -43,6 +45,19 @@ impl Trail {
     }
 }
 
+/// What Entra's support asks for: it has other ids than Graph's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntraTrail {
+    /// The HTTP status.
+    pub status: u16,
+    /// "Trace ID".
+    pub trace_id: String,
+    /// "Correlation ID".
+    pub correlation_id: String,
+    /// When, in Entra's own spelling.
+    pub timestamp: String,
+}
+
 /// Why Graph did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphError {
@@ -54,8 +69,10 @@ pub struct GraphError {
     pub message: String,
     /// The ids of the call, when there was one.
     pub trail: Option<Box<Trail>>,
+    /// The ids of a refused token, when Entra gave any. Other ones at every try: not part of a sentence that is compared.
+    pub entra: Option<Box<EntraTrail>>,
     /// The event that a refused create had already made.
-    pub existing_event: Option<String>,
+    pub existing_event: Option<Box<str>>,
     /// How long Microsoft asks us to stay away from the mailbox, whatever else it says.
     pub retry_after: Option<Duration>,
 }
@@ -68,6 +85,7 @@ impl GraphError {
             code: printable(&code.into()),
             message: printable(first_line),
             trail: None,
+            entra: None,
             existing_event: None,
             retry_after: None,
         }
@@ -102,10 +120,17 @@ impl GraphError {
         self
     }
 
-    /// What an error answer of Graph means.
-    pub(super) fn refused(status: StatusCode, body: &Value, retry_after: Option<&str>, now: Timestamp) -> Self {
+    /// What an error answer of Graph means. `challenge` is its `WWW-Authenticate`.
+    pub(super) fn refused(
+        status: StatusCode,
+        body: &Value,
+        retry_after: Option<&str>,
+        challenge: Option<&str>,
+        now: Timestamp,
+    ) -> Self {
         let error = &body["error"];
-        let code = most_specific_code(error);
+        let is_challenge = status == StatusCode::UNAUTHORIZED && challenge.is_some_and(|text| text.contains("claims="));
+        let code = if is_challenge { Some(CLAIMS_CHALLENGE.to_owned()) } else { most_specific_code(error) };
         let retry_after = retry_after.and_then(|text| parse_retry_after(text, now));
         let failure = classify(status, code.as_deref(), retry_after);
         let message = error["message"].as_str().unwrap_or_default();
@@ -113,7 +138,7 @@ impl GraphError {
         refused.existing_event = ["@event.existingEventId"]
             .iter()
             .find_map(|key| error[key].as_str().or_else(|| body[key].as_str()))
-            .map(str::to_owned);
+            .map(Box::from);
         refused.retry_after = retry_after;
         refused
     }
@@ -133,7 +158,7 @@ impl GraphError {
 }
 
 /// Microsoft's words as far as a database and a page can take them.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST_MESSAGE).collect()
 }
 
@@ -161,7 +186,9 @@ fn classify(status: StatusCode, code: Option<&str>, retry_after: Option<Duration
 
 fn by_code(code: &str, retry_after: Option<Duration>) -> Option<Failure> {
     Some(match code {
-        "InvalidAuthenticationToken" | "AuthenticationError" | "TokenNotFound" => Failure::Credentials,
+        CLAIMS_CHALLENGE | "InvalidAuthenticationToken" | "AuthenticationError" | "TokenNotFound" => {
+            Failure::Credentials
+        }
         "ErrorAccessDenied" | "Authorization_RequestDenied" | "AccessDenied" => Failure::AccessDenied,
         "ErrorQuotaExceeded" | "QuotaExceeded" => Failure::MailboxFull,
         "ErrorItemNotFound" | "ErrorInvalidIdMalformed" => Failure::EventGone,
@@ -232,7 +259,7 @@ mod tests {
     }
 
     fn refused(status: u16, body: &Value, retry_after: Option<&str>) -> GraphError {
-        GraphError::refused(StatusCode::from_u16(status).unwrap(), body, retry_after, now())
+        GraphError::refused(StatusCode::from_u16(status).unwrap(), body, retry_after, None, now())
     }
 
     #[test]

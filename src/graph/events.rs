@@ -129,7 +129,7 @@ impl Graph {
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(body: Option<Value>, trail: &Trail) -> Result<T, GraphError> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(body: Option<Value>, trail: &Trail) -> Result<T, GraphError> {
     serde_json::from_value(body.unwrap_or(Value::Null))
         .map_err(|_| GraphError::silent("the answer has not the shape that Microsoft documents").on(trail.clone()))
 }

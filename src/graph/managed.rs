@@ -19,7 +19,6 @@ use reqwest::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
-use url::Url;
 
 use super::{
     GraphError,
@@ -53,8 +52,8 @@ struct Denied {
 }
 
 impl Identity {
-    pub(super) fn new(http: Client, host: ManagedHost, graph: &Url, client_id: Option<String>) -> Self {
-        Self { http, host, resource: graph.as_str().trim_end_matches('/').to_owned(), client_id }
+    pub(super) fn new(http: Client, host: ManagedHost, resource: &str, client_id: Option<String>) -> Self {
+        Self { http, host, resource: resource.to_owned(), client_id }
     }
 
     /// A new token.

@@ -10,14 +10,16 @@ mod entra;
 mod error;
 mod events;
 mod managed;
+mod probe;
 mod token;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
 
 use credential::Credential;
-pub use error::{GraphError, Trail};
+pub use error::{EntraTrail, GraphError, Trail};
 pub use events::{Found, Mailbox, Written};
+pub use probe::{Met, Obstacle, Seen, Unmet, exchange_rights, meet_entra, meet_graph};
 use reqwest::{Client, Method, RequestBuilder, Response, header};
 use serde_json::Value;
 use token::TokenSource;
@@ -64,7 +66,9 @@ impl Graph {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        let credential = Credential::new(http.clone(), direct, microsoft, Arc::clone(&clock), Arc::clone(&random));
+        let resource = microsoft.graph.as_str().trim_end_matches('/');
+        let credential =
+            Credential::new(http.clone(), direct, microsoft, resource, Arc::clone(&clock), Arc::clone(&random));
         let tokens = Arc::new(TokenSource::new(credential, clock));
         Self { http, root: microsoft.graph.clone(), tokens, random, call_timeout }
     }
@@ -168,7 +172,7 @@ impl Graph {
             request_id = trail.request_id.as_deref(),
             "Graph answered"
         );
-        let retry_after = text(&response, "retry-after");
+        let (retry_after, challenge) = (text(&response, "retry-after"), text(&response, "www-authenticate"));
         let body = read(response).await;
         if status.is_success() {
             return match body {
@@ -182,7 +186,7 @@ impl Graph {
             };
         }
         let body = body.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
-        Err(GraphError::refused(status, &body, retry_after.as_deref(), self.tokens.now()))
+        Err(GraphError::refused(status, &body, retry_after.as_deref(), challenge.as_deref(), self.tokens.now()))
     }
 
     fn silence(&self, error: &reqwest::Error) -> GraphError {

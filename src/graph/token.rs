@@ -1,8 +1,8 @@
 //! The app-only token of one tenant: fetched once for all who need it, refreshed ahead, kept while it lives.
 //!
 //! The rules are those of Microsoft's own libraries: refresh when five minutes are left (or half of a long life is over),
-//! try that at most every 30 seconds, and go on with the old token while it lives. The token is opaque: nothing in it is
-//! ever looked at, least of all `roles`, which may rightly be missing.
+//! try that at most every 30 seconds, and go on with the old token while it lives. The token is opaque: nothing is
+//! ever decided by what is in it, least of all by `roles`, which may rightly be missing.
 
 use std::{
     fmt,
@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
 use serde_json::Value;
@@ -38,6 +39,13 @@ impl Token {
     /// The `Authorization` header, marked as sensitive.
     pub(super) fn header(&self) -> HeaderValue {
         self.header.clone()
+    }
+
+    /// What the token says of itself, to explain and never to decide by: it is opaque to its bearer, and a right that it
+    /// does not name may be Exchange's to give.
+    pub(super) fn claims(&self) -> Option<Value> {
+        let payload = self.header.to_str().ok()?.split('.').nth(1)?;
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()
     }
 }
 

@@ -132,12 +132,7 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, 
         None => api.0.gate.by_signature(headers, &body)?,
     };
     caller.require(Scope::LeavesWrite)?;
-    if !is_json(headers) {
-        return Err(Refusal::NotJsonMediaType);
-    }
-    let value: Value = serde_json::from_slice(&body).map_err(|error| {
-        Refusal::NotJson(format!("It stops being JSON at line {}, column {}.", error.line(), error.column()))
-    })?;
+    let value = json(headers, &body)?;
     let delivery_id = delivery_id(headers);
     let change = Change::parse(&value, api.0.gate.now());
     let (change, delivery_id) = match (change, delivery_id) {
@@ -174,7 +169,7 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, 
     }
 }
 
-async fn read(mut body: Body) -> Result<Bytes, Refusal> {
+pub(super) async fn read(mut body: Body) -> Result<Bytes, Refusal> {
     let mut bytes = Vec::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
@@ -188,6 +183,16 @@ async fn read(mut body: Body) -> Result<Bytes, Refusal> {
         }
     }
     if length > LONGEST_BODY { Err(Refusal::TooLarge) } else { Ok(bytes.into()) }
+}
+
+/// The body as JSON, if it is declared as such.
+pub(super) fn json(headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
+    if !is_json(headers) {
+        return Err(Refusal::NotJsonMediaType);
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        Refusal::NotJson(format!("It stops being JSON at line {}, column {}.", error.line(), error.column()))
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

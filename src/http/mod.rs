@@ -1,6 +1,7 @@
 //! The API: who may ask what, and how it is answered. Sees the domain and the store; never Graph, never the engine.
 
 mod auth;
+mod doctor;
 mod health;
 mod intake;
 mod leaves;
@@ -15,7 +16,7 @@ use auth::{Caller, Gate};
 pub use auth::{MintError, mint, sign};
 use axum::{Router, extract::Request, http::HeaderMap, middleware, response::IntoResponse as _};
 use problem::Refusal;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
@@ -28,6 +29,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::{
     clock::{Clock, Random},
     config::Settings,
+    doctor::Doctor,
     domain::credential::Standing,
     store::{Store, bell::Bell},
     telemetry::Metrics,
@@ -54,6 +56,9 @@ struct Inner {
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
     waiting: Semaphore,
+    doctor: Doctor,
+    /// One examination at a time: each writes to the same calendars.
+    examining: Arc<Mutex<()>>,
 }
 
 impl Api {
@@ -71,6 +76,7 @@ impl Api {
         standings: BTreeMap<String, watch::Receiver<Standing>>,
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
+        doctor: Doctor,
     ) -> Self {
         Self(Arc::new(Inner {
             store,
@@ -84,6 +90,8 @@ impl Api {
             ready,
             stop,
             waiting: Semaphore::new(MOST_WAITING),
+            doctor,
+            examining: Arc::default(),
         }))
     }
 
@@ -128,8 +136,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .layer(middleware::from_fn(limit_time));
-    // The intake times itself: `Prefer: wait` may take longer than a request otherwise may.
-    OpenApiRouter::with_openapi(Document::openapi()).routes(routes!(intake::post)).merge(timed)
+    // These time themselves: `Prefer: wait` and an examination may take longer than a request otherwise may.
+    let patient = OpenApiRouter::with_openapi(Document::openapi());
+    patient.routes(routes!(intake::post)).routes(routes!(doctor::post)).merge(timed)
 }
 
 /// Longer than the slowest statement that the store allows.

@@ -44,12 +44,28 @@ pub(crate) enum Resource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
     Calendars,
-    Calendar { calendar: Which },
-    Events { calendar: Which },
-    View { calendar: Which },
-    Event { id: String },
-    PermanentDelete { id: String },
-    Cancel { id: String },
+    Calendar {
+        calendar: Which,
+    },
+    Events {
+        calendar: Which,
+    },
+    View {
+        calendar: Which,
+    },
+    Event {
+        id: String,
+    },
+    PermanentDelete {
+        id: String,
+    },
+    Cancel {
+        id: String,
+    },
+    /// The mailbox's settings, or one of them.
+    Settings {
+        one: Option<String>,
+    },
 }
 
 /// Which calendar of a mailbox.
@@ -95,6 +111,8 @@ fn part(words: &[&str]) -> Option<Part> {
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     let (calendar, rest, words) = match lower.as_slice() {
         ["calendars"] => return Some(Part::Calendars),
+        ["mailboxsettings"] => return Some(Part::Settings { one: None }),
+        ["mailboxsettings", one] => return Some(Part::Settings { one: Some((*one).to_owned()) }),
         ["calendar", rest @ ..] => (Which::Default, rest, &words[1..]),
         ["calendars", _, rest @ ..] => (Which::Named(words[1].to_owned()), rest, &words[2..]),
         rest => (Which::Any, rest, words),
@@ -154,6 +172,8 @@ mod tests {
             ("/v1.0/users/a@b.c/events/AA%2Fk=/permanentDelete", mailbox(Part::PermanentDelete { id: id() })),
             ("/v1.0/users/a@b.c/calendarView", mailbox(Part::View { calendar: Which::Any })),
             ("/v1.0/users/a@b.c/calendars", mailbox(Part::Calendars)),
+            ("/v1.0/users/a@b.c/mailboxSettings", mailbox(Part::Settings { one: None })),
+            ("/v1.0/users/a@b.c/mailboxSettings/timeZone", mailbox(Part::Settings { one: Some("timezone".into()) })),
             ("/v1.0/users/a@b.c/events/AA/k=", Target::Graph(Resource::Unknown { segment: "events".into() })),
             ("/v1.0/me/events", Target::Graph(Resource::Unknown { segment: "me".into() })),
         ] {

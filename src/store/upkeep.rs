@@ -70,6 +70,18 @@ impl Store {
             .collect())
     }
 
+    /// Mailboxes of that tenant for which Microsoft asks us to slow down at this moment.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn throttled_mailboxes(&self, tenant: &str) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM mailboxes WHERE tenant = $1 AND throttled_until > leavebridge_now()"#,
+            tenant
+        );
+        Ok(count.fetch_one(&self.pool).await?)
+    }
+
     /// Forgets one batch of delivery ids that are older than 30 days; `true` when there may be more.
     ///
     /// # Errors

@@ -78,7 +78,8 @@ impl Delivery<'_> {
                             known.trail = error.trail.map(|trail| *trail);
                             match error.existing_event {
                                 Some(id) => {
-                                    known.observed = Observed { event_id: Some(id), applied: None, unsure: true };
+                                    known.observed =
+                                        Observed { event_id: Some(id.into()), applied: None, unsure: true };
                                 }
                                 None if known.looked_up => return Err(Halt::Anew),
                                 None => known.observed.unsure = true,
@@ -123,6 +124,7 @@ impl Delivery<'_> {
             code: "no-end".into(),
             message: "the event changes faster than it can be written".into(),
             trail: known.trail.clone().map(Box::new),
+            entra: None,
             existing_event: None,
             retry_after: None,
         }))

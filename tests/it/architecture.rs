@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Every top-level module and the others that it may use.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("clock", &[]),
     ("crash", &[]),
@@ -17,19 +17,23 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("store", &["domain"]),
     ("graph", &["domain", "clock", "config"]),
     ("sync", &["domain", "store", "graph", "clock", "config", "crash", "telemetry"]),
-    ("http", &["domain", "store", "clock", "config", "crash", "telemetry"]),
+    ("doctor", &["domain", "store", "graph", "clock", "config", "outgoing"]),
+    ("http", &["doctor", "domain", "store", "clock", "config", "crash", "telemetry"]),
     ("simulator", &["clock"]),
-    ("app", &["clock", "config", "graph", "http", "outgoing", "store", "sync", "telemetry"]),
+    ("app", &["clock", "config", "doctor", "graph", "http", "outgoing", "store", "sync", "telemetry"]),
     ("demo", &["app", "clock", "config", "http", "outgoing", "simulator", "telemetry"]),
-    ("cli", &["app", "clock", "config", "demo", "domain", "http", "outgoing", "simulator", "store", "telemetry"]),
+    (
+        "cli",
+        &["app", "clock", "config", "demo", "doctor", "domain", "http", "outgoing", "simulator", "store", "telemetry"],
+    ),
 ];
 
 /// Crates that only these modules may name.
 const HOMES: [(&str, &[&str]); 5] = [
     ("sqlx", &["store", "app", "demo"]),
     ("axum", &["http", "simulator", "app"]),
-    ("reqwest", &["graph", "outgoing", "demo"]),
-    ("tokio", &["app", "cli", "demo", "graph", "http", "simulator", "store", "sync"]),
+    ("reqwest", &["doctor", "graph", "outgoing", "demo"]),
+    ("tokio", &["app", "cli", "demo", "doctor", "graph", "http", "simulator", "store", "sync"]),
     ("clap", &["cli", "demo"]),
 ];
 

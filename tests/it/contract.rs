@@ -6,13 +6,14 @@ use leavebridge::{config, domain::judge::Reason, http, store::upkeep::Backlog, t
 use serde_json::Value;
 
 /// Every documented route, and the scope that a token needs there.
-const ROUTES: [(&str, &str, Option<&str>); 10] = [
+const ROUTES: [(&str, &str, Option<&str>); 11] = [
     ("post", "/leaves", Some("leaves:write")),
     ("get", "/leaves/{id}", Some("leaves:read")),
     ("get", "/mappings", Some("ops:read")),
     ("get", "/mappings/{id}", Some("ops:read")),
     ("post", "/mappings/{id}/retry", Some("ops:write")),
     ("post", "/mappings/retry", Some("ops:write")),
+    ("post", "/doctor", Some("ops:write")),
     ("get", "/health", Some("ops:read")),
     ("get", "/health/live", None),
     ("get", "/health/ready", None),

@@ -5,6 +5,7 @@
 mod calendars;
 mod events;
 mod lists;
+mod settings;
 mod users;
 
 use std::sync::Arc;
@@ -50,7 +51,7 @@ pub(crate) fn answer(call: &Call<'_>, resource: &Resource, person: Option<&Arc<P
                 let message = format!("The requested user '{user}' is invalid.");
                 return Err(Failure::new(StatusCode::NOT_FOUND, "ErrorInvalidUser", message));
             };
-            let mailbox = MailboxCall::new(call, user, person)?;
+            let mailbox = MailboxCall::new(call, user, person, part)?;
             mailbox.answer(method, part)
         }
         (Resource::Unknown { segment }, _) if segment == "me" => {
@@ -76,7 +77,7 @@ struct MailboxCall<'a> {
 }
 
 impl<'a> MailboxCall<'a> {
-    fn new(call: &'a Call<'a>, user: &'a str, person: &'a Person) -> Result<Self, Failure> {
+    fn new(call: &'a Call<'a>, user: &'a str, person: &'a Person, part: &Part) -> Result<Self, Failure> {
         let profile = person.profile();
         let (switches, exchange_rbac) = {
             let settings = call.simulator.settings();
@@ -84,13 +85,16 @@ impl<'a> MailboxCall<'a> {
             (settings.switches.clone(), app.is_some_and(|app| app.exchange_rbac))
         };
         let reading = call.parts.method == "GET";
-        let by_role = call.bearer.may(if reading {
-            &["Calendars.ReadWrite", "Calendars.Read"]
-        } else {
-            &["Calendars.ReadWrite"]
+        let is_calendar = !matches!(part, Part::Settings { .. });
+        let by_role = call.bearer.may(match (is_calendar, reading) {
+            (true, true) => &["Calendars.ReadWrite", "Calendars.Read"],
+            (true, false) => &["Calendars.ReadWrite"],
+            (false, true) => &["MailboxSettings.ReadWrite", "MailboxSettings.Read"],
+            (false, false) => &["MailboxSettings.ReadWrite"],
         });
         // With RBAC for Applications the token has no role for calendars and Exchange lets it in all the same.
-        if !by_role && !exchange_rbac {
+        let by_exchange = is_calendar && exchange_rbac;
+        if !(by_role || by_exchange) {
             return Err(Failure::access_denied());
         }
         profile.mailbox()?;
@@ -112,6 +116,7 @@ impl<'a> MailboxCall<'a> {
             ("GET", Part::Calendars) => Ok(calendars::list(self)),
             ("POST", Part::Calendars) => calendars::create(self),
             ("GET", Part::Calendar { calendar }) => calendars::get(self, calendar),
+            ("GET", Part::Settings { one }) => settings::get(self, one.as_deref()),
             _ => Err(wrong_method()),
         }
     }

@@ -47,7 +47,9 @@ fn is_guid(word: &str) -> bool {
 async fn it_works_before_anything_is_configured_and_says_what_is_open() {
     let said = run(&["setup"], &[]).await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    for words in ["**Still open**", "<DIRECTORY-ID>", "<CLIENT-ID>", "https://entra.microsoft.com", "prefer: wait=20"] {
+    for words in
+        ["**Still open**", "<DIRECTORY-ID>", "<CLIENT-ID>", "https://entra.microsoft.com", "leavebridge doctor"]
+    {
         assert!(said.out.contains(words), "{words} in {}", said.out);
     }
     let said = run(&["setup", "--json"], &[]).await.json();

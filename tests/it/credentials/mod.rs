@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::support::{TestApp, leave, microsoft::Microsoft, until};
 
 /// The app registration of the tenant `default`, proving itself by that.
-fn app(proof: &Value) -> Value {
+pub(crate) fn app(proof: &Value) -> Value {
     let mut app = json!({
         "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
         "roles": ["Calendars.ReadWrite", "User.Read.All"],

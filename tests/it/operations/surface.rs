@@ -27,6 +27,7 @@ async fn the_contract_names_every_route_with_its_methods() {
             "get /mappings",
             "get /mappings/{id}",
             "get /metrics",
+            "post /doctor",
             "post /leaves",
             "post /mappings/retry",
             "post /mappings/{id}/retry",

@@ -1,11 +1,13 @@
 //! Everything around a service that is not started yet, for tests that have to prepare its Microsoft and its files first.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use jiff::SignedDuration;
 use leavebridge::{
-    clock::{Clock as _, ManualClock},
+    clock::{Clock as _, ManualClock, SeededRandom},
     config::{self, Settings},
+    doctor::Doctor,
+    store::Store,
 };
 use tempfile::TempDir;
 
@@ -45,6 +47,33 @@ impl Scene {
         path.to_str().unwrap().to_owned()
     }
 
+    /// A doctor for the service that would be started with these keys.
+    pub(crate) fn doctor(&self, keys: &[(&str, &str)]) -> Doctor {
+        let settings = config::load(None, &self.configuration(keys, &[])).unwrap();
+        let store = Store::new(&settings.database.url, 2).unwrap();
+        let random = Arc::new(SeededRandom::new(7));
+        Doctor::new(Arc::new(settings), store, Arc::new(self.clock.clone()), random)
+    }
+
+    /// What a service is told that has these keys of the tenant `default`, which replace its client secret.
+    pub(crate) fn configuration(&self, keys: &[(&str, &str)], environment: &[(&str, &str)]) -> Vec<(String, String)> {
+        let keys = keys.iter().map(|(key, value)| match *key {
+            // Of the other tenant, or of none.
+            key if key.contains("__") => (key.to_owned(), *value),
+            key => (format!("TENANTS__DEFAULT__MICROSOFT__{key}"), *value),
+        });
+        let mut keys: Vec<(String, &str)> = keys.collect();
+        let secret = "TENANTS__DEFAULT__MICROSOFT__CLIENT_SECRET";
+        let proves = |key: &str| key.starts_with(secret) || key.ends_with("__CREDENTIAL");
+        if keys.iter().any(|(key, _)| proves(key)) && !keys.iter().any(|(key, _)| key == secret) {
+            keys.push((secret.to_owned(), ""));
+        }
+        let further: Vec<(&str, &str)> = keys.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+        let mut all = configuration(&self.database.url, &self.microsoft.url, &further);
+        all.extend(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        all
+    }
+
     /// Starts the service with these keys of the tenant `default`, which replace its client secret.
     pub(crate) async fn start(self, keys: &[(&str, &str)]) -> (TestApp, TempDir) {
         self.start_in(keys, &[], |_| ()).await
@@ -57,20 +86,7 @@ impl Scene {
         environment: &[(&str, &str)],
         change: impl FnOnce(&mut Settings),
     ) -> (TestApp, TempDir) {
-        let keys = keys.iter().map(|(key, value)| match *key {
-            // Of the other tenant, or of none.
-            key if key.contains("__") => (key.to_owned(), *value),
-            key => (format!("TENANTS__DEFAULT__MICROSOFT__{key}"), *value),
-        });
-        let mut keys: Vec<(String, &str)> = keys.collect();
-        let secret = "TENANTS__DEFAULT__MICROSOFT__CLIENT_SECRET";
-        if !keys.iter().any(|(key, _)| key == secret) {
-            keys.push((secret.to_owned(), ""));
-        }
-        let further: Vec<(&str, &str)> = keys.iter().map(|(key, value)| (key.as_str(), *value)).collect();
-        let mut all = configuration(&self.database.url, &self.microsoft.url, &further);
-        all.extend(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let mut settings = config::load(None, &all).unwrap();
+        let mut settings = config::load(None, &self.configuration(keys, environment)).unwrap();
         change(&mut settings);
         (TestApp::told(settings, self.database, self.microsoft, self.clock, Home::Here).await, self.folder)
     }

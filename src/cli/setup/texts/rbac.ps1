@@ -70,4 +70,4 @@ if (Test-Reach $Outsider) {
 }
 if (-not $right) { throw 'The scope is not right yet.' }
 Write-Host "The app reaches $Member and does not reach $Outsider."
-Write-Host 'Graph may take 30 minutes (a quiet app) to 2 hours (a busy one) to follow. Then check it as the guide says.'
+Write-Host 'Graph may take 30 minutes (a quiet app) to 2 hours (a busy one) to follow. Then: leavebridge doctor'

@@ -1,0 +1,236 @@
+//! What we prove ourselves with, and what Microsoft makes of it: expiry, token, rights, and what is left over from EWS.
+
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Explanation, Rights, entra,
+    patient::{Patient, said},
+};
+use crate::{
+    config::{Credential, Microsoft, Source},
+    domain::{
+        credential::STEPS,
+        finding::Finding,
+        microsoft::{CALENDARS, EWS, EWS_REMOVED_ON, PERMISSIONS},
+    },
+    graph::{Graph, GraphError, exchange_rights},
+};
+
+/// From here on it is time to act.
+const ACT_WITHIN_DAYS: i32 = STEPS[4];
+
+impl Patient<'_> {
+    /// For how long the credential is good, as far as that is known.
+    pub(super) async fn expiry(&self, graph: &Graph) -> Option<Finding> {
+        graph.look_at_credential().await;
+        let standing = graph.standing().borrow().clone();
+        let Some(expires) = standing.expires else {
+            return matches!(self.tenant.microsoft.credential, Credential::Secret { .. }).then(|| {
+                let explanation = Explanation::warning(
+                    "expiry-unknown",
+                    "Nobody will be warned before the secret expires.",
+                    "{admin} → App registrations → the app {app} → Certificates & secrets: write the date under Expires \
+                     into {key}.secret_expires.",
+                );
+                self.found("secret_expires is not set.", explanation, "")
+            });
+        };
+        let days = expires.days_left(self.clock.now());
+        let what = if standing.kind == "certificate" { "certificate" } else { "secret" };
+        let renew = "{admin} → App registrations → the app {app} → Certificates & secrets: make a new one; \
+                     {key}.next_client_secret_file takes a secret while the old one still works.";
+        if expires.is_over(self.clock.now()) {
+            let meaning = "By its date it is over; whether Microsoft still takes it is seen below.";
+            let explanation = Explanation::error("expired", meaning, renew);
+            return Some(self.found(format!("The {what} expired on {}.", expires.date()), explanation, ""));
+        }
+        let seen = format!("The {what} is good until {} ({days} days).", expires.date());
+        if days > ACT_WITHIN_DAYS {
+            return Some(self.fine("expiry", seen));
+        }
+        let meaning = "After that day no leave of this tenant reaches Outlook until it is renewed.";
+        Some(self.found(seen, Explanation::warning("expires-soon", meaning, renew), ""))
+    }
+
+    /// A token, what it says of itself, and what the app may do besides. No rights without a token.
+    pub(super) async fn access(&self, graph: &Graph) -> (Vec<Finding>, Option<Rights>) {
+        let mut findings = Vec::new();
+        let claims = match graph.claims(self.end()).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                findings.push(self.no_token(&self.tenant.microsoft, &error).await);
+                return (findings, None);
+            }
+        };
+        findings.extend(self.secrets(graph).await);
+        let Some(claims) = claims else {
+            findings.push(self.fine("token", "Entra gives a token. It cannot be read from here, which is no fault."));
+            return (findings, Some(Rights::default()));
+        };
+        findings.push(self.fine("token", told(&claims)));
+        findings.extend(self.directory_of(&claims));
+        let rights = Rights { roles: words(&claims["roles"]) };
+        findings.push(self.rights(&rights));
+        findings.extend(self.ews().await);
+        (findings, Some(rights))
+    }
+
+    async fn no_token(&self, microsoft: &Microsoft, error: &GraphError) -> Finding {
+        let what = "No token from Entra";
+        match &microsoft.credential {
+            Credential::Secret { current, .. } if error.code == "AADSTS7000215" && is_secret_id(current).await => {
+                self.found(format!("{what}: {}", said(error, self.clock.now())), entra::secret_id(), "")
+            }
+            Credential::WorkloadIdentity { token_file } if error.code.starts_with("AADSTS70021") => {
+                let mut found = self.refused(what, error);
+                let claims = read(&Source::File(token_file.clone())).await.as_deref().and_then(claims_of);
+                if let Some([issuer, subject, audience]) = claims {
+                    let token = format!("The token in the file says iss {issuer}, sub {subject}, aud {audience}.");
+                    found.seen = format!("{} {token}", found.seen);
+                }
+                found
+            }
+            _ => self.refused(what, error),
+        }
+    }
+
+    /// Whether both secrets work while rotating: one that is wrong is better found before it is needed.
+    async fn secrets(&self, graph: &Graph) -> Option<Finding> {
+        let Credential::Secret { next: Some(next), .. } = &self.tenant.microsoft.credential else { return None };
+        if graph.standing().borrow().in_use == Some("next_client_secret") {
+            let explanation = Explanation::warning(
+                "rotation-unfinished",
+                "Leave goes on arriving with the second secret; there is none to fall back on.",
+                "Make it the first: put its Value into {key}.client_secret_file and its date into {key}.secret_expires, and \
+                 empty {key}.next_client_secret_file.",
+            );
+            return Some(self.found("client_secret is refused, next_client_secret works.", explanation, ""));
+        }
+        let alone = Credential::Secret { current: next.clone(), next: None };
+        let microsoft = Microsoft { credential: alone, ..self.tenant.microsoft.clone() };
+        match self.graph(&microsoft).sign_in(self.end()).await {
+            Ok(()) => Some(self.fine("next-secret", "next_client_secret works too.")),
+            Err(error) => {
+                let explanation = Explanation::warning(
+                    "next-secret-refused",
+                    "The second secret does not work, so it will be no help when the first one expires.",
+                    "{admin} → App registrations → the app {app} → Certificates & secrets: put the Value of the new secret \
+                     into {key}.next_client_secret_file.",
+                );
+                let seen = format!("next_client_secret: {}", said(&error, self.clock.now()));
+                Some(self.found(seen, explanation, ""))
+            }
+        }
+    }
+
+    fn directory_of(&self, claims: &Value) -> Option<Finding> {
+        let (wanted, given) = (&self.tenant.microsoft.directory_id, claims["tid"].as_str()?);
+        if Uuid::parse_str(wanted).is_err() || wanted.eq_ignore_ascii_case(given) {
+            return None;
+        }
+        let explanation = Explanation::warning(
+            "directory-differs",
+            "The token is of another directory than the configuration names.",
+            "Compare {key}.directory_id with {admin} → Overview → Tenant ID.",
+        );
+        Some(self.found(format!("The token is of the directory {given}."), explanation, ""))
+    }
+
+    /// What the token names; it explains, and decides nothing.
+    fn rights(&self, rights: &Rights) -> Finding {
+        let known = |role: &String| PERMISSIONS.iter().any(|permission| permission.name == role);
+        let more: Vec<_> = rights.roles.iter().filter(|role| !known(role)).cloned().collect();
+        if !more.is_empty() {
+            let explanation = Explanation::warning(
+                "more-than-needed",
+                "leavebridge uses none of these. Whoever gets hold of the secret could.",
+                "{admin} → App registrations → the app {app} → API permissions: Revoke admin consent of these, then Remove \
+                 permission.",
+            );
+            return self.found(format!("The token also names {}.", more.join(", ")), explanation, "");
+        }
+        let seen = if rights.write_calendars() {
+            format!("The token names {}: consent for all mailboxes, unless a policy limits it.", CALENDARS.name)
+        } else {
+            format!(
+                "The token does not name {}: right if Exchange grants it for a group of mailboxes (RBAC for Applications); \
+                 only a real call tells.",
+                CALENDARS.name
+            )
+        };
+        self.fine("rights", seen)
+    }
+
+    /// A remnant of EWS shows in a token for Exchange itself. A managed identity has never had it.
+    async fn ews(&self) -> Option<Finding> {
+        if matches!(self.tenant.microsoft.credential, Credential::ManagedIdentity { .. }) {
+            return None;
+        }
+        let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
+        let microsoft = &self.tenant.microsoft;
+        let rights =
+            exchange_rights(self.http.clone(), self.direct.clone(), microsoft, clock, random, self.end()).await?;
+        if !rights.iter().any(|right| right == EWS.name) {
+            return Some(self.fine("ews", "Nothing is left of EWS: the app has no full_access_as_app."));
+        }
+        let meaning = format!(
+            "A remnant of the old way. Until EWS is removed on {EWS_REMOVED_ON}, whoever holds the secret can read \
+             everything in every mailbox with it. leavebridge uses none of it."
+        );
+        let explanation = Explanation::warning(
+            "ews-leftover",
+            meaning,
+            "{admin} → App registrations → the app {app} → API permissions → Office 365 Exchange Online → full_access_as_app: \
+             Revoke admin consent, then Remove permission (once nothing else uses this registration).",
+        );
+        Some(self.found(format!("The app has {} at Exchange Online.", rights.join(", ")), explanation, ""))
+    }
+}
+
+/// Who the token is for, in its own words.
+fn told(claims: &Value) -> String {
+    let text = |names: [&str; 2]| {
+        let mut texts = names.iter().filter_map(|name| claims[*name].as_str()).filter(|text| !text.is_empty());
+        texts.next().unwrap_or("unknown").to_owned()
+    };
+    let roles = words(&claims["roles"]);
+    let roles = if roles.is_empty() { "no roles".into() } else { format!("the roles {}", roles.join(", ")) };
+    format!(
+        "Entra gives a token for the app {} ({}) in the directory {}, for {}, with {roles}.",
+        text(["app_displayname", "appid"]),
+        text(["appid", "azp"]),
+        text(["tid", "tid"]),
+        text(["aud", "aud"]),
+    )
+}
+
+fn words(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+async fn read(source: &Source) -> Option<String> {
+    let source = source.clone();
+    let read = tokio::task::spawn_blocking(move || source.read());
+    read.await.ok()?.ok().map(|secret| secret.expose_secret().to_owned())
+}
+
+/// Whether what is configured has the form of a Secret ID. A Value never has it.
+async fn is_secret_id(source: &Source) -> bool {
+    read(source).await.is_some_and(|secret| Uuid::parse_str(secret.trim()).is_ok())
+}
+
+/// What a federated token claims about whose it is, to be compared with the app's record. Never the token.
+fn claims_of(token: &str) -> Option<[String; 3]> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?.trim_end_matches('=')).ok()?;
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    Some(["iss", "sub", "aud"].map(|name| match &claims[name] {
+        Value::Array(many) => words(&Value::Array(many.clone())).join(" "),
+        one => one.as_str().unwrap_or_default().to_owned(),
+    }))
+    .map(|claims| claims.map(|claim| claim.chars().filter(|c| !c.is_control()).take(200).collect()))
+}

@@ -1,0 +1,135 @@
+//! What is ours: the database, the callers, and what waits in the queue.
+
+use std::fmt::Write as _;
+
+use crate::{
+    config::{Client, Scope, Settings},
+    domain::finding::{Finding, Severity},
+    store::Store,
+};
+
+/// Configuration, database and callers. Whoever gets here has a configuration that can be read.
+pub(super) async fn examine(settings: &Settings, store: &Store) -> Vec<Finding> {
+    let mut findings =
+        vec![fine("configuration", format!("{} tenants, {} clients.", settings.tenants.len(), settings.clients.len()))];
+    findings.push(database(store).await);
+    findings.extend(clients(settings));
+    findings
+}
+
+async fn database(store: &Store) -> Finding {
+    match store.is_ready().await {
+        Ok(true) => fine("database", "PostgreSQL answers, and its schema is up to date.".into()),
+        Ok(false) => Finding {
+            id: "schema-outdated",
+            severity: Severity::Error,
+            seen: "PostgreSQL answers, but its schema is older than this program.".into(),
+            meaning: "Webhooks are refused with 503 until the schema is up to date.".into(),
+            next: "Run `leavebridge migrate`, or let the service do it at start (database.migrate = true).".into(),
+            tenant: None,
+        },
+        // Without the migrator's table there is no schema at all; without a server there is nothing.
+        Err(error) if error.cause().contains("42P01") => Finding {
+            id: "schema-missing",
+            severity: Severity::Error,
+            seen: "PostgreSQL answers, but the database is empty.".into(),
+            meaning:
+                "Webhooks are refused with 503 until there is a schema. The service makes it when it first starts, \
+                      unless database.migrate is false."
+                    .into(),
+            next: "Start the service, or run `leavebridge migrate`.".into(),
+            tenant: None,
+        },
+        Err(error) => Finding {
+            id: "database-unreachable",
+            severity: Severity::Error,
+            seen: format!("PostgreSQL does not do what it is asked: {}.", error.cause()),
+            meaning: "Webhooks are refused with 503, so the portals keep them; nothing is lost, nothing is delivered."
+                .into(),
+            next: "Check database.url (host, name, user, password), and that PostgreSQL runs and lets this machine in."
+                .into(),
+            tenant: None,
+        },
+    }
+}
+
+/// Who may call, and how each proves itself.
+fn clients(settings: &Settings) -> Vec<Finding> {
+    let posts = |client: &&Client| client.scopes.contains(&Scope::LeavesWrite);
+    let mut findings = Vec::new();
+    if !settings.clients.values().any(|client| posts(&client)) {
+        findings.push(Finding {
+            id: "no-portal",
+            severity: Severity::Error,
+            seen: "No client has the scope leaves:write.".into(),
+            meaning: "No portal can post leave.".into(),
+            next: "Add [clients.ess] with source, tenants, scopes = [\"leaves:write\", \"leaves:read\"] and \
+                   webhook_secrets_file."
+                .into(),
+            tenant: None,
+        });
+    }
+    for tenant in settings.tenants.keys() {
+        let served = settings.clients.values().filter(posts).any(|client| client.tenants.contains(tenant));
+        if !served && findings.is_empty() {
+            findings.push(Finding {
+                id: "no-portal",
+                severity: Severity::Warning,
+                seen: format!("No client with leaves:write may speak for the tenant {tenant}."),
+                meaning: "Nobody can post leave for it.".into(),
+                next: format!("Add \"{tenant}\" to `tenants` of the portal's [clients.NAME]."),
+                tenant: Some(tenant.clone()),
+            });
+        }
+    }
+    if findings.is_empty() {
+        let mut seen = String::new();
+        for client in settings.clients.values() {
+            let scopes: Vec<_> = client.scopes.iter().map(|scope| scope.word()).collect();
+            let signed = if client.webhook_keys.is_empty() { "by token" } else { "by token or signature" };
+            let separator = if seen.is_empty() { "" } else { "; " };
+            let _infallible = write!(seen, "{separator}{} ({}, {signed})", client.name, scopes.join(" "));
+        }
+        findings.push(fine("clients", format!("{seen}.")));
+    }
+    findings
+}
+
+/// What waits for Microsoft, as the database has it.
+pub(super) async fn backlog(store: &Store, tenant: &str) -> Option<Finding> {
+    let found = |id, severity, seen: String, meaning: &str, next: &str| {
+        let (meaning, next) = (meaning.to_owned(), next.to_owned());
+        Some(Finding { id, severity, seen, meaning, next, tenant: Some(tenant.to_owned()) })
+    };
+    // A database that is away has its own finding.
+    let throttled = store.throttled_mailboxes(tenant).await.ok()?;
+    let backlogs = store.backlog().await.ok()?;
+    let backlog = backlogs.into_iter().find(|(name, _)| name == tenant).map(|(_, backlog)| backlog).unwrap_or_default();
+    let seen = format!(
+        "{} leaves are due, {} wait to be tried again, {} need a person; Microsoft asks to slow down for {throttled} mailboxes.",
+        backlog.due, backlog.waiting, backlog.parked
+    );
+    if backlog.parked > 0 {
+        return found(
+            "leave-parked",
+            Severity::Warning,
+            seen,
+            "Some leave is not tried any more until a person has looked at it.",
+            "GET /mappings?state=parked tells which and why; POST /mappings/retry?state=parked tries again.",
+        );
+    }
+    if throttled > 0 {
+        return found(
+            "throttling-seen",
+            Severity::Warning,
+            seen,
+            "It goes on by itself; only if it lasts for hours is something else using the app.",
+            "GET /mappings?state=waiting tells which leave waits for it.",
+        );
+    }
+    found("deliveries", Severity::Ok, seen, "", "")
+}
+
+fn fine(id: &'static str, seen: String) -> Finding {
+    Finding { id, severity: Severity::Ok, seen, meaning: String::new(), next: String::new(), tenant: None }
+}

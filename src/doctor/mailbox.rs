@@ -1,0 +1,134 @@
+//! Whether the right mailboxes open, and only those: nothing but a real call can tell.
+
+use super::{
+    Explanation, Order, Rights,
+    patient::{Patient, said},
+};
+use crate::{
+    domain::{finding::Finding, judge::Failure, zone::Zone},
+    graph::{Graph, Mailbox},
+};
+
+impl Patient<'_> {
+    /// The mailbox that has to open, the one that must not, and what is to be known of the first.
+    pub(super) async fn mailboxes(&self, graph: &Graph, order: &Order, rights: &Rights) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Some(address) = &order.mailbox {
+            findings.extend(self.inside(graph, address, order.write_test, rights).await);
+        } else {
+            let explanation = Explanation::warning(
+                "mailbox-not-named",
+                "A token is no proof that calendars can be written to.",
+                "leavebridge doctor --tenant {tenant} --mailbox SOMEBODY@YOUR-DOMAIN --write-test",
+            );
+            findings.push(self.found("No mailbox was named, so none was tried.", explanation, ""));
+        }
+        if let Some(address) = &order.outside_mailbox {
+            findings.push(self.outside(graph, address, rights).await);
+        }
+        findings
+    }
+
+    async fn inside(&self, graph: &Graph, address: &str, write_test: bool, rights: &Rights) -> Vec<Finding> {
+        if let Err(error) = graph.open_calendar(self.mailbox(address)).await {
+            if error.failure == Failure::MailboxMissing && address.to_ascii_uppercase().contains("#EXT#") {
+                let explanation = Explanation::error(
+                    "mailbox-guest",
+                    "A guest has no mailbox in this directory; it is in the guest's own organisation.",
+                    "Enter this person's leave there, or name the address of a member.",
+                );
+                let seen = format!("The calendar of {address} does not open: {}", said(&error, self.clock.now()));
+                return vec![self.found(seen, explanation, address)];
+            }
+            return vec![self.failed(&format!("The calendar of {address} does not open"), &error, rights, address)];
+        }
+        let mut findings = vec![self.fine("mailbox", format!("The calendar of {address} opens."))];
+        findings.extend(self.zone(graph, address).await);
+        if write_test {
+            findings.push(self.write_test(graph, address, rights).await);
+        } else {
+            let explanation = Explanation::warning(
+                "write-not-tested",
+                "Reading proves no right to write.",
+                "Run the doctor again with --write-test: it writes one private event, changes it and deletes it.",
+            );
+            findings.push(self.found("Nothing was written.", explanation, address));
+        }
+        findings
+    }
+
+    /// The mailbox's own time zone, which leavebridge may or may not read; both are right.
+    async fn zone(&self, graph: &Graph, address: &str) -> Option<Finding> {
+        let ours = &self.tenant.policy.time_zone;
+        match graph.time_zone(self.mailbox(address)).await {
+            Ok(theirs) => {
+                let same = Some(theirs.as_str()) == ours.outlook_name()
+                    || Zone::parse(&theirs).is_ok_and(|zone| zone.outlook_name() == ours.outlook_name());
+                if same || theirs.is_empty() {
+                    return Some(self.fine("time-zone", format!("The mailbox's time zone can be read: {theirs:?}.")));
+                }
+                let explanation = Explanation::warning(
+                    "zone-differs",
+                    "Leave that names no time zone is written in the policy's; this person would see whole days shifted.",
+                    "Set [tenants.{tenant}.policy] time_zone to the zone of most people, or let the portal send time_zone.",
+                );
+                let seen = format!("The mailbox's time zone is {theirs}; the policy's is {}.", ours.name());
+                Some(self.found(seen, explanation, address))
+            }
+            Err(error) if error.failure == Failure::AccessDenied => Some(self.fine(
+                "time-zone",
+                format!(
+                    "The mailbox's time zone may not be read (no MailboxSettings.Read), which is right: the policy's is used, {}.",
+                    ours.name()
+                ),
+            )),
+            // Whatever it is, the calendar's own checks have seen it or are about to.
+            Err(_) => None,
+        }
+    }
+
+    async fn outside(&self, graph: &Graph, address: &str, rights: &Rights) -> Finding {
+        match graph.open_calendar(self.mailbox(address)).await {
+            Ok(()) => {
+                let why = if rights.write_calendars() {
+                    "The token names Calendars.ReadWrite: that is consent for every mailbox, and it defeats a scope in \
+                     Exchange, because the two add up."
+                } else {
+                    "Exchange grants more mailboxes than you think."
+                };
+                let next = if rights.write_calendars() {
+                    "{admin} → App registrations → the app {app} → API permissions → Calendars.ReadWrite: Revoke admin \
+                     consent, then Remove permission; Exchange's own grant stays."
+                } else {
+                    "Exchange Online PowerShell: Get-ManagementRoleAssignment -RoleAssignee {app} shows the scope; \
+                     Test-ServicePrincipalAuthorization -Identity {app} -Resource {mailbox} tests it."
+                };
+                self.found(
+                    format!("The calendar of {address} opens, and must not."),
+                    Explanation::error("scope-open", why, next),
+                    address,
+                )
+            }
+            Err(error) if error.failure == Failure::AccessDenied => {
+                self.fine("scope-holds", format!("The calendar of {address} does not open, as it should be."))
+            }
+            Err(error) => {
+                let explanation = Explanation::warning(
+                    "scope-unproven",
+                    "This neither proves nor disproves that the app is kept out.",
+                    "Name a mailbox that exists, is licensed, and lies outside the scope.",
+                );
+                let seen = format!(
+                    "The calendar of {address} does not open, but for another reason: {}",
+                    said(&error, self.clock.now())
+                );
+                self.found(seen, explanation, address)
+            }
+        }
+    }
+
+    /// One call in that mailbox. The doctor makes one at a time: with the service's own three that is what Graph allows.
+    pub(super) fn mailbox<'a>(&self, address: &'a str) -> Mailbox<'a> {
+        Mailbox { address, until: self.end() }
+    }
+}

@@ -1,0 +1,203 @@
+//! The doctor: looks at the whole connection, from the configuration to an event in a calendar, and says of each thing what
+//! was seen, what it means, and the one next step.
+//!
+//! It asks Microsoft with credentials and tokens of its own, so that what it says is true of now. What a token claims only
+//! explains; a real call decides. A code that nobody here knows is told as Microsoft told it, and no fix is invented. It
+//! must never print a secret, a token or an assertion, and never touch an event but the one that its own test made.
+
+mod access;
+mod entra;
+mod exchange;
+mod house;
+mod mailbox;
+mod network;
+mod patient;
+mod write_test;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    clock::{Clock, Random},
+    config::{self, Settings},
+    domain::{
+        finding::{Finding, Severity},
+        problem::Problems,
+    },
+    outgoing,
+    store::Store,
+};
+use patient::Patient;
+
+/// What to look at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Order {
+    /// This tenant only; all of them when it is left out.
+    pub tenant: Option<String>,
+    /// A mailbox that leavebridge has to be able to write to.
+    #[schema(example = "amy.chan@contoso.com")]
+    pub mailbox: Option<String>,
+    /// A mailbox that leavebridge must not be able to open.
+    #[schema(example = "the.director@contoso.com")]
+    pub outside_mailbox: Option<String>,
+    /// Whether to write an event into `mailbox`, change it and delete it again.
+    pub write_test: bool,
+}
+
+impl Order {
+    /// All that is wrong with it, by field.
+    ///
+    /// # Errors
+    /// When it cannot be carried out as it stands.
+    pub fn check(&self, tenants: &[&str]) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        if self.tenant.as_ref().is_some_and(|tenant| !tenants.contains(&tenant.as_str())) {
+            problems.add("tenant", format!("is none of the configured ones: {}", tenants.join(", ")));
+        }
+        let names_a_mailbox = self.mailbox.is_some() || self.outside_mailbox.is_some();
+        if names_a_mailbox && self.tenant.is_none() && tenants.len() > 1 {
+            problems.add("tenant", format!("is missing: whose mailbox is it? One of {}", tenants.join(", ")));
+        }
+        for (field, mailbox) in [("mailbox", &self.mailbox), ("outside_mailbox", &self.outside_mailbox)] {
+            let is_right =
+                |text: &String| !text.trim().is_empty() && text.len() <= 254 && !text.chars().any(char::is_control);
+            if mailbox.as_ref().is_some_and(|text| !is_right(text)) {
+                problems.add(field, "must be an address or an object id");
+            }
+        }
+        if self.write_test && self.mailbox.is_none() {
+            problems.add("mailbox", "is missing: the write test needs to know where to write");
+        }
+        problems.or(())
+    }
+}
+
+/// Looks at one service's connection.
+#[derive(Debug, Clone)]
+pub struct Doctor {
+    settings: Arc<Settings>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Doctor {
+    /// A doctor for the service of these settings.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, store: Store, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self { settings, store, clock, random }
+    }
+
+    /// The tenants that can be looked at.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<&str> {
+        self.settings.tenants.keys().map(String::as_str).collect()
+    }
+
+    /// Looks at everything, in order. What is about another tenant than those `allowed` is left out.
+    pub async fn examine(&self, order: &Order, allowed: impl Fn(&str) -> bool) -> Vec<Finding> {
+        let mut findings = house::examine(&self.settings, &self.store).await;
+        let timeout = self.settings.sync.call_timeout;
+        let clients = outgoing::client(self.settings.http.ca_file.as_deref(), timeout)
+            .and_then(|http| Ok((http, outgoing::direct(timeout)?)));
+        let (http, direct) = match clients {
+            Ok(clients) => clients,
+            Err(error) => {
+                findings.push(no_https(&error.to_string()));
+                return findings;
+            }
+        };
+        for (name, tenant) in self.chosen(order) {
+            if allowed(name) {
+                let patient = Patient {
+                    name,
+                    tenant,
+                    http: http.clone(),
+                    direct: direct.clone(),
+                    call_timeout: timeout,
+                    clock: Arc::clone(&self.clock),
+                    random: Arc::clone(&self.random),
+                };
+                findings.extend(patient.examine(order).await);
+                findings.extend(house::backlog(&self.store, name).await);
+            }
+        }
+        findings
+    }
+
+    fn chosen<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = (&'a str, &'a config::Tenant)> {
+        let tenants: &'a BTreeMap<String, config::Tenant> = &self.settings.tenants;
+        let named = move |name: &str| order.tenant.as_ref().is_none_or(|tenant| tenant == name);
+        tenants.iter().map(|(name, tenant)| (name.as_str(), tenant)).filter(move |(name, _)| named(name))
+    }
+}
+
+/// The findings of a configuration that is not right: one per problem.
+#[must_use]
+pub fn of_configuration(problems: &Problems) -> Vec<Finding> {
+    let found = problems.clone().into_vec().into_iter().map(|problem| Finding {
+        // It has a word of its own wherever it is noticed.
+        id: if problem.problem.contains("Secret ID:") { "secret-id-pasted" } else { "configuration" },
+        severity: Severity::Error,
+        seen: format!("{} {}", problem.field, problem.problem),
+        meaning: "The service does not start with this configuration.".into(),
+        next: "Correct this key; config/default.toml explains every one, and `leavebridge check-config` looks again."
+            .into(),
+        tenant: problem.field.split('.').nth(1).filter(|_| problem.field.starts_with("tenants.")).map(str::to_owned),
+    });
+    found.collect()
+}
+
+fn no_https(seen: &str) -> Finding {
+    Finding {
+        id: "outgoing",
+        severity: Severity::Error,
+        seen: seen.to_owned(),
+        meaning: "Nothing can be asked of Microsoft from here.".into(),
+        next: "Check http.ca_file and the environment variable HTTPS_PROXY.".into(),
+        tenant: None,
+    }
+}
+
+/// What a refusal means, with gaps: `{tenant} {key} {app} {admin} {authority} {graph} {mailbox}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Explanation {
+    id: &'static str,
+    severity: Severity,
+    meaning: String,
+    next: String,
+}
+
+impl Explanation {
+    fn error(id: &'static str, meaning: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { id, severity: Severity::Error, meaning: meaning.into(), next: next.into() }
+    }
+
+    fn warning(id: &'static str, meaning: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(id, meaning, next) }
+    }
+
+    /// The code is none that anybody here knows.
+    fn unknown() -> Self {
+        Self::error(
+            "unknown",
+            "leavebridge does not know this answer, and does not guess what it means.",
+            "Look it up with Microsoft, or open a case there: the ids above are what support asks for.",
+        )
+    }
+}
+
+/// The rights that a token names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Rights {
+    roles: Vec<String>,
+}
+
+impl Rights {
+    fn write_calendars(&self) -> bool {
+        self.roles.iter().any(|role| role == "Calendars.ReadWrite")
+    }
+}

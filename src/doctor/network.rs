@@ -1,0 +1,119 @@
+//! The way to Microsoft: names, proxy, TLS, and whether our clock is theirs.
+
+use jiff::{SignedDuration, Timestamp};
+use url::Url;
+
+use super::{Explanation, entra, patient::Patient};
+use crate::{
+    domain::finding::{Finding, Severity},
+    graph::{Met, Obstacle, Unmet, meet_entra, meet_graph},
+};
+
+/// More than this and an assertion may be refused.
+const CLOCK_WARNING: SignedDuration = SignedDuration::from_secs(30);
+/// More than this and tokens and signed webhooks are.
+const CLOCK_ERROR: SignedDuration = SignedDuration::from_mins(5);
+
+impl Patient<'_> {
+    /// Whether both hosts are there.
+    pub(super) async fn hosts(&self) -> Vec<Finding> {
+        let microsoft = &self.tenant.microsoft;
+        let mut findings = Vec::new();
+        let mut dates = Vec::new();
+        // A managed identity may have no directory here, and its tokens come from this very machine.
+        if !microsoft.directory_id.is_empty() {
+            let met = meet_entra(&self.http, microsoft, self.end()).await;
+            let (found, date) = self.host("entra-reachable", "Entra", &microsoft.authority, &met);
+            findings.push(found);
+            findings.extend(met.ok().and_then(|met| self.directory(&met)));
+            dates.extend(date);
+        }
+        let met = meet_graph(&self.http, microsoft, self.end()).await;
+        let (found, date) = self.host("graph-reachable", "Graph", &microsoft.graph, &met);
+        findings.push(found);
+        dates.extend(date);
+        findings.extend(self.clock(&dates));
+        findings
+    }
+
+    fn host(&self, id: &'static str, name: &str, url: &Url, met: &Result<Met, Unmet>) -> (Finding, Option<Timestamp>) {
+        let host = url.host_str().unwrap_or_default();
+        match met {
+            Ok(met) => (self.fine(id, format!("{name} answers at {host}.")), met.date),
+            Err(unmet) => {
+                let seen = format!("{name} does not answer at {host}: {}.", unmet.told);
+                (self.found(seen, in_the_way(unmet.obstacle, host), ""), None)
+            }
+        }
+    }
+
+    /// Entra's public document says whose Graph is the directory's own.
+    fn directory(&self, met: &Met) -> Option<Finding> {
+        let own = met.body["msgraph_host"].as_str()?;
+        let ours = self.tenant.microsoft.graph.host_str().unwrap_or_default();
+        if own.eq_ignore_ascii_case(ours) {
+            return None;
+        }
+        let seen = format!("The directory's own Graph is {own}; the configuration says {ours}.");
+        // Less than a refusal: with cloud = "custom" another name for the same Graph may be meant.
+        let explanation = Explanation { severity: Severity::Warning, ..entra::explain("AADSTS90038")? };
+        Some(self.found(seen, explanation, ""))
+    }
+
+    fn clock(&self, dates: &[Timestamp]) -> Option<Finding> {
+        let now = self.clock.now();
+        let offs = dates.iter().map(|date| now.duration_since(*date));
+        let worst = offs.max_by_key(|off| off.abs())?;
+        // A Date has whole seconds, and was on its way for a moment.
+        let seconds = worst.as_secs();
+        let direction = if seconds < 0 { "behind" } else { "ahead of" };
+        let seen = format!("This machine's clock is {} seconds {direction} Microsoft's.", seconds.abs());
+        let (meaning, next) = (
+            "Certificates' assertions, signed webhooks and tokens are refused when clocks differ too much.",
+            "Set this machine's clock right, and keep it so (NTP: `timedatectl set-ntp true`, chrony, or the host's own).",
+        );
+        Some(if worst.abs() > CLOCK_ERROR {
+            self.found(seen, Explanation::error("clock-wrong", meaning, next), "")
+        } else if worst.abs() > CLOCK_WARNING {
+            self.found(seen, Explanation::warning("clock-wrong", meaning, next), "")
+        } else {
+            self.fine("clock", "This machine's clock is Microsoft's, to half a minute.")
+        })
+    }
+}
+
+fn in_the_way(obstacle: Obstacle, host: &str) -> Explanation {
+    let (id, meaning, next) = match obstacle {
+        Obstacle::Name => (
+            "name-unresolved",
+            "The name has no address here: no DNS, or one that knows only the inside.",
+            format!("Let this machine resolve {host}, or set HTTPS_PROXY to the company's proxy."),
+        ),
+        Obstacle::Connection => (
+            "not-connected",
+            "Nobody takes connections there: a firewall, or an address that is wrong.",
+            format!("Allow outgoing TCP 443 to {host}, or set HTTPS_PROXY to the company's proxy."),
+        ),
+        Obstacle::Tls => (
+            "tls-failed",
+            "There is no trust between here and there: mostly a company's proxy opens TLS with a certificate of its own.",
+            "Put the company's CA certificate (PEM) into http.ca_file.".into(),
+        ),
+        Obstacle::Proxy => (
+            "proxy-refuses",
+            "The proxy of HTTPS_PROXY does not let us through to Microsoft.",
+            format!("Let the proxy allow CONNECT to {host}:443; a name and password go into HTTPS_PROXY."),
+        ),
+        Obstacle::Silence => (
+            "no-answer",
+            "Nothing comes back in time: mostly a firewall that drops silently.",
+            format!("Allow outgoing TCP 443 to {host}, or set HTTPS_PROXY to the company's proxy."),
+        ),
+        Obstacle::Broken => (
+            "connection-broken",
+            "The connection broke off in the middle: something on the way does not like it.",
+            format!("Look what a proxy or firewall between here and {host} logs."),
+        ),
+    };
+    Explanation::error(id, meaning, next)
+}

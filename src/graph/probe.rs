@@ -1,0 +1,227 @@
+//! What only the doctor asks: whether Microsoft can be reached at all, what a token says, whether a calendar opens.
+//!
+//! Everything is asked once and reported as it came; what it means is the doctor's to say. It must never change anything,
+//! and never hand out a token: of a token it tells only what it claims.
+
+use std::{error::Error as _, sync::Arc};
+
+use jiff::{Timestamp, civil::DateTime};
+use reqwest::{Client, Method, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::{Answer, Graph, GraphError, Mailbox, credential::Credential, entra, error::printable, events::parse};
+use crate::{
+    clock::{Clock, Random},
+    config::Microsoft,
+    domain::microsoft::EXCHANGE_APP,
+};
+
+/// A host that answered, whatever it said.
+#[derive(Debug, Clone)]
+pub struct Met {
+    /// The HTTP status.
+    pub status: u16,
+    /// The host's own time.
+    pub date: Option<Timestamp>,
+    /// What it said, where that was JSON.
+    pub body: Value,
+}
+
+/// A host that did not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// What is in the way.
+    pub obstacle: Obstacle,
+    /// The innermost cause in the words of whoever saw it.
+    pub told: String,
+}
+
+/// What may be in the way to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The name has no address here.
+    Name,
+    /// Nobody takes connections there.
+    Connection,
+    /// No trust, or no TLS at all.
+    Tls,
+    /// The proxy does not let us through.
+    Proxy,
+    /// No answer in time.
+    Silence,
+    /// The connection broke off.
+    Broken,
+}
+
+/// An event as it is in the calendar now.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// Its title.
+    pub subject: String,
+    /// `private` and its like.
+    pub sensitivity: String,
+    /// How the time shows.
+    pub show_as: String,
+    /// Whole days.
+    pub is_all_day: bool,
+    /// Its first moment.
+    pub start: Moment,
+    /// The first moment after it.
+    pub end: Moment,
+}
+
+/// A moment as Graph writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Moment {
+    /// Wall time.
+    pub date_time: DateTime,
+}
+
+/// Asks Entra's public document of that directory: nothing is proven by it, and nothing has to be.
+///
+/// # Errors
+/// When nobody answers there.
+pub async fn meet_entra(http: &Client, microsoft: &Microsoft, end: Instant) -> Result<Met, Unmet> {
+    let rest = format!("{}/v2.0/.well-known/openid-configuration", microsoft.directory_id);
+    meet(http, below(&microsoft.authority, &rest), end).await
+}
+
+/// Asks Graph without a token, which it refuses: that is answer enough.
+///
+/// # Errors
+/// When nobody answers there.
+pub async fn meet_graph(http: &Client, microsoft: &Microsoft, end: Instant) -> Result<Met, Unmet> {
+    meet(http, below(&microsoft.graph, "v1.0/me"), end).await
+}
+
+/// The rights that the app has at Exchange Online itself, as a token for it names them: a remnant of EWS shows there, and
+/// nowhere in a token for Graph. `None` when Entra gives no such token, or one that cannot be read.
+pub async fn exchange_rights(
+    http: Client,
+    direct: Client,
+    microsoft: &Microsoft,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    end: Instant,
+) -> Option<Vec<String>> {
+    let credential = Credential::new(http, direct, microsoft, EXCHANGE_APP, clock, random);
+    let token = timeout_at(end, credential.fetch()).await.ok()?.ok()?;
+    let claims = token.claims()?;
+    let roles = claims["roles"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Some(roles.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+impl Graph {
+    /// What a token for Graph says of itself; `None` when it cannot be read, which is no fault.
+    ///
+    /// # Errors
+    /// When Entra gives no token.
+    pub async fn claims(&self, end: Instant) -> Result<Option<Value>, GraphError> {
+        Ok(self.tokens.token_by(end).await?.claims())
+    }
+
+    /// Opens the mailbox's own calendar, to read.
+    ///
+    /// # Errors
+    /// See [`Failure`](crate::domain::judge::Failure).
+    pub async fn open_calendar(&self, mailbox: Mailbox<'_>) -> Result<(), GraphError> {
+        let mut url = self.url(&mailbox, &["calendar"]);
+        url.set_query(Some("$select=id"));
+        self.call(mailbox, Method::GET, url, None).await.map(|_calendar| ())
+    }
+
+    /// The mailbox's own time zone; empty where none is set.
+    ///
+    /// # Errors
+    /// See [`Failure`](crate::domain::judge::Failure); `AccessDenied` without `MailboxSettings.Read`.
+    pub async fn time_zone(&self, mailbox: Mailbox<'_>) -> Result<String, GraphError> {
+        let url = self.url(&mailbox, &["mailboxSettings", "timeZone"]);
+        let Answer { body, .. } = self.call(mailbox, Method::GET, url, None).await?;
+        Ok(body.as_ref().and_then(|body| body["value"].as_str()).unwrap_or_default().to_owned())
+    }
+
+    /// Reads one event.
+    ///
+    /// # Errors
+    /// See [`Failure`](crate::domain::judge::Failure).
+    pub async fn read_event(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Seen, GraphError> {
+        let mut url = self.url(&mailbox, &["events", event_id]);
+        url.set_query(Some("$select=id,subject,sensitivity,showAs,isAllDay,start,end"));
+        let Answer { body, trail } = self.call(mailbox, Method::GET, url, None).await?;
+        parse(body, &trail)
+    }
+}
+
+fn below(base: &Url, rest: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{rest}", base.path().trim_end_matches('/')));
+    url
+}
+
+async fn meet(http: &Client, url: Url, end: Instant) -> Result<Met, Unmet> {
+    let silence = || Unmet { obstacle: Obstacle::Silence, told: "no answer in time".into() };
+    let answer = timeout_at(end, async {
+        let response: Response = http.get(url).send().await.map_err(|error| unmet(&error))?;
+        let status = response.status().as_u16();
+        let date = entra::date(&response);
+        let body = super::read(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(Met { status, date, body: body.unwrap_or(Value::Null) })
+    });
+    answer.await.unwrap_or_else(|_| Err(silence()))
+}
+
+/// The libraries tell the obstacle in words only; a word that is not known here is told as it is.
+fn unmet(error: &reqwest::Error) -> Unmet {
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        causes.push(inner.to_string());
+        cause = inner.source();
+    }
+    let obstacle = if error.is_timeout() {
+        Obstacle::Silence
+    } else if error.is_connect() {
+        in_the_way(&causes.join("; ").to_ascii_lowercase())
+    } else {
+        Obstacle::Broken
+    };
+    Unmet { obstacle, told: printable(causes.last().map_or("no cause was told", String::as_str)) }
+}
+
+fn in_the_way(causes: &str) -> Obstacle {
+    let tells = |words: &[&str]| words.iter().any(|word| causes.contains(word));
+    if tells(&["dns error", "lookup address"]) {
+        Obstacle::Name
+    } else if tells(&["tunnel", "proxy"]) {
+        Obstacle::Proxy
+    } else if tells(&["certificate", "tls", "handshake", "corrupt message", "received fatal alert"]) {
+        Obstacle::Tls
+    } else {
+        Obstacle::Connection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_libraries_words_name_the_obstacle() {
+        for (causes, obstacle) in [
+            ("client error (connect); dns error; failed to lookup address information", Obstacle::Name),
+            ("client error (connect); tcp connect error; connection refused (os error 111)", Obstacle::Connection),
+            ("client error (connect); tunnel error: unsuccessful", Obstacle::Proxy),
+            ("client error (connect); proxy authorization required", Obstacle::Proxy),
+            ("client error (connect); invalid peer certificate: unknownissuer", Obstacle::Tls),
+            ("client error (connect); received corrupt message of type invalidcontenttype", Obstacle::Tls),
+            ("client error (connect); something new", Obstacle::Connection),
+        ] {
+            assert_eq!(in_the_way(causes), obstacle, "{causes}");
+        }
+    }
+}
