@@ -27,7 +27,9 @@ CREATE TABLE mailboxes (
     tenant         text   NOT NULL,
     address        text   NOT NULL, -- lower case; the Entra object id where no address is known
     entra_id       text,
-    time_zone      text,
+    time_zone      text,  -- what the mailbox itself says of its owner's time, where we may read it
+    working_hours  jsonb,
+    settings_at    timestamptz, -- when that was last read
     lease_epoch    bigint NOT NULL DEFAULT 0, -- rises with every claim: the fence against a worker that lost its lease
     lease_until    timestamptz, -- NULL = released in good order; in the past = its holder died with calls perhaps under way
     throttled_until timestamptz, -- the latest Retry-After: a floor that nothing and nobody shortens

@@ -18,7 +18,7 @@ use leavebridge::{
     config::Settings,
     domain::{
         change::Change,
-        event::{Desired, desired},
+        event::{Application, Desired, OwnTime, desired},
     },
     graph::{Graph, Mailbox},
     outgoing,
@@ -150,7 +150,8 @@ async fn bare(stage: &Stage, settings: &Settings, slots: usize, events: usize) -
     let webhook = serde_json::from_str(&body("x", &address(0)))?;
     let change = Change::parse(&webhook, SystemClock.now()).ok().context("the webhook is no good")?;
     let leave = change.leave.context("no leave")?;
-    let Desired::Present(event) = desired(change.status, &leave, &tenant.policy) else {
+    let application = Application { id: "x", source: "ess", status: change.status, leave: &leave };
+    let Desired::Present(event) = desired(&application, &tenant.policy, &OwnTime::default()) else {
         anyhow::bail!("no event is wanted");
     };
     let event = Arc::new(event);

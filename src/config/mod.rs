@@ -7,6 +7,7 @@ mod certificate;
 mod check;
 mod credential;
 mod load;
+mod policy;
 mod raw;
 mod tenants;
 #[cfg(test)]

@@ -174,6 +174,45 @@ pub(super) struct Policy {
     pub(super) midday: Option<Time>,
     #[serde(deserialize_with = "time")]
     pub(super) day_end: Option<Time>,
+    pub(super) hours: BTreeMap<String, String>,
+    pub(super) link: Option<String>,
+    pub(super) category: Option<String>,
+    pub(super) reminder: Option<String>,
+    pub(super) types: BTreeMap<String, Look>,
+}
+
+impl Policy {
+    /// What of it a kind of leave may have otherwise.
+    pub(super) fn look(&self) -> Look {
+        Look {
+            publish: self.publish,
+            title: self.title.clone(),
+            body: self.body.clone(),
+            show_as: self.show_as,
+            show_as_pending: self.show_as_pending,
+            sensitivity: self.sensitivity,
+            category: self.category.clone(),
+            reminder: self.reminder.clone(),
+        }
+    }
+}
+
+/// How leave of one kind looks, or what is otherwise about it.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Look {
+    #[serde(deserialize_with = "some_word")]
+    pub(super) publish: Option<Publish>,
+    pub(super) title: Option<String>,
+    pub(super) body: Option<String>,
+    #[serde(deserialize_with = "some_word")]
+    pub(super) show_as: Option<ShowAs>,
+    #[serde(deserialize_with = "some_word")]
+    pub(super) show_as_pending: Option<ShowAs>,
+    #[serde(deserialize_with = "some_word")]
+    pub(super) sensitivity: Option<Sensitivity>,
+    pub(super) category: Option<String>,
+    pub(super) reminder: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -9,9 +9,10 @@ use super::{
     Credential, Microsoft, Tenant,
     check::{NOT_A_NAME, is_key},
     credential::{self, Surroundings},
+    policy,
     raw::{self, Cloud, Kind},
 };
-use crate::domain::{credential::Expiry, policy::Policy, problem::Problems, zone::Zone};
+use crate::domain::{credential::Expiry, problem::Problems};
 
 /// The tenants that can be made out. Every problem is noted under the key where it can be mended.
 pub(super) fn check(
@@ -23,7 +24,8 @@ pub(super) fn check(
     if raw.is_empty() {
         p.add("tenants", "is missing: [tenants.default.microsoft] says whose calendars to write to and how to sign in");
     }
-    let base = policy("policy", base, &raw::Policy::default(), p);
+    // Once for all, so that what is wrong with it is told where it stands.
+    policy::check("policy", base, &raw::Policy::default(), p);
     let mut tenants = BTreeMap::new();
     for (key, tenant) in raw {
         let field = format!("tenants.{key}");
@@ -31,9 +33,11 @@ pub(super) fn check(
             p.add(&field, NOT_A_NAME);
         }
         let microsoft = microsoft(&field, tenant.microsoft, around, p);
-        // Only what the tenant changes is checked here, so that each problem stands under the key where it can be mended.
-        let policy =
-            base.as_ref().and_then(|base| policy(&format!("{field}.policy"), &tenant.policy, &as_raw(base), p));
+        let policy = policy::check(&format!("{field}.policy"), &tenant.policy, base, p);
+        if policy.is_none() && p.is_empty() {
+            // Never seen; but a tenant must not be left out in silence.
+            p.add(format!("{field}.policy"), "cannot be used");
+        }
         if let (Some(microsoft), Some(policy)) = (microsoft, policy) {
             tenants.insert(key, Tenant { microsoft, policy });
         }
@@ -140,55 +144,5 @@ impl Cloud {
             Self::China => Some(("https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn")),
             Self::Custom => None,
         }
-    }
-}
-
-fn policy(field: &str, own: &raw::Policy, base: &raw::Policy, p: &mut Problems) -> Option<Policy> {
-    let field = |key: &str| format!("{field}.{key}");
-    let zone_of = |name: &String| Zone::parse(name).ok().filter(|zone| zone.outlook_name().is_some());
-    let mut time_zone = base.time_zone.as_ref().and_then(zone_of);
-    if let Some(name) = &own.time_zone {
-        match zone_of(name) {
-            Some(zone) => time_zone = Some(zone),
-            None => {
-                p.add(field("time_zone"), "must be an IANA time zone that Outlook knows, such as \"Europe/London\"");
-            }
-        }
-    }
-    let policy = Policy {
-        publish: own.publish.or(base.publish)?,
-        title: own.title.clone().or_else(|| base.title.clone())?,
-        body: own.body.clone().or_else(|| base.body.clone())?,
-        show_as: own.show_as.or(base.show_as)?,
-        show_as_pending: own.show_as_pending.or(base.show_as_pending)?,
-        sensitivity: own.sensitivity.or(base.sensitivity)?,
-        // Any will do to find the other problems with.
-        time_zone: time_zone.or_else(|| Zone::parse("UTC").ok())?,
-        day_start: own.day_start.or(base.day_start)?,
-        midday: own.midday.or(base.midday)?,
-        day_end: own.day_end.or(base.day_end)?,
-    };
-    if own.title.as_ref().is_some_and(|title| title.trim().is_empty() || title.chars().any(char::is_control)) {
-        p.add(field("title"), "must be one line of text");
-    }
-    let has_times = own.day_start.or(own.midday).or(own.day_end).is_some();
-    if has_times && !(policy.day_start < policy.midday && policy.midday < policy.day_end) {
-        p.add(field("midday"), "must lie between day_start and day_end");
-    }
-    Some(policy)
-}
-
-fn as_raw(policy: &Policy) -> raw::Policy {
-    raw::Policy {
-        publish: Some(policy.publish),
-        title: Some(policy.title.clone()),
-        body: Some(policy.body.clone()),
-        show_as: Some(policy.show_as),
-        show_as_pending: Some(policy.show_as_pending),
-        sensitivity: Some(policy.sensitivity),
-        time_zone: Some(policy.time_zone.name().to_owned()),
-        day_start: Some(policy.day_start),
-        midday: Some(policy.midday),
-        day_end: Some(policy.day_end),
     }
 }

@@ -146,6 +146,8 @@ impl Patient<'_> {
             },
             show_as: ShowAs::Free,
             sensitivity: Sensitivity::Private,
+            category: None,
+            reminder: None,
         }
     }
 }

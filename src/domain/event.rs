@@ -1,7 +1,7 @@
 //! Leave and policy → the event that should be in the calendar.
 //!
 //! Whole days become an all-day event from midnight to the midnight after the last day; everything else becomes one timed
-//! event from the first to the last moment away. Nothing private gets in unless the policy says it itself.
+//! event from the first to the last moment away. Nothing private gets in unless the policy says so by name.
 
 use jiff::{
     ToSpan,
@@ -11,12 +11,39 @@ use jiff::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    hours::Hours,
     leave::{Leave, Session, Span, Status},
-    policy::{Policy, Publish, Sensitivity, ShowAs},
+    policy::{Look, Policy, Publish, Sensitivity, ShowAs},
+    template::{Field, Template},
+    zone::Zone,
 };
 
 /// Outlook refuses longer titles or cuts them; cutting here keeps "as written" and "as wanted" equal.
 const LONGEST_SUBJECT: usize = 255;
+/// The title of leave whose own title comes out empty.
+const PLAIN: &str = "Out of office";
+
+/// One application for leave as it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Application<'a> {
+    /// Its id at its source.
+    pub id: &'a str,
+    /// The source.
+    pub source: &'a str,
+    /// Where it stands in its approval.
+    pub status: Status,
+    /// The leave itself.
+    pub leave: &'a Leave,
+}
+
+/// What a mailbox itself says of its owner's time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnTime {
+    /// Its time zone.
+    pub zone: Option<Zone>,
+    /// Its working hours.
+    pub hours: Option<Hours>,
+}
 
 /// What should be in the calendar for one leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +69,12 @@ pub struct EventSpec {
     pub show_as: ShowAs,
     /// Who sees the details.
     pub sensitivity: Sensitivity,
+    /// The category that gives it its colour; none for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// How many minutes before it Outlook reminds; none for not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminder: Option<u32>,
 }
 
 /// When an event takes place: local wall times in a zone that Outlook knows.
@@ -70,6 +103,10 @@ pub struct EventPatch {
     pub show_as: Option<ShowAs>,
     /// Who sees the details.
     pub sensitivity: Option<Sensitivity>,
+    /// The category, or that there is none any more.
+    pub category: Option<Option<String>>,
+    /// The reminder, or that there is none any more.
+    pub reminder: Option<Option<u32>>,
 }
 
 impl EventPatch {
@@ -93,6 +130,8 @@ impl EventSpec {
             times: changed(&self.times, &applied.times),
             show_as: changed(&self.show_as, &applied.show_as),
             sensitivity: changed(&self.sensitivity, &applied.sensitivity),
+            category: changed(&self.category, &applied.category),
+            reminder: changed(&self.reminder, &applied.reminder),
         }
     }
 
@@ -105,48 +144,114 @@ impl EventSpec {
             times: Some(self.times.clone()),
             show_as: Some(self.show_as),
             sensitivity: Some(self.sensitivity),
+            category: Some(self.category.clone()),
+            reminder: Some(self.reminder),
         }
     }
 }
 
-/// What should be in the calendar for a leave of that status.
+/// What should be in the person's own calendar.
 #[must_use]
-pub fn desired(status: Status, leave: &Leave, policy: &Policy) -> Desired {
-    let show_as = match (status, policy.publish) {
+pub fn desired(application: &Application<'_>, policy: &Policy, own: &OwnTime) -> Desired {
+    let Application { status, leave, .. } = *application;
+    let look = policy.look(leave.leave_type.as_deref());
+    let show_as = match (status, look.publish) {
         (Status::Rejected | Status::Cancelled, _) => return Desired::Absent,
         (_, Publish::Never) | (Status::Pending, Publish::OnApproval) => return Desired::Hidden,
-        (Status::Pending, Publish::OnRequest) => policy.show_as_pending,
-        (Status::Approved, _) => policy.show_as,
+        (Status::Pending, Publish::OnRequest) => look.show_as_pending,
+        (Status::Approved, _) => look.show_as,
     };
     Desired::Present(EventSpec {
-        subject: policy.title.chars().take(LONGEST_SUBJECT).collect(),
-        body: policy.body.clone(),
-        times: times(leave, policy),
+        subject: subject(&look.title, application),
+        body: body(look, policy, application),
+        times: times(leave, policy, own),
         show_as,
-        sensitivity: policy.sensitivity,
+        sensitivity: look.sensitivity,
+        category: look.category.clone(),
+        reminder: look.reminder,
     })
 }
 
-fn times(leave: &Leave, policy: &Policy) -> Times {
+/// One line, never empty, no longer than Outlook keeps.
+fn subject(title: &Template, application: &Application<'_>) -> String {
+    let filled = title.fill(|field| value(field, application));
+    let words: Vec<&str> = filled.split_whitespace().collect();
+    let line = if words.is_empty() { PLAIN.to_owned() } else { words.join(" ") };
+    line.chars().take(LONGEST_SUBJECT).collect()
+}
+
+fn body(look: &Look, policy: &Policy, application: &Application<'_>) -> String {
+    let text = look.body.fill(|field| value(field, application));
+    let link = policy.link.as_ref().map(|link| link.fill(|field| encoded(&value(field, application))));
+    let lines: Vec<String> = [Some(text.trim().to_owned()), link].into_iter().flatten().collect();
+    lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+fn value(field: Field, application: &Application<'_>) -> String {
+    let Application { id, source, status, leave } = *application;
+    let staff = &leave.staff;
+    let name = || {
+        let of_address = staff.email.as_deref().and_then(|email| email.split('@').next());
+        staff.name.as_deref().map(str::trim).filter(|name| !name.is_empty()).or(of_address).unwrap_or_default()
+    };
+    let (first, last) = days(&leave.span);
+    match field {
+        Field::Name => name().to_owned(),
+        Field::FirstName => name().split_whitespace().next().unwrap_or_default().to_owned(),
+        Field::LeaveType => leave.leave_type.clone().unwrap_or_default(),
+        Field::Status => status.word().to_owned(),
+        Field::Department => leave.department.clone().unwrap_or_default(),
+        Field::EmployeeId => staff.employee_id.clone().unwrap_or_default(),
+        Field::Source => source.to_owned(),
+        Field::Id => id.to_owned(),
+        Field::FirstDay => first.to_string(),
+        Field::LastDay => last.to_string(),
+    }
+}
+
+/// The first and the last day away.
+fn days(span: &Span) -> (Date, Date) {
+    match *span {
+        Span::Days { first, last, .. } => (first, last),
+        // Until midnight is until the end of the day before.
+        Span::Hours { from, until } if until.time() == Time::midnight() && until.date() > from.date() => {
+            (from.date(), until.date().saturating_sub(1.day()))
+        }
+        Span::Hours { from, until } => (from.date(), until.date()),
+    }
+}
+
+/// A value in a link: nothing in it can lead elsewhere.
+fn encoded(value: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    percent_encoding::utf8_percent_encode(value, KEPT).to_string()
+}
+
+/// When: in the leave's own zone, else in the mailbox's, else in the policy's; a morning and an afternoon by the mailbox's own
+/// working hours, else by the policy's.
+fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
+    let hours = own.hours.as_ref().unwrap_or(&policy.hours);
     let (all_day, start, end) = match leave.span {
         Span::Days { first, starts: Session::Am, last, ends: Session::Pm } => {
             (true, midnight(first), midnight(last.saturating_add(1.day())))
         }
         Span::Days { first, starts, last, ends } => {
-            let start = if starts == Session::Am { policy.day_start } else { policy.midday };
-            let end = if ends == Session::Am { policy.midday } else { policy.day_end };
+            let (begins, leaves) = (hours.on(first.weekday()), hours.on(last.weekday()));
+            let start = if starts == Session::Am { begins.start } else { begins.midday };
+            let end = if ends == Session::Am { leaves.midday } else { leaves.end };
             (false, first.to_datetime(start), last.to_datetime(end))
         }
         Span::Hours { from, until } => (false, from, until),
     };
-    let zone = leave.time_zone.as_ref().unwrap_or(&policy.time_zone);
+    let zone = leave.time_zone.as_ref().or(own.zone.as_ref()).unwrap_or(&policy.time_zone);
+    let clock = zone.rules();
+    let is_plain = |at: DateTime| !clock.to_ambiguous_timestamp(at).is_ambiguous();
     match zone.outlook_name() {
-        Some(name) => Times { all_day, start, end, zone: name.into() },
-        // No Windows zone has this clock: the exact moments in UTC are right for timed events, and whole days in such a
-        // zone were refused at the door.
-        None => {
-            Times { all_day, start: in_utc(start, &zone.rules()), end: in_utc(end, &zone.rules()), zone: "UTC".into() }
-        }
+        Some(name) if all_day || (is_plain(start) && is_plain(end)) => Times { all_day, start, end, zone: name.into() },
+        // No Windows zone has this clock (whole days in such a zone were refused at the door), or the clock is put forward or
+        // back at just that time and nobody knows what Exchange would make of it: the exact moments are right everywhere.
+        _ => exactly(start, end, &clock),
     }
 }
 
@@ -154,11 +259,66 @@ fn midnight(day: Date) -> DateTime {
     day.to_datetime(Time::midnight())
 }
 
-/// The same moment on UTC's clock. A time that does not exist (clock put forward) is taken as the one as much later, a
-/// time that exists twice as its first: RFC 5545's rule and Outlook's.
-fn in_utc(local: DateTime, zone: &TimeZone) -> DateTime {
-    local.to_zoned(zone.clone()).map_or(local, |moment| TimeZone::UTC.to_datetime(moment.timestamp()))
+/// The same moments on UTC's clock. A time that does not exist (clock put forward) is taken as the one as much later, a
+/// time that exists twice as its first: RFC 5545's rule. However the clock jumps, nobody is back before they have left.
+fn exactly(start: DateTime, end: DateTime, clock: &TimeZone) -> Times {
+    let in_utc = |local: DateTime| {
+        local.to_zoned(clock.clone()).map_or(local, |moment| TimeZone::UTC.to_datetime(moment.timestamp()))
+    };
+    let (first, mut last) = (in_utc(start), in_utc(end));
+    if last <= first {
+        last = first.saturating_add(end.duration_since(start));
+    }
+    Times { all_day: false, start: first, end: last, zone: "UTC".into() }
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changed_is_written() {
+        let one = EventSpec {
+            subject: "Out of office".into(),
+            body: "Kept by the leave system.".into(),
+            times: exactly("2026-12-21T09:00".parse().unwrap(), "2026-12-21T13:00".parse().unwrap(), &TimeZone::UTC),
+            show_as: ShowAs::Oof,
+            sensitivity: Sensitivity::Private,
+            category: Some("Leave".into()),
+            reminder: Some(15),
+        };
+        assert!(one.changes_since(&one).is_empty());
+        let none = EventPatch::default();
+        let later = Times { end: "2026-12-21T14:00".parse().unwrap(), ..one.times.clone() };
+        for (other, patch) in [
+            (
+                EventSpec { subject: "Away".into(), ..one.clone() },
+                EventPatch { subject: Some("Away".into()), ..none.clone() },
+            ),
+            (
+                EventSpec { body: String::new(), ..one.clone() },
+                EventPatch { body: Some(String::new()), ..none.clone() },
+            ),
+            (EventSpec { times: later.clone(), ..one.clone() }, EventPatch { times: Some(later), ..none.clone() }),
+            (
+                EventSpec { show_as: ShowAs::Busy, ..one.clone() },
+                EventPatch { show_as: Some(ShowAs::Busy), ..none.clone() },
+            ),
+            (
+                EventSpec { sensitivity: Sensitivity::Normal, ..one.clone() },
+                EventPatch { sensitivity: Some(Sensitivity::Normal), ..none.clone() },
+            ),
+            (EventSpec { category: None, ..one.clone() }, EventPatch { category: Some(None), ..none.clone() }),
+            (EventSpec { reminder: None, ..one.clone() }, EventPatch { reminder: Some(None), ..none.clone() }),
+        ] {
+            assert_eq!(other.changes_since(&one), patch);
+        }
+    }
+
+    #[test]
+    fn an_event_of_an_older_version_is_read_as_it_was_written() {
+        let older = r#"{"subject":"Away","body":"","times":{"all_day":true,"start":"2026-12-21T00:00:00","end":"2026-12-22T00:00:00","zone":"UTC"},"show_as":"oof","sensitivity":"private"}"#;
+        let event: EventSpec = serde_json::from_str(older).unwrap();
+        assert_eq!((event.category, event.reminder), (None, None));
+    }
+}

@@ -50,26 +50,31 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
 mod tests {
     use super::*;
     use crate::domain::{
-        event::{desired, tests},
-        leave::{Session, Span, Status},
+        event::Times,
+        policy::{Sensitivity, ShowAs},
     };
 
     fn event(last: &str) -> EventSpec {
-        let span = Span::Days {
-            first: "2026-12-21".parse().unwrap(),
-            starts: Session::Am,
-            last: last.parse().unwrap(),
-            ends: Session::Pm,
+        let times = Times {
+            all_day: true,
+            start: "2026-12-21T00:00".parse().unwrap(),
+            end: format!("{last}T00:00").parse().unwrap(),
+            zone: "GMT Standard Time".into(),
         };
-        match desired(Status::Approved, &tests::leave(span, None), &tests::policy()) {
-            Desired::Present(event) => event,
-            other => panic!("{other:?}"),
+        EventSpec {
+            subject: "Out of office".into(),
+            body: "Kept by the leave system.".into(),
+            times,
+            show_as: ShowAs::Oof,
+            sensitivity: Sensitivity::Private,
+            category: None,
+            reminder: None,
         }
     }
 
     #[test]
     fn the_next_step_follows_from_what_is_wanted_and_what_is_known() {
-        let (one, two) = (event("2026-12-21"), event("2026-12-22"));
+        let (one, two) = (event("2026-12-22"), event("2026-12-23"));
         let present = Desired::Present(one.clone());
         let (id, sure, unsure) = ("AAk=", false, true);
         let update_times =

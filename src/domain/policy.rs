@@ -1,33 +1,56 @@
-//! How a tenant wants its leave to look in Outlook.
+//! How a tenant wants its leave to look in Outlook, and how each kind of leave.
+//!
+//! By default nothing of a leave but its time reaches Outlook; whatever more does, a policy says by name.
 
-use jiff::civil::Time;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::zone::Zone;
+use super::{hours::Hours, template::Template, zone::Zone};
 
 /// How a tenant wants its leave to look in Outlook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// From which status on a leave shows.
+    /// How leave looks whose kind has no look of its own.
+    pub look: Look,
+    /// The looks of kinds of leave, by the source's code in lower case.
+    pub types: BTreeMap<String, Look>,
+    /// Where people find their leave; it becomes the last line of the event's text.
+    pub link: Option<Template>,
+    /// The zone of leave that names none, of people whose mailbox names none.
+    pub time_zone: Zone,
+    /// The working hours of people whose mailbox tells none.
+    pub hours: Hours,
+}
+
+impl Policy {
+    /// How that kind of leave looks.
+    #[must_use]
+    pub fn look(&self, leave_type: Option<&str>) -> &Look {
+        let own = leave_type.and_then(|code| self.types.get(&code.to_lowercase()));
+        own.unwrap_or(&self.look)
+    }
+}
+
+/// How leave looks in Outlook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// From which status on it shows.
     pub publish: Publish,
     /// The event's title. Neutral by default: the kind of leave is private.
-    pub title: String,
-    /// The event's text; empty for none.
-    pub body: String,
-    /// How an approved leave shows.
+    pub title: Template,
+    /// The event's text; may be empty.
+    pub body: Template,
+    /// How approved leave shows.
     pub show_as: ShowAs,
-    /// How a leave that is not decided yet shows.
+    /// How leave shows that is not decided yet.
     pub show_as_pending: ShowAs,
     /// Who sees the details.
     pub sensitivity: Sensitivity,
-    /// The zone of leave that does not name its own.
-    pub time_zone: Zone,
-    /// When the working day and its morning begin.
-    pub day_start: Time,
-    /// When the morning ends and the afternoon begins.
-    pub midday: Time,
-    /// When the afternoon and the working day end.
-    pub day_end: Time,
+    /// The event's category, which gives it a colour.
+    pub category: Option<String>,
+    /// How many minutes before it Outlook reminds; `None` for not at all.
+    pub reminder: Option<u32>,
 }
 
 /// From which status on a leave shows in Outlook.

@@ -32,8 +32,6 @@ pub(super) fn user(key: &str) -> String {
 /// The body of a create: what is wanted, and what makes it ours and harmless.
 pub(super) fn create(event: &EventPatch, marker: Uuid, transaction: Uuid) -> Value {
     let mut body = fields(event);
-    // When omitted, Outlook reminds people of their own leave.
-    body.insert("isReminderOn".into(), false.into());
     body.insert("responseRequested".into(), false.into());
     body.insert("transactionId".into(), transaction.hyphenated().to_string().into());
     body.insert(
@@ -50,7 +48,7 @@ pub(super) fn update(event: &EventPatch) -> Value {
 
 fn fields(event: &EventPatch) -> Map<String, Value> {
     let mut fields = Map::new();
-    let EventPatch { subject, body, times, show_as, sensitivity } = event;
+    let EventPatch { subject, body, times, show_as, sensitivity, category, reminder } = event;
     if let Some(subject) = subject {
         fields.insert("subject".into(), json!(subject));
     }
@@ -67,6 +65,16 @@ fn fields(event: &EventPatch) -> Map<String, Value> {
     }
     if let Some(sensitivity) = sensitivity {
         fields.insert("sensitivity".into(), json!(sensitivity));
+    }
+    if let Some(category) = category {
+        fields.insert("categories".into(), json!(category.as_slice()));
+    }
+    if let Some(reminder) = reminder {
+        // Said also when there is none: when omitted, Outlook reminds people of their own leave.
+        fields.insert("isReminderOn".into(), reminder.is_some().into());
+        if let Some(minutes) = reminder {
+            fields.insert("reminderMinutesBeforeStart".into(), json!(minutes));
+        }
     }
     fields
 }
@@ -124,6 +132,8 @@ mod tests {
             }),
             show_as: Some(ShowAs::Oof),
             sensitivity: Some(Sensitivity::Private),
+            category: Some(None),
+            reminder: Some(None),
         };
         assert_eq!(
             create(&event, Uuid::from_u128(1), Uuid::from_u128(2)),
@@ -135,6 +145,7 @@ mod tests {
                 "end": {"dateTime": "2026-12-24T00:00:00", "timeZone": "GMT Standard Time"},
                 "showAs": "oof",
                 "sensitivity": "private",
+                "categories": [],
                 "isReminderOn": false,
                 "responseRequested": false,
                 "transactionId": "00000000-0000-0000-0000-000000000002",
@@ -147,6 +158,10 @@ mod tests {
     fn an_update_leaves_out_what_stays() {
         let event = EventPatch { show_as: Some(ShowAs::Tentative), ..EventPatch::default() };
         assert_eq!(update(&event), json!({"showAs": "tentative"}));
+        let event =
+            EventPatch { category: Some(Some("Leave".into())), reminder: Some(Some(15)), ..EventPatch::default() };
+        let said = json!({"categories": ["Leave"], "isReminderOn": true, "reminderMinutesBeforeStart": 15});
+        assert_eq!(update(&event), said);
     }
 
     #[test]

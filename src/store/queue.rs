@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, millis};
 use crate::domain::{
-    event::EventSpec,
+    event::{EventSpec, OwnTime},
     leave::{Leave, Status},
+    zone::Zone,
 };
 
 /// The right to work on one mailbox for a while.
@@ -28,6 +29,8 @@ pub struct Lease {
     pub address: String,
     /// Why the mailbox was last blocked, and for how long it has been since that began.
     pub blocked: Option<(String, Duration)>,
+    /// What the mailbox itself says of its owner's time.
+    pub own: OwnTime,
 }
 
 /// What is stored of a leave cannot be understood by this version of the program.
@@ -41,6 +44,10 @@ pub struct Due {
     pub id: Uuid,
     /// The leave's row.
     pub leave_row: i64,
+    /// The leave's id at its source.
+    pub leave_id: String,
+    /// Its source.
+    pub source: String,
     /// The mailbox's row.
     pub mailbox: i64,
     /// Whether the leave still belongs to this mailbox and calendar.
@@ -129,7 +136,7 @@ impl Store {
                        lease_until = leavebridge_now() + $3 * interval '1 millisecond'
                    FROM free WHERE b.id = free.id
                    RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.blocked_reason, b.blocked_since,
-                             free.died
+                             b.time_zone, b.working_hours, free.died
                ), distrusted AS (
                    -- The last holder died: calls of its may have arrived in Outlook without our knowing, or still may. None
                    -- began later than its lease ended.
@@ -139,6 +146,7 @@ impl Store {
                SELECT (SELECT count(*) FROM due) AS "seen!",
                       leased.id AS "mailbox?", leased.lease_epoch AS "epoch?", leased.tenant AS "tenant?",
                       leased.address AS "address?", leased.blocked_reason,
+                      leased.time_zone, leased.working_hours,
                       extract(epoch FROM leavebridge_now() - leased.blocked_since)::bigint AS blocked_seconds
                FROM (VALUES (1)) AS always (one) LEFT JOIN leased ON true"#,
             tenants,
@@ -158,6 +166,11 @@ impl Store {
                     tenant: row.tenant?,
                     address: row.address?,
                     blocked: row.blocked_reason.zip(row.blocked_seconds.map(seconds)),
+                    // What another version wrote is as good as nothing: it is read anew.
+                    own: OwnTime {
+                        zone: row.time_zone.and_then(|name: String| Zone::parse(&name).ok()),
+                        hours: row.working_hours.and_then(|hours| serde_json::from_value(hours).ok()),
+                    },
                 })
             })
             .collect();
@@ -174,7 +187,7 @@ impl Store {
                       m.applied, m.event_id, m.incarnation, m.unsure, m.doubt_rev, m.attempts,
                       extract(epoch FROM leavebridge_now() - m.failing_since)::bigint AS failing_for,
                       extract(epoch FROM leavebridge_now() - m.doubt_since)::bigint AS doubted_for,
-                      l.status, l.content
+                      l.status, l.content, l.source, l.external_id
                FROM unnest($1::bigint[]) AS leased (mailbox)
                CROSS JOIN LATERAL (
                    SELECT * FROM mappings m
@@ -195,6 +208,8 @@ impl Store {
             .map(|row| Due {
                 id: row.id,
                 leave_row: row.leave_row,
+                leave_id: row.external_id,
+                source: row.source,
                 mailbox: row.mailbox,
                 wanted: row.wanted,
                 rev: row.rev,

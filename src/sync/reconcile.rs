@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
-        event::{self, Desired},
+        event::{self, Application, Desired},
         judge::{Failure, History, Reason, Verdict, judge},
         plan::Observed,
         policy::Policy,
@@ -138,7 +138,11 @@ impl Delivery<'_> {
 
     fn desired(&self) -> Result<Desired, Unreadable> {
         match &self.due.leave {
-            Ok((status, Some(leave))) if self.due.wanted => Ok(event::desired(*status, leave, self.policy)),
+            Ok((status, Some(leave))) if self.due.wanted => {
+                let application =
+                    Application { id: &self.due.leave_id, source: &self.due.source, status: *status, leave };
+                Ok(event::desired(&application, self.policy, &self.hold.lease.own))
+            }
             Ok(_) => Ok(Desired::Absent),
             Err(unreadable) => Err(*unreadable),
         }

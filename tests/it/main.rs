@@ -21,6 +21,7 @@ mod processes;
 mod queue_plan;
 mod replicas;
 mod resilience;
+mod rules;
 mod senders;
 mod simulator;
 mod support;

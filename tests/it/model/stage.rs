@@ -78,8 +78,8 @@ impl Stage {
             }))
             .await;
         app.database.execute(WATCH).await;
-        let policy = &app.settings.tenants["default"].policy;
-        let model = Model::new(policy.title.clone(), policy.body.clone());
+        let look = &app.settings.tenants["default"].policy.look;
+        let model = Model::new(look.title.fill(|_| String::new()), look.body.fill(|_| String::new()));
         Self {
             microsoft: app.microsoft.clone(),
             looking: app.database.connect().await,

@@ -1,0 +1,77 @@
+//! Policies: what is refused at start, all of it at once and by key, and what a tenant and a kind of leave change.
+
+use super::{file, filled, load, with};
+use crate::domain::policy::{Publish, Sensitivity, ShowAs};
+
+const BROKEN: &str = r#"
+    [policy]
+    title = "{reason}"
+    body = "see {"
+    link = "javascript:alert(1)"
+    category = "Leave, paid"
+    reminder = "soon"
+    [policy.hours]
+    friday = "14:00-08:00"
+    freeday = "08:00-14:00"
+    [policy.types.SICK]
+    title = ""
+    publish = "sometimes"
+    colour = "red"
+    [policy.types.HOME]
+    body = "{comment}"
+    [tenants.default.policy]
+    link = "https://ess.contoso.com/{name}"
+    [tenants.default.policy.types.HOME]
+    reminder = "30d"
+    [tenants.default.policy.types.home]
+    title = "at home"
+"#;
+
+#[test]
+fn bad_policies_are_refused_all_problems_at_once_and_by_key() {
+    let (_kept, path) = file(BROKEN);
+    let problems = load(Some(&path), &super::environment(&[])).unwrap_err();
+    let told: Vec<String> = problems.iter().map(|found| format!("{}: {}", found.field, found.problem)).collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_kind_of_leave_and_a_tenant_change_what_they_name_and_have_the_rest() {
+    let (_kept, path) = file(
+        r#"
+        [policy]
+        title = "Away"
+        category = "Leave"
+        [policy.types.SICK]
+        publish = "on-approval"
+        sensitivity = "confidential"
+        [tenants.default.policy]
+        title = "Abwesend"
+        [tenants.default.policy.types.sick]
+        show_as = "busy"
+        category = ""
+        [tenants.default.policy.hours]
+        friday = "08:00-14:00"
+        "#,
+    );
+    let settings = load(Some(&path), &super::environment(&[])).unwrap();
+    let policy = &settings.tenants["default"].policy;
+    assert_eq!(policy.look(None), &policy.look);
+    assert_eq!(policy.look(Some("ANNUAL")), &policy.look);
+    let sick = policy.look(Some("Sick"));
+    // From the tenant's kind, the tenant, the common kind, and the defaults, in that order.
+    assert_eq!((sick.show_as, filled(&sick.title)), (ShowAs::Busy, "Abwesend".to_owned()));
+    assert_eq!((sick.publish, sick.sensitivity), (Publish::OnApproval, Sensitivity::Confidential));
+    assert_eq!((&sick.category, sick.reminder, sick.show_as_pending), (&None, None, ShowAs::Tentative));
+    assert_eq!(policy.look.category.as_deref(), Some("Leave"));
+    let friday = policy.hours.on(jiff::civil::Weekday::Friday);
+    assert_eq!((friday.start.to_string(), friday.end.to_string()), ("08:00:00".into(), "14:00:00".into()));
+}
+
+#[test]
+fn a_reminder_is_none_or_a_time_before() {
+    for (text, minutes) in [("none", None), ("", None), ("15m", Some(15)), ("18h", Some(1080)), ("0m", Some(0))] {
+        let settings = with(&[("POLICY__REMINDER", text)]).unwrap();
+        assert_eq!(settings.tenants["default"].policy.look.reminder, minutes, "{text}");
+    }
+}
