@@ -26,7 +26,10 @@ CREATE TABLE mailboxes (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant         text   NOT NULL,
     address        text   NOT NULL, -- lower case; the Entra object id where no address is known
+    -- The person's object id, from the source or the directory: survives a change of the address. Two addresses of one
+    -- person are two rows with one id and two leases; together they may exceed Exchange's limit and are told so by a 429.
     entra_id       text,
+    resolved_at    timestamptz, -- when the directory was asked, whatever it said; NULL = not yet, or to be asked anew
     time_zone      text,
     lease_epoch    bigint NOT NULL DEFAULT 0, -- rises with every claim: the fence against a worker that lost its lease
     lease_until    timestamptz, -- NULL = released in good order; in the past = its holder died with calls perhaps under way
