@@ -201,7 +201,11 @@ impl Store {
                                        ELSE m.attempts + 1 END,
                        failing_since = CASE WHEN m.wanted_rev <> r.rev THEN m.failing_since
                                             WHEN r.own THEN coalesce(m.failing_since, leavebridge_now()) END,
-                       next_attempt_at = CASE WHEN m.wanted_rev <> r.rev THEN m.next_attempt_at
+                       -- Such a change may have been put off with the mailbox, whose block this very record ends.
+                       next_attempt_at = CASE WHEN m.wanted_rev <> r.rev AND r.reason IS NULL AND r.state <> 'pending'
+                                                   AND r.story ? 'graph'
+                                              THEN greatest(leavebridge_now(), r.throttled_until)
+                                              WHEN m.wanted_rev <> r.rev THEN m.next_attempt_at
                                               ELSE leavebridge_now() + r.delay * interval '1 millisecond' END,
                        reason = CASE WHEN m.wanted_rev = r.rev THEN r.reason END,
                        detail = CASE WHEN m.wanted_rev = r.rev THEN r.detail END,
