@@ -26,7 +26,10 @@ CREATE TABLE mailboxes (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant         text   NOT NULL,
     address        text   NOT NULL, -- lower case; the Entra object id where no address is known
+    -- The person's object id, from the source or the directory: survives a change of the address. Two addresses of one
+    -- person are two rows with one id and two leases; together they may exceed Exchange's limit and are told so by a 429.
     entra_id       text,
+    resolved_at    timestamptz, -- when the directory was asked, whatever it said; NULL = not yet, or to be asked anew
     time_zone      text,  -- what the mailbox itself says of its owner's time, where we may read it
     working_hours  jsonb,
     settings_at    timestamptz, -- when that was last read

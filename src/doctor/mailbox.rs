@@ -44,6 +44,7 @@ impl Patient<'_> {
         }
         let mut findings = vec![self.fine("mailbox", format!("The calendar of {address} opens."))];
         findings.extend(self.zone(graph, address).await);
+        findings.extend(self.look_up(graph, address).await);
         if write_test {
             findings.push(self.write_test(graph, address, rights).await);
         } else {
@@ -85,6 +86,23 @@ impl Patient<'_> {
             // Whatever it is, the calendar's own checks have seen it or are about to.
             Err(_) => None,
         }
+    }
+
+    /// Whether people may be looked up in the directory; both are right.
+    async fn look_up(&self, graph: &Graph, address: &str) -> Option<Finding> {
+        let seen = match graph.look_up(address, self.end()).await {
+            Ok(Some(_)) => {
+                "People can be looked up in the directory: whoever gets a new address is followed.".to_owned()
+            }
+            Ok(None) => format!("The directory may be asked, and knows nobody of the address {address}."),
+            Err(error) if error.failure == Failure::AccessDenied => {
+                "The directory may not be asked (no User.Read.All), which is right: addresses are used as given."
+                    .to_owned()
+            }
+            // Whatever it is, the calendar's own checks have seen it or are about to.
+            Err(_) => return None,
+        };
+        Some(self.fine("look-up", seen))
     }
 
     async fn outside(&self, graph: &Graph, address: &str, rights: &Rights) -> Finding {
@@ -129,6 +147,6 @@ impl Patient<'_> {
 
     /// One call in that mailbox. The doctor makes one at a time: with the service's own three that is what Graph allows.
     pub(super) fn mailbox<'a>(&self, address: &'a str) -> Mailbox<'a> {
-        Mailbox { address, until: self.end() }
+        Mailbox { user: address, until: self.end() }
     }
 }

@@ -135,17 +135,20 @@ impl EventSpec {
         }
     }
 
-    /// All fields, for an event of which it is not known what it holds.
+    /// All fields, for an event that is not there yet or of which it is not known what it holds. `applied` is what it may
+    /// hold: where neither that nor this event has a category or a reminder, what the person gave it stays.
     #[must_use]
-    pub fn in_full(&self) -> EventPatch {
+    pub fn in_full(&self, applied: Option<&Self>) -> EventPatch {
+        let has_category = self.category.is_some() || applied.is_some_and(|applied| applied.category.is_some());
+        let has_reminder = self.reminder.is_some() || applied.is_some_and(|applied| applied.reminder.is_some());
         EventPatch {
             subject: Some(self.subject.clone()),
             body: Some(self.body.clone()),
             times: Some(self.times.clone()),
             show_as: Some(self.show_as),
             sensitivity: Some(self.sensitivity),
-            category: Some(self.category.clone()),
-            reminder: Some(self.reminder),
+            category: has_category.then(|| self.category.clone()),
+            reminder: has_reminder.then_some(self.reminder),
         }
     }
 }
@@ -312,6 +315,31 @@ mod tests {
             (EventSpec { reminder: None, ..one.clone() }, EventPatch { reminder: Some(None), ..none.clone() }),
         ] {
             assert_eq!(other.changes_since(&one), patch);
+        }
+    }
+
+    #[test]
+    fn what_the_person_gave_an_event_stays_where_we_have_nothing_to_say_even_in_doubt() {
+        let with = |category: Option<&str>, reminder| EventSpec {
+            subject: "Away".into(),
+            body: String::new(),
+            times: exactly("2026-12-21T09:00".parse().unwrap(), "2026-12-21T13:00".parse().unwrap(), &TimeZone::UTC),
+            show_as: ShowAs::Oof,
+            sensitivity: Sensitivity::Private,
+            category: category.map(str::to_owned),
+            reminder,
+        };
+        let (plain, rich) = (with(None, None), with(Some("Leave"), Some(15)));
+        for (event, applied, category, reminder) in [
+            (&plain, None, None, None),
+            (&plain, Some(&plain), None, None),
+            (&plain, Some(&rich), Some(None), Some(None)),
+            (&rich, None, Some(Some("Leave".to_owned())), Some(Some(15))),
+            (&rich, Some(&plain), Some(Some("Leave".to_owned())), Some(Some(15))),
+        ] {
+            let patch = event.in_full(applied);
+            assert_eq!((patch.category, patch.reminder), (category, reminder), "{applied:?}");
+            assert!(patch.subject.is_some() && patch.body.is_some() && patch.times.is_some());
         }
     }
 

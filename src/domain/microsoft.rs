@@ -131,7 +131,7 @@ pub struct Permission {
 pub enum Need {
     /// Nothing works without it.
     Required,
-    /// For one further feature. This version has none of these features yet.
+    /// For one further feature. `gives` says what; the setup guide says which of them this version has.
     Optional,
     /// A remnant: take it away.
     Unwanted,
@@ -179,7 +179,7 @@ pub static PERMISSIONS: [Permission; 5] = [
         name: "User.Read.All",
         role_id: "df021288-bdef-4463-88db-98f22de89214",
         resource: GRAPH_APP,
-        gives: "finding a person by employee number or alias, and following a renamed address",
+        gives: "following people whose address changes, and finding them by a former address or an alias",
         need: Need::Optional,
         exchange_role: None,
     },

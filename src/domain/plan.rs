@@ -39,7 +39,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Step {
                 let changes = event.changes_since(applied);
                 if changes.is_empty() { Step::Nothing } else { Step::Update(id.clone(), changes) }
             }
-            _ => Step::Update(id.clone(), event.in_full()),
+            applied => Step::Update(id.clone(), event.in_full(applied.as_ref())),
         },
         (Desired::Absent | Desired::Hidden, Some(id)) => Step::Remove(id.clone()),
         (Desired::Absent | Desired::Hidden, None) => Step::Nothing,
@@ -79,7 +79,7 @@ mod tests {
         let (id, sure, unsure) = ("AAk=", false, true);
         let update_times =
             Step::Update(id.into(), EventPatch { times: Some(one.times.clone()), ..EventPatch::default() });
-        let overwrite = Step::Update(id.into(), one.in_full());
+        let overwrite = Step::Update(id.into(), one.in_full(None));
         for (desired, event_id, applied, unsure, step) in [
             (&present, None, None, sure, Step::Create(one.clone())),
             (&present, None, None, unsure, Step::LookUp),

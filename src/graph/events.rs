@@ -21,8 +21,8 @@ const MOST_PAGES: usize = 20;
 /// Whose calendar, and how long it is ours to call.
 #[derive(Debug, Clone, Copy)]
 pub struct Mailbox<'a> {
-    /// The address, or the Entra object id where no address is known.
-    pub address: &'a str,
+    /// Whose: the Entra object id, or the address where no id is known.
+    pub user: &'a str,
     /// When every request must be over, and after which none begins: the lease may be somebody else's soon.
     pub until: Instant,
 }
@@ -66,8 +66,8 @@ impl Graph {
         mapping: Uuid,
         incarnation: i32,
     ) -> Result<Written, GraphError> {
-        let body = wire::create(&event.in_full(), mapping, transaction_id(mapping, incarnation));
-        let answer = self.call(mailbox, Method::POST, self.url(&mailbox, &["events"]), Some(&body)).await?;
+        let body = wire::create(&event.in_full(None), mapping, transaction_id(mapping, incarnation));
+        let answer = self.call(mailbox.until, Method::POST, self.url(&mailbox, &["events"]), Some(&body)).await?;
         written(answer)
     }
 
@@ -82,7 +82,7 @@ impl Graph {
         changes: &EventPatch,
     ) -> Result<Written, GraphError> {
         let url = self.url(&mailbox, &["events", event_id]);
-        let answer = self.call(mailbox, Method::PATCH, url, Some(&wire::update(changes))).await?;
+        let answer = self.call(mailbox.until, Method::PATCH, url, Some(&wire::update(changes))).await?;
         written(answer)
     }
 
@@ -91,7 +91,7 @@ impl Graph {
     /// # Errors
     /// See [`Failure`].
     pub async fn remove(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Trail, GraphError> {
-        match self.call(mailbox, Method::DELETE, self.url(&mailbox, &["events", event_id]), None).await {
+        match self.call(mailbox.until, Method::DELETE, self.url(&mailbox, &["events", event_id]), None).await {
             Ok(Answer { trail, .. }) => Ok(trail),
             Err(GraphError { failure: Failure::EventGone, trail: Some(trail), .. }) => Ok(*trail),
             Err(error) => Err(error),
@@ -109,7 +109,7 @@ impl Graph {
         url.set_query(Some(&query));
         let mut events = Vec::new();
         for _ in 0..MOST_PAGES {
-            let Answer { body, trail } = self.call(mailbox, Method::GET, url.clone(), None).await?;
+            let Answer { body, trail } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
             let page: Page = parse(body, &trail)?;
             events.extend(page.value);
             match page.next_link.map(|link| self.own(&link, &trail)) {

@@ -6,6 +6,7 @@
 
 mod assertion;
 mod credential;
+mod directory;
 mod entra;
 mod error;
 mod events;
@@ -92,17 +93,11 @@ impl Graph {
         self.tokens.credential().look().await;
     }
 
-    /// One request. A token that Graph refuses is not used again; whether to try with a new one is the caller's to say, who
+    /// One request that is over by `end`. A token that Graph refuses is not used again; whether to try with a new one is the caller's to say, who
     /// knows whether a call may still begin.
-    async fn call(
-        &self,
-        mailbox: Mailbox<'_>,
-        method: Method,
-        url: Url,
-        body: Option<&Value>,
-    ) -> Result<Answer, GraphError> {
+    async fn call(&self, end: Instant, method: Method, url: Url, body: Option<&Value>) -> Result<Answer, GraphError> {
         let mut trail = Trail::new(self.random.uuid());
-        match self.call_until(mailbox.until, method, url, body, &mut trail).await {
+        match self.call_until(end, method, url, body, &mut trail).await {
             Ok(body) => Ok(Answer { body, trail }),
             Err(error) => Err(error.on(trail)),
         }
@@ -201,10 +196,15 @@ impl Graph {
 
     /// `{root}/v1.0/users/{mailbox}/{rest…}`.
     fn url(&self, mailbox: &Mailbox<'_>, rest: &[&str]) -> Url {
+        let rest = rest.iter().map(|segment| wire::segment(segment)).collect::<Vec<_>>().join("/");
+        self.users(&format!("{}/{rest}", wire::user(mailbox.user)))
+    }
+
+    /// `{root}/v1.0/users{rest}`, where the rest is encoded already.
+    fn users(&self, rest: &str) -> Url {
         let mut url = self.root.clone();
         let base = self.root.path().trim_end_matches('/');
-        let rest = rest.iter().map(|segment| wire::segment(segment)).collect::<Vec<_>>().join("/");
-        url.set_path(&format!("{base}/v1.0/users{}/{rest}", wire::user(mailbox.address)));
+        url.set_path(&format!("{base}/v1.0/users{rest}"));
         url
     }
 }

@@ -132,7 +132,7 @@ impl Graph {
     pub async fn open_calendar(&self, mailbox: Mailbox<'_>) -> Result<(), GraphError> {
         let mut url = self.url(&mailbox, &["calendar"]);
         url.set_query(Some("$select=id"));
-        self.call(mailbox, Method::GET, url, None).await.map(|_calendar| ())
+        self.call(mailbox.until, Method::GET, url, None).await.map(|_calendar| ())
     }
 
     /// The mailbox's own time zone; empty where none is set.
@@ -141,7 +141,7 @@ impl Graph {
     /// See [`Failure`](crate::domain::judge::Failure); `AccessDenied` without `MailboxSettings.Read`.
     pub async fn time_zone(&self, mailbox: Mailbox<'_>) -> Result<String, GraphError> {
         let url = self.url(&mailbox, &["mailboxSettings", "timeZone"]);
-        let Answer { body, .. } = self.call(mailbox, Method::GET, url, None).await?;
+        let Answer { body, .. } = self.call(mailbox.until, Method::GET, url, None).await?;
         Ok(body.as_ref().and_then(|body| body["value"].as_str()).unwrap_or_default().to_owned())
     }
 
@@ -152,7 +152,7 @@ impl Graph {
     pub async fn read_event(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Seen, GraphError> {
         let mut url = self.url(&mailbox, &["events", event_id]);
         url.set_query(Some("$select=id,subject,sensitivity,showAs,isAllDay,start,end"));
-        let Answer { body, trail } = self.call(mailbox, Method::GET, url, None).await?;
+        let Answer { body, trail } = self.call(mailbox.until, Method::GET, url, None).await?;
         parse(body, &trail)
     }
 }

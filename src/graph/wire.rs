@@ -32,6 +32,8 @@ pub(super) fn user(key: &str) -> String {
 /// The body of a create: what is wanted, and what makes it ours and harmless.
 pub(super) fn create(event: &EventPatch, marker: Uuid, transaction: Uuid) -> Value {
     let mut body = fields(event);
+    // When omitted, Outlook reminds people of their own leave.
+    body.entry("isReminderOn").or_insert(false.into());
     body.insert("responseRequested".into(), false.into());
     body.insert("transactionId".into(), transaction.hyphenated().to_string().into());
     body.insert(
@@ -70,7 +72,6 @@ fn fields(event: &EventPatch) -> Map<String, Value> {
         fields.insert("categories".into(), json!(category.as_slice()));
     }
     if let Some(reminder) = reminder {
-        // Said also when there is none: when omitted, Outlook reminds people of their own leave.
         fields.insert("isReminderOn".into(), reminder.is_some().into());
         if let Some(minutes) = reminder {
             fields.insert("reminderMinutesBeforeStart".into(), json!(minutes));
@@ -132,8 +133,8 @@ mod tests {
             }),
             show_as: Some(ShowAs::Oof),
             sensitivity: Some(Sensitivity::Private),
-            category: Some(None),
-            reminder: Some(None),
+            category: None,
+            reminder: None,
         };
         assert_eq!(
             create(&event, Uuid::from_u128(1), Uuid::from_u128(2)),
@@ -145,7 +146,6 @@ mod tests {
                 "end": {"dateTime": "2026-12-24T00:00:00", "timeZone": "GMT Standard Time"},
                 "showAs": "oof",
                 "sensitivity": "private",
-                "categories": [],
                 "isReminderOn": false,
                 "responseRequested": false,
                 "transactionId": "00000000-0000-0000-0000-000000000002",

@@ -20,7 +20,7 @@ use super::{Simulator, catalogue, faults::Rule, journal::Entry, settings::Change
 pub(crate) fn routes() -> Router<Simulator> {
     Router::new()
         .route("/users", post(people::add).get(people::list))
-        .route("/users/{address}", patch(people::change))
+        .route("/users/{address}", patch(people::change).delete(people::remove))
         .route("/users/{address}/events", get(people::events).post(people::add_event))
         .route("/users/{address}/events/{id}", patch(people::change_event).delete(people::delete_event))
         .route("/requests", get(requests))

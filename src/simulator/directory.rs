@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Disabled,
     /// A mailbox with a disabled account.
     Shared,
+    /// Somebody whose address was changed: object id and mailbox stay, the former address is an alias.
+    Renamed,
 }
 
 /// What is known about somebody.
@@ -34,6 +36,8 @@ pub(crate) enum Kind {
 pub(crate) struct Profile {
     pub(crate) id: Uuid,
     pub(crate) address: String,
+    /// Further addresses that mail reaches; none of them names a user or a mailbox in a path.
+    pub(crate) aliases: Vec<String>,
     pub(crate) user_principal_name: String,
     pub(crate) name: String,
     pub(crate) time_zone: String,
@@ -51,9 +55,22 @@ impl Profile {
             Kind::Unlicensed | Kind::OnPremises => {
                 absent("The mailbox is either inactive, soft-deleted, or is hosted on-premise.")
             }
-            Kind::Normal | Kind::Disabled | Kind::Shared if !self.in_scope => Err(Failure::access_denied()),
-            Kind::Normal | Kind::Disabled | Kind::Shared => Ok(()),
+            Kind::Normal | Kind::Disabled | Kind::Shared | Kind::Renamed if !self.in_scope => {
+                Err(Failure::access_denied())
+            }
+            Kind::Normal | Kind::Disabled | Kind::Shared | Kind::Renamed => Ok(()),
         }
+    }
+
+    /// Moves to another address and keeps the former one as an alias, as Exchange does.
+    pub(crate) fn rename(&mut self, address: String) {
+        // As in most companies the sign-in name follows the address, unless it was something else before.
+        if self.user_principal_name == self.address {
+            self.user_principal_name.clone_from(&address);
+        }
+        let former = std::mem::replace(&mut self.address, address);
+        self.aliases.push(former);
+        self.aliases.retain(|alias| !alias.eq_ignore_ascii_case(&self.address));
     }
 }
 
@@ -91,6 +108,7 @@ pub(crate) struct Directory {
     people: Vec<Arc<Person>>,
     by_id: HashMap<Uuid, usize>,
     by_address: HashMap<String, usize>,
+    by_alias: HashMap<String, usize>,
     by_employee: HashMap<String, Vec<usize>>,
 }
 
@@ -111,6 +129,12 @@ impl Directory {
         self.people.get(*found)
     }
 
+    /// Finds somebody by any address that mail reaches.
+    pub(crate) fn reached(&self, address: &str) -> Option<&Arc<Person>> {
+        let primary = self.find(address).filter(|person| person.profile().address.eq_ignore_ascii_case(address));
+        primary.or_else(|| self.people.get(*self.by_alias.get(&address.to_lowercase())?))
+    }
+
     /// Finds people by employee number.
     pub(crate) fn employees(&self, number: &str) -> impl Iterator<Item = &Arc<Person>> {
         let found = self.by_employee.get(&number.to_lowercase()).map_or(&[][..], Vec::as_slice);
@@ -119,9 +143,10 @@ impl Directory {
 
     /// Adds somebody.
     pub(crate) fn add(&mut self, profile: Profile, salt: u64, score: Arc<Score>) -> Result<Arc<Profile>, AddressTaken> {
-        if addresses(&profile).iter().any(|address| self.by_address.contains_key(address)) {
+        if self.is_taken(&profile, None) {
             return Err(AddressTaken);
         }
+        self.give_up_aliases(&profile);
         let place = self.people.len();
         let profile = Arc::new(profile);
         self.index(place, &profile);
@@ -137,22 +162,59 @@ impl Directory {
     /// Gives somebody a new profile; the object id stays.
     pub(crate) fn change(&mut self, profile: Profile) -> Result<Arc<Profile>, AddressTaken> {
         let Some(&place) = self.by_id.get(&profile.id) else { return Err(AddressTaken) };
-        let mut owners = addresses(&profile).into_iter().filter_map(|address| self.by_address.get(&address));
-        if owners.any(|owner| *owner != place) {
+        if self.is_taken(&profile, Some(place)) {
             return Err(AddressTaken);
         }
+        self.give_up_aliases(&profile);
+        Ok(self.replace(place, profile))
+    }
+
+    /// Takes somebody out of the directory, with the mailbox; the object id never comes back.
+    pub(crate) fn remove(&mut self, id: Uuid) {
+        self.people.retain(|person| person.profile().id != id);
+        *self = Self { people: std::mem::take(&mut self.people), ..Self::default() };
+        for place in 0..self.people.len() {
+            let profile = self.people[place].profile();
+            self.by_id.insert(profile.id, place);
+            self.index(place, &profile);
+        }
+    }
+
+    /// Whether another than the one at `place` has one of the addresses, or one of the aliases.
+    fn is_taken(&self, profile: &Profile, place: Option<usize>) -> bool {
+        let is_other = |owner: Option<&usize>| owner.is_some_and(|owner| Some(*owner) != place);
+        let mut aliases = profile.aliases.iter().map(|alias| alias.to_lowercase());
+        addresses(profile).iter().any(|address| is_other(self.by_address.get(address)))
+            || aliases.any(|alias| is_other(self.by_address.get(&alias)) || is_other(self.by_alias.get(&alias)))
+    }
+
+    /// An address that is given to somebody is nobody else's alias any more: the administrator took it away first.
+    fn give_up_aliases(&mut self, profile: &Profile) {
+        for address in addresses(profile) {
+            let Some(&owner) = self.by_alias.get(&address) else { continue };
+            let mut former = (*self.people[owner].profile()).clone();
+            if former.id != profile.id {
+                former.aliases.retain(|alias| !alias.eq_ignore_ascii_case(&address));
+                self.replace(owner, former);
+            }
+        }
+    }
+
+    fn replace(&mut self, place: usize, profile: Profile) -> Arc<Profile> {
         self.by_address.retain(|_, owner| *owner != place);
+        self.by_alias.retain(|_, owner| *owner != place);
         self.by_employee.values_mut().for_each(|places| places.retain(|owner| *owner != place));
         let profile = Arc::new(profile);
         self.index(place, &profile);
         if let Some(person) = self.people.get(place) {
             *person.profile.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&profile);
         }
-        Ok(profile)
+        profile
     }
 
     fn index(&mut self, place: usize, profile: &Profile) {
         self.by_address.extend(addresses(profile).map(|address| (address, place)));
+        self.by_alias.extend(profile.aliases.iter().map(|alias| (alias.to_lowercase(), place)));
         if let Some(number) = &profile.employee_id {
             self.by_employee.entry(number.to_lowercase()).or_default().push(place);
         }

@@ -107,8 +107,8 @@ impl Exchange {
             _ => None,
         };
         let scripted = matches!(self.target, Target::Graph(_) | Target::Token { .. } | Target::Identity(_));
-        let rule =
-            scripted.then(|| world.faults.strike(self.parts.method.as_str(), &self.path, &self.target)).flatten();
+        let strike = || world.faults.strike(self.parts.method.as_str(), &self.names(), &self.target);
+        let rule = scripted.then(strike).flatten();
         let (before, after) = match &rule {
             Some(rule) if rule.when == When::Before => (Some(rule), None),
             rule => (None, rule.as_ref()),
@@ -124,6 +124,15 @@ impl Exchange {
         }
         drop(place);
         (response.unwrap_or_default(), rule)
+    }
+
+    /// The path as it was sent, and with the mailbox's address where it has the object id.
+    fn names(&self) -> Vec<String> {
+        let mut names = vec![self.path.clone()];
+        if let (Some(person), Target::Graph(Resource::Mailbox { user, .. })) = (&self.person, &self.target) {
+            names.push(self.path.replacen(user, &person.profile().address, 1));
+        }
+        names
     }
 
     async fn scripted(&self, rule: Option<&Rule>) -> Option<Response> {

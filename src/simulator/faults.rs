@@ -42,7 +42,8 @@ pub(crate) enum When {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Rule {
     method: Option<String>,
-    /// With `*` for any run of characters, matched against the percent-decoded path.
+    /// With `*` for any run of characters, matched against the percent-decoded path; a mailbox may be named by its
+    /// address here whatever the caller calls it.
     path: Option<String>,
     /// How many more times; null is until cleared.
     times: Option<u64>,
@@ -81,11 +82,11 @@ impl Rule {
     }
 
     /// A refusal of Entra's is none of Graph's, so that a rule that names one needs no path.
-    fn matches(&self, method: &str, path: &str, target: &Target) -> bool {
+    fn matches(&self, method: &str, paths: &[String], target: &Target) -> bool {
         self.times != Some(0)
             && self.row().is_none_or(|row| row.fits(target))
             && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
-            && self.path.as_deref().is_none_or(|pattern| wildcard(pattern, path))
+            && self.path.as_deref().is_none_or(|pattern| paths.iter().any(|path| wildcard(pattern, path)))
     }
 
     /// How long the exchange is held up.
@@ -185,13 +186,13 @@ impl Faults {
         self.any.store(false, Relaxed);
     }
 
-    /// The rule that strikes this request, with one of its times used up.
-    pub(crate) fn strike(&self, method: &str, path: &str, target: &Target) -> Option<Rule> {
+    /// The rule that strikes this request, by any of the names of its path, with one of its times used up.
+    pub(crate) fn strike(&self, method: &str, paths: &[String], target: &Target) -> Option<Rule> {
         if !self.any.load(Relaxed) {
             return None;
         }
         let mut rules = self.rules();
-        let rule = rules.iter_mut().find(|rule| rule.matches(method, path, target))?;
+        let rule = rules.iter_mut().find(|rule| rule.matches(method, paths, target))?;
         rule.times = rule.times.map(|times| times - 1);
         Some(rule.clone())
     }
@@ -254,7 +255,7 @@ mod tests {
         let faults = Faults::default();
         let rules = r#"[{"method":"POST","status":503,"times":1},{"status":500}]"#;
         faults.add(serde_json::from_str(rules).unwrap()).unwrap();
-        let strike = |method| faults.strike(method, "/v1.0/x", &Target::Nothing).map(|rule| rule.name());
+        let strike = |method| faults.strike(method, &["/v1.0/x".into()], &Target::Nothing).map(|rule| rule.name());
         assert_eq!(strike("GET").as_deref(), Some("status 500 before"));
         assert_eq!(strike("POST").as_deref(), Some("status 503 before"));
         assert_eq!(strike("POST").as_deref(), Some("status 500 before"));

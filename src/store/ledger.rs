@@ -201,7 +201,11 @@ impl Store {
                                        ELSE m.attempts + 1 END,
                        failing_since = CASE WHEN m.wanted_rev <> r.rev THEN m.failing_since
                                             WHEN r.own THEN coalesce(m.failing_since, leavebridge_now()) END,
-                       next_attempt_at = CASE WHEN m.wanted_rev <> r.rev THEN m.next_attempt_at
+                       -- Such a change may have been put off with the mailbox, whose block this very record ends.
+                       next_attempt_at = CASE WHEN m.wanted_rev <> r.rev AND r.reason IS NULL AND r.state <> 'pending'
+                                                   AND r.story ? 'graph'
+                                              THEN greatest(leavebridge_now(), r.throttled_until)
+                                              WHEN m.wanted_rev <> r.rev THEN m.next_attempt_at
                                               ELSE leavebridge_now() + r.delay * interval '1 millisecond' END,
                        reason = CASE WHEN m.wanted_rev = r.rev THEN r.reason END,
                        detail = CASE WHEN m.wanted_rev = r.rev THEN r.detail END,
@@ -224,6 +228,7 @@ impl Store {
                           (array_agg(reason ORDER BY block DESC) FILTER (WHERE held AND block IS NOT NULL))[1] AS reason,
                           (array_agg(detail ORDER BY block DESC) FILTER (WHERE held AND block IS NOT NULL))[1] AS detail,
                           bool_or(held AND reason IS NULL AND state <> 'pending' AND story ? 'graph') AS reached,
+                          coalesce(bool_or(held AND reason = 'mailbox-missing'), false) AS missing,
                           -- Of all records, late ones too: Microsoft asked, whoever was told.
                           max(floor) AS floor, max(throttled_until) AS throttled_until, max(blocked_until) AS blocked_until
                    FROM r GROUP BY mailbox
@@ -231,6 +236,9 @@ impl Store {
                    UPDATE mailboxes b
                    SET throttled_until = greatest(b.throttled_until,
                                                   leavebridge_now() + v.floor * interval '1 millisecond'),
+                       -- Renamed, or deleted and made anew: the directory is asked again before the next attempt.
+                       entra_id = CASE WHEN NOT v.missing THEN b.entra_id END,
+                       resolved_at = CASE WHEN NOT v.missing THEN b.resolved_at END,
                        blocked_since = CASE WHEN v.block IS NOT NULL AND b.blocked_reason = v.reason THEN b.blocked_since
                                             WHEN v.block IS NOT NULL THEN leavebridge_now()
                                             WHEN NOT v.reached THEN b.blocked_since END,
@@ -243,7 +251,8 @@ impl Store {
                                              WHEN NOT v.reached THEN b.blocked_detail END
                    FROM verdict v
                    WHERE b.id = v.mailbox
-                     AND (v.floor IS NOT NULL OR v.block IS NOT NULL OR (v.reached AND b.blocked_since IS NOT NULL))
+                     AND (v.floor IS NOT NULL OR v.block IS NOT NULL OR v.missing
+                          OR (v.reached AND b.blocked_since IS NOT NULL))
                ), put_off AS (
                    -- Out of the head of the queue: nothing of the mailbox can be done before.
                    UPDATE mappings m SET next_attempt_at = leavebridge_now() + v.pause * interval '1 millisecond'

@@ -27,6 +27,10 @@ pub struct Lease {
     pub tenant: String,
     /// The address, or the Entra object id where no address is known.
     pub address: String,
+    /// The person's Entra object id, once it is known.
+    pub entra_id: Option<String>,
+    /// The directory has been asked for the address, and the mailbox has not been missing since.
+    pub looked_up: bool,
     /// Why the mailbox was last blocked, and for how long it has been since that began.
     pub blocked: Option<(String, Duration)>,
     /// What the mailbox itself says of its owner's time.
@@ -135,8 +139,8 @@ impl Store {
                    SET lease_epoch = b.lease_epoch + 1,
                        lease_until = leavebridge_now() + $3 * interval '1 millisecond'
                    FROM free WHERE b.id = free.id
-                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.blocked_reason, b.blocked_since,
-                             b.time_zone, b.working_hours, free.died
+                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.entra_id, b.resolved_at, b.blocked_reason,
+                             b.blocked_since, b.time_zone, b.working_hours, free.died
                ), distrusted AS (
                    -- The last holder died: calls of its may have arrived in Outlook without our knowing, or still may. None
                    -- began later than its lease ended.
@@ -145,8 +149,8 @@ impl Store {
                )
                SELECT (SELECT count(*) FROM due) AS "seen!",
                       leased.id AS "mailbox?", leased.lease_epoch AS "epoch?", leased.tenant AS "tenant?",
-                      leased.address AS "address?", leased.blocked_reason,
-                      leased.time_zone, leased.working_hours,
+                      leased.address AS "address?", leased.entra_id, leased.resolved_at IS NOT NULL AS "looked_up!",
+                      leased.blocked_reason, leased.time_zone, leased.working_hours,
                       extract(epoch FROM leavebridge_now() - leased.blocked_since)::bigint AS blocked_seconds
                FROM (VALUES (1)) AS always (one) LEFT JOIN leased ON true"#,
             tenants,
@@ -165,6 +169,8 @@ impl Store {
                     epoch: row.epoch?,
                     tenant: row.tenant?,
                     address: row.address?,
+                    entra_id: row.entra_id,
+                    looked_up: row.looked_up,
                     blocked: row.blocked_reason.zip(row.blocked_seconds.map(seconds)),
                     // What another version wrote is as good as nothing: it is read anew.
                     own: OwnTime {
@@ -241,6 +247,24 @@ impl Store {
         .execute(&self.pool)
         .await?;
         Ok(renewed.rows_affected() == 1)
+    }
+
+    /// Keeps what the directory said of the mailbox's address: the object id, or that it knows nobody of that address.
+    /// `false` when somebody else holds the mailbox by now.
+    ///
+    /// # Errors
+    /// When the database does not answer; the directory is asked again then.
+    pub async fn resolved(&self, held: &Lease, entra_id: Option<&str>) -> Result<bool, StoreError> {
+        let kept = sqlx::query!(
+            "UPDATE mailboxes SET entra_id = coalesce($3, entra_id), resolved_at = leavebridge_now()
+             WHERE id = $1 AND lease_epoch = $2 AND lease_until IS NOT NULL",
+            held.mailbox,
+            held.epoch,
+            entra_id
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(kept.rows_affected() == 1)
     }
 
     /// Gives leases back. Only for mailboxes in which no call is under way.

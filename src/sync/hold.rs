@@ -5,10 +5,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, OnceCell},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::Engine;
+use super::{Engine, directory};
 use crate::{config::LEASE_MARGIN, store::queue::Lease};
 
 /// Whether a call may begin.
@@ -28,6 +31,7 @@ pub(super) struct Hold<'a> {
     pub(super) lease: &'a Lease,
     good_until: Mutex<Instant>,
     closed: AtomicBool,
+    user: OnceCell<String>,
     stop: &'a CancellationToken,
 }
 
@@ -35,7 +39,7 @@ impl<'a> Hold<'a> {
     /// A hold on a lease that was asked for at `claimed`.
     pub(super) fn new(engine: &'a Engine, lease: &'a Lease, claimed: Instant, stop: &'a CancellationToken) -> Self {
         let good_until = Mutex::new(claimed + engine.settings.lease);
-        Self { engine, lease, good_until, closed: AtomicBool::new(false), stop }
+        Self { engine, lease, good_until, closed: AtomicBool::new(false), user: OnceCell::new(), stop }
     }
 
     /// From now on no call may begin, whichever delivery wants to: a `Retry-After` is for all of the mailbox.
@@ -46,6 +50,11 @@ impl<'a> Hold<'a> {
     /// Whether calls may no longer begin.
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed) || self.stop.is_cancelled()
+    }
+
+    /// Whom the calls name. Found out once, when the first call needs it.
+    pub(super) async fn user(&self) -> &str {
+        self.user.get_or_init(|| directory::user(self.engine, self.lease)).await
     }
 
     /// For as long as a call may take, whatever precedes a call may take as well.

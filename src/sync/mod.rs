@@ -5,6 +5,7 @@
 //! the next holder distrusts what it cannot know, and `plan` starts from there. Tests drive the same single step.
 
 mod countdown;
+mod directory;
 mod hold;
 mod mailbox;
 mod reconcile;
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use directory::Directory;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -52,13 +54,14 @@ pub struct Tenant {
     /// Its policy.
     pub policy: Policy,
     noted: Mutex<Option<Timestamp>>,
+    directory: Directory,
 }
 
 impl Tenant {
     /// A tenant with that Graph and policy.
     #[must_use]
-    pub const fn new(graph: Graph, policy: Policy) -> Self {
-        Self { graph, policy, noted: Mutex::new(None) }
+    pub fn new(graph: Graph, policy: Policy) -> Self {
+        Self { graph, policy, noted: Mutex::new(None), directory: Directory::default() }
     }
 
     /// The tenant was blocked: its next success is news.

@@ -144,13 +144,14 @@ impl Delivery<'_> {
         loop {
             // Before the hold is asked, because it takes time, in which the mailbox may have been closed or lost.
             self.graph.sign_in(self.hold.soon()).await.map_err(Halt::Failed)?;
+            let user = self.hold.user().await;
             let until = match self.hold.may_call().await {
                 Leave::Granted(until) => until,
                 Leave::Closed => return Err(Halt::Interrupted),
                 Leave::Lost => return Err(Halt::Lost),
             };
             crash::point("before", name);
-            let answer = call(Mailbox { address: &self.hold.lease.address, until }).await;
+            let answer = call(Mailbox { user, until }).await;
             crash::point("after", name);
             match answer {
                 Err(error) if is_first && error.failure == Failure::Credentials => is_first = false,

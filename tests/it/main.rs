@@ -10,6 +10,7 @@ mod contract;
 mod crashes;
 mod credentials;
 mod delivery;
+mod directory;
 mod doctor;
 mod faults;
 mod intake;

@@ -291,3 +291,31 @@ async fn a_mailbox_that_gave_no_answer_in_time_is_left_alone_for_twice_as_long()
     app.advance(SignedDuration::from_secs(3)).await;
     app.mapping_in("LA-2", "synced").await;
 }
+
+#[tokio::test]
+async fn a_change_that_came_while_its_own_earlier_call_was_under_way_does_not_wait_for_a_block_that_this_call_ends() {
+    let app = TestApp::new().await;
+    app.deliver("ess", &leave("LA-0")).await;
+    let missing = json!({"error": {"code": "ErrorInvalidUser", "message": "…"}});
+    app.microsoft
+        .faults(json!([
+            {"method": "POST", "path": CREATE, "times": 1, "delay_ms": 100, "status": 404, "body": missing},
+            {"method": "POST", "path": CREATE, "times": 1, "delay_ms": 1_000},
+        ]))
+        .await;
+    app.database.execute("UPDATE mailboxes SET lease_until = leavebridge_now() + interval '1 hour'").await;
+    for id in ["LA-1", "LA-2"] {
+        app.post("ess", &leave(id)).await;
+    }
+    app.database.execute("UPDATE mailboxes SET lease_until = NULL; SELECT pg_notify('leavebridge_due', '')").await;
+    let blocked = "SELECT count(*) FROM mailboxes WHERE blocked_until > leavebridge_now()";
+    until("the mailbox is blocked", async || app.database.number(blocked).await == 1).await;
+    // One of them is refused, the other under way; a change of either comes too late for it.
+    for id in ["LA-1", "LA-2"] {
+        app.post("ess", &updated(id, 1, &json!({"end": "2026-12-22"}))).await;
+    }
+    for id in ["LA-1", "LA-2"] {
+        app.mapping_in(id, "synced").await;
+    }
+    assert_eq!(app.microsoft.events(AMY).await.len(), 3);
+}

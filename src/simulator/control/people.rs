@@ -33,6 +33,7 @@ use super::{
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PersonDraft {
     address: Option<String>,
+    aliases: Option<Vec<String>>,
     user_principal_name: Option<String>,
     name: Option<String>,
     time_zone: Option<String>,
@@ -54,12 +55,16 @@ pub(super) async fn add(
         user_principal_name: address.clone(),
         name: address.split('@').next().unwrap_or_default().to_owned(),
         address,
+        aliases: Vec::new(),
         time_zone: "UTC".to_owned(),
         kind: Kind::Normal,
         in_scope: true,
         employee_id: None,
     };
     let profile = draft.over(blank)?;
+    if profile.kind == Kind::Renamed && profile.aliases.is_empty() {
+        return Err(Complaint::bad("A renamed user needs aliases: the addresses it had before."));
+    }
     let salt = simulator.0.random.bits();
     let score = Arc::clone(&simulator.0.score);
     let added = simulator.directory_mut().add(profile, salt, score).map_err(taken)?;
@@ -77,21 +82,32 @@ pub(super) async fn change(
 ) -> Result<Json<Profile>, Complaint> {
     let draft: PersonDraft = read(&body)?;
     let profile = draft.over((*find(&simulator, &address)?.profile()).clone())?;
+    if profile.kind == Kind::Renamed && profile.aliases.is_empty() {
+        return Err(Complaint::bad("A user is renamed to another address: the body has to name it."));
+    }
     let changed = simulator.directory_mut().change(profile).map_err(taken)?;
     Ok(Json((*changed).clone()))
 }
 
+/// The person leaves: the account is deleted, and the mailbox with it.
+pub(super) async fn remove(
+    State(simulator): State<Simulator>,
+    Path(address): Path<String>,
+) -> Result<StatusCode, Complaint> {
+    let id = find(&simulator, &address)?.profile().id;
+    simulator.directory_mut().remove(id);
+    Ok(StatusCode::NO_CONTENT)
+}
+
 impl PersonDraft {
     fn over(self, mut profile: Profile) -> Result<Profile, Complaint> {
-        if let Some(address) = self.address {
-            if !address.contains('@') {
-                return Err(Complaint::bad("An address has an @ in it."));
-            }
-            // As in most companies the sign-in name follows the address, unless it was something else before.
-            if profile.user_principal_name == profile.address {
-                profile.user_principal_name.clone_from(&address);
-            }
-            profile.address = address;
+        let mut addresses = self.address.iter().chain(self.aliases.iter().flatten());
+        if addresses.any(|address| !address.contains('@')) {
+            return Err(Complaint::bad("An address has an @ in it."));
+        }
+        profile.aliases = self.aliases.unwrap_or(profile.aliases);
+        if let Some(address) = self.address.filter(|address| *address != profile.address) {
+            profile.rename(address);
         }
         if let Some(zone) = self.time_zone {
             TimeZone::get(&zone).map_err(|_| Complaint::bad(format!("{zone} is not an IANA time zone.")))?;

@@ -70,6 +70,9 @@ async fn paths_are_matched_decoded_and_rules_last_until_cleared() {
     for _ in 0..3 {
         assert_eq!(stage.get("/users/amy.chan%40contoso.com/events?$top=1").await.status, 500);
     }
+    // By whatever name the mailbox is called.
+    let id = stage.control(Method::GET, "/users", Value::Null).await[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(stage.get(&events(&id)).await.status, 500);
     let rules = stage.control(Method::GET, "/faults", Value::Null).await;
     assert_eq!((&rules[0]["status"], &rules[0]["times"]), (&json!(500), &Value::Null));
     stage.control(Method::DELETE, "/faults", Value::Null).await;

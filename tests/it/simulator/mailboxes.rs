@@ -1,5 +1,6 @@
 //! People: whose mailbox opens, how they are found, what is shown of them.
 
+use leavebridge::simulator::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -16,9 +17,11 @@ async fn the_kind_of_user_decides_whether_there_is_a_mailbox() {
         ("disabled", 201, "", ""),
         ("shared", 201, "", ""),
         ("normal", 201, "", ""),
+        ("renamed", 201, "", ""),
     ] {
         let address = format!("{kind}@contoso.com");
-        stage.person(json!({"address": address, "kind": kind})).await;
+        let aliases = json!([format!("{kind}.before@contoso.com")]);
+        stage.person(json!({"address": address, "kind": kind, "aliases": aliases})).await;
         let answer = stage.post(&events(&address), &leave()).await;
         assert_eq!((answer.status, answer.code(), answer.message()), (status, code, message), "{kind}");
     }
@@ -43,12 +46,17 @@ async fn a_user_is_found_by_id_name_and_address_in_any_case() {
     let stage = Stage::new().await;
     let guest = stage.person(json!({"address": "bob@fabrikam.com", "user_principal_name": "bob_fabrikam.com#EXT#@contoso.com", "kind": "guest"})).await;
     let id = guest["id"].as_str().unwrap();
-    for key in [id, "BOB@fabrikam.com", "bob_fabrikam.com%23EXT%23@contoso.com"] {
+    for key in [id, &id.to_uppercase(), "BOB_fabrikam.com%23ext%23@contoso.com"] {
         assert_eq!(stage.get(&format!("/users/{key}")).await.body["id"], id, "{key}");
     }
-    let missing = stage.get("/users/x@y.z").await;
-    assert_eq!(missing.refusal(), (404, "Request_ResourceNotFound"));
-    assert!(missing.message().starts_with("Resource 'x@y.z' does not exist"));
+    // An address that is not the sign-in name is no key of a user, but opens the mailbox.
+    for key in ["x@y.z", "bob@fabrikam.com"] {
+        let missing = stage.get(&format!("/users/{key}")).await;
+        assert_eq!(missing.refusal(), (404, "Request_ResourceNotFound"));
+        assert!(missing.message().starts_with(&format!("Resource '{key}' does not exist")));
+    }
+    stage.control(Method::PATCH, &format!("/users/{id}"), json!({"kind": "normal"})).await;
+    assert_eq!(stage.get(&events("BOB@fabrikam.com")).await.status, 200);
 }
 
 #[tokio::test]
@@ -102,9 +110,125 @@ async fn a_renamed_person_keeps_mailbox_and_id() {
     for key in [renamed["id"].as_str().unwrap(), "amy.li@contoso.com"] {
         assert_eq!(stage.get(&events(key)).await.body["value"][0]["id"], id.as_str());
     }
+    // Whoever is given the address next has it alone.
     stage.person(json!({"address": AMY})).await;
+    assert_eq!(
+        stage.get("/users/amy.li@contoso.com?$select=proxyAddresses").await.body["proxyAddresses"],
+        json!(["SMTP:amy.li@contoso.com"])
+    );
     let taken = stage.try_control(Method::PATCH, "/users/amy.li@contoso.com", json!({"address": AMY})).await;
     assert_eq!(taken.status, 409);
+}
+
+/// What the directory finds by that filter.
+async fn found(stage: &Stage, filter: &str) -> Vec<Value> {
+    let answer = finish(stage.request(Method::GET, "/users").query(&[("$filter", filter)])).await;
+    answer.body["value"].as_array().unwrap_or_else(|| panic!("{filter}: {}", answer.body)).clone()
+}
+
+#[tokio::test]
+async fn a_former_address_is_an_alias_that_only_a_filter_finds() {
+    let old = "amy.chan@contoso.com";
+    let new = "amy.li@contoso.com";
+    let stage = Stage::new().await;
+    let id = stage.get(&format!("/users/{old}")).await.body["id"].clone();
+    let event = stage.leave(&leave()).await;
+    stage.control(Method::PATCH, &format!("/users/{old}"), json!({"kind": "renamed", "address": new})).await;
+
+    assert_eq!(stage.get(&format!("/users/{old}")).await.refusal(), (404, "Request_ResourceNotFound"));
+    assert_eq!(stage.get(&events(old)).await.refusal(), (404, "ErrorInvalidUser"));
+    assert_eq!(stage.get(&events(new)).await.body["value"][0]["id"], event.as_str());
+    let by_alias = "proxyAddresses/any(p:p eq 'smtp:Amy.Chan@contoso.com')";
+    for (filter, count) in [
+        (by_alias.to_owned(), 1),
+        (format!("proxyAddresses/any(p:p eq 'smtp:{new}')"), 1),
+        (format!("mail eq '{old}'"), 0),
+        (format!("mail eq '{new}'"), 1),
+        (format!("userPrincipalName eq '{old}'"), 0),
+        (format!("userPrincipalName eq '{new}'"), 1),
+        ("employeeId eq '10042'".to_owned(), 1),
+    ] {
+        let found = found(&stage, &filter).await;
+        assert_eq!(found.len(), count, "{filter}");
+        assert!(found.iter().all(|user| user["id"] == id && user["mail"] == new), "{filter}: {found:?}");
+        assert!(found.iter().all(|user| user.get("proxyAddresses").is_none()), "{filter}: {found:?}");
+    }
+    let shown = stage.get(&format!("/users/{new}?$select=proxyAddresses")).await.body;
+    assert_eq!(shown["proxyAddresses"], json!([format!("SMTP:{new}"), format!("smtp:{old}")]));
+
+    // Back again, the alias is the other one.
+    stage.control(Method::PATCH, &format!("/users/{new}"), json!({"address": old})).await;
+    let shown = stage.get(&format!("/users/{old}?$select=id,proxyAddresses")).await.body;
+    assert_eq!(shown["proxyAddresses"], json!([format!("SMTP:{old}"), format!("smtp:{new}")]));
+    assert_eq!(shown["id"], id);
+}
+
+#[tokio::test]
+async fn a_renamed_person_needs_both_addresses_and_an_alias_belongs_to_one() {
+    let stage = Stage::new().await;
+    let new = "ben@contoso.com";
+    let renamed = json!({"address": new, "kind": "renamed", "aliases": ["ben.old@contoso.com"]});
+    for (method, path, body, status) in [
+        (Method::POST, "/users".to_owned(), json!({"address": new, "kind": "renamed"}), 400),
+        (Method::PATCH, format!("/users/{AMY}"), json!({"kind": "renamed"}), 400),
+        (Method::PATCH, format!("/users/{AMY}"), json!({"aliases": ["no address"]}), 400),
+        (Method::POST, "/users".to_owned(), renamed, 201),
+        (Method::PATCH, format!("/users/{AMY}"), json!({"aliases": ["Ben.Old@contoso.com"]}), 409),
+        (Method::PATCH, format!("/users/{AMY}"), json!({"aliases": [new]}), 409),
+        (Method::PATCH, format!("/users/{AMY}"), json!({"aliases": ["a.chan@contoso.com"]}), 200),
+    ] {
+        let answer = stage.try_control(method, &path, body.clone()).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+    }
+    assert_eq!(stage.post(&events(new), &leave()).await.status, 201);
+    assert_eq!(stage.post(&events("ben.old@contoso.com"), &leave()).await.refusal(), (404, "ErrorInvalidUser"));
+}
+
+#[tokio::test]
+async fn who_is_deleted_and_made_anew_has_another_id_and_an_empty_mailbox() {
+    let stage = Stage::new().await;
+    let id = stage.get(&format!("/users/{AMY}")).await.body["id"].as_str().unwrap().to_owned();
+    let ben = stage.person(json!({"address": "ben@contoso.com"})).await;
+    stage.leave(&leave()).await;
+    stage.control(Method::DELETE, &format!("/users/{AMY}"), Value::Null).await;
+    assert_eq!(stage.get(&events(&id)).await.refusal(), (404, "ErrorInvalidUser"));
+    assert_eq!(stage.get(&format!("/users/{AMY}")).await.refusal(), (404, "Request_ResourceNotFound"));
+    assert_eq!(stage.try_control(Method::DELETE, &format!("/users/{AMY}"), Value::Null).await.status, 404);
+    let anew = stage.person(json!({"address": AMY, "employee_id": "10042"})).await;
+    assert_ne!(anew["id"], id.as_str());
+    assert_eq!(stage.get(&events(AMY)).await.body["value"], json!([]));
+    assert_eq!(found(&stage, "employeeId eq '10042'").await[0]["id"], anew["id"]);
+    assert_eq!(stage.get(&format!("/users/{}", ben["id"].as_str().unwrap())).await.body["mail"], "ben@contoso.com");
+}
+
+#[tokio::test]
+async fn roles_decide_what_the_directory_tells_and_nothing_about_mailboxes() {
+    let mut stage = Stage::new().await;
+    let one = format!("/users/{AMY}");
+    let by_mail = format!("/users?$filter=mail eq '{AMY}'");
+    let by_proxy = format!("/users?$filter=proxyAddresses/any(p:p eq 'smtp:{AMY}')");
+    let by_number = "/users?$filter=employeeId eq '10042'".to_owned();
+    let more = format!("/users/{AMY}?$select=id,proxyAddresses");
+    let all = [&one, &by_mail, &by_proxy, &by_number, &more];
+    for (roles, told) in [
+        (json!(["Calendars.ReadWrite", "User.Read.All"]), [200, 200, 200, 200, 200]),
+        (json!(["Calendars.ReadWrite", "User.ReadBasic.All"]), [200, 200, 403, 403, 403]),
+        (json!(["Calendars.ReadWrite"]), [403, 403, 403, 403, 403]),
+    ] {
+        stage
+            .settings(json!({"apps": [{
+                "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
+                "secrets": [{"value": Simulator::CLIENT_SECRET}], "roles": roles,
+            }]}))
+            .await;
+        stage.renew_token().await;
+        for (path, status) in all.iter().zip(told) {
+            let answer = stage.get(path).await;
+            let code = if status == 403 { "Authorization_RequestDenied" } else { "" };
+            assert_eq!(answer.refusal(), (status, code), "{roles} {path}");
+        }
+        assert_eq!(stage.get(&events(AMY)).await.status, 200, "{roles}");
+    }
 }
 
 #[tokio::test]

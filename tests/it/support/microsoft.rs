@@ -77,14 +77,23 @@ impl Microsoft {
         self.control(Method::POST, "settings", Some(&settings)).await;
     }
 
-    /// The requests to Graph so far, as `METHOD status`, tokens left out.
+    /// The requests to mailboxes so far, as `METHOD status`; tokens and look-ups in the directory left out.
     pub(crate) async fn calls(&self) -> Vec<String> {
-        let journal = self.control(Method::GET, "requests?after=0", None).await;
-        let entries = journal.as_array().unwrap().iter();
-        entries
-            .filter(|entry| entry["path"].as_str().is_some_and(|path| path.starts_with("/v1.0")))
-            .map(|entry| format!("{} {}", entry["method"].as_str().unwrap(), entry["status"]))
-            .collect()
+        self.asked(|segments| segments.len() > 3).await
+    }
+
+    /// The look-ups in the directory so far, as `METHOD status`.
+    pub(crate) async fn look_ups(&self) -> Vec<String> {
+        self.asked(|segments| segments.len() <= 3).await
+    }
+
+    async fn asked(&self, wanted: impl Fn(&[&str]) -> bool) -> Vec<String> {
+        let mut asked = self.journal().await;
+        asked.retain(|entry| {
+            let segments: Vec<&str> = entry["path"].as_str().unwrap().trim_matches('/').split('/').collect();
+            segments[0] == "v1.0" && wanted(&segments)
+        });
+        asked.iter().map(|entry| format!("{} {}", entry["method"].as_str().unwrap(), entry["status"])).collect()
     }
 
     /// Deletes an event as its owner does; `false` when there is none any more.
