@@ -61,6 +61,12 @@ impl Stage {
         tokio::spawn(simulator.serve(listener, stop.clone()));
         let stage = Self { postgres, microsoft, people, _stop: stop.drop_guard() };
         let mut control = Connection::open(microsoft).await?;
+        // The one permission that is asked for: with User.Read.All each person is looked up once as well.
+        let app = json!({
+            "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
+            "secrets": [{"value": Simulator::CLIENT_SECRET}], "roles": ["Calendars.ReadWrite"],
+        });
+        control_on(&mut control, "POST", "settings", Some(&json!({"apps": [app]}))).await?;
         for n in 0..people {
             let person = json!({"address": address(n), "name": "Amy Chan", "time_zone": "Asia/Hong_Kong"});
             control_on(&mut control, "POST", "users", Some(&person)).await?;
