@@ -100,7 +100,7 @@ CREATE TABLE timeline (
     leave   bigint      NOT NULL,
     mapping uuid,
     at      timestamptz NOT NULL,
-    kind    text        NOT NULL CHECK (kind IN ('received', 'changed', 'delivered', 'failed', 'parked', 'retried')),
+    kind    text        NOT NULL CHECK (kind IN ('received', 'changed', 'delivered', 'failed', 'parked', 'retried', 'resynced')),
     detail  jsonb       NOT NULL
 );
 CREATE INDEX timeline_of_leave ON timeline (leave, id);
@@ -112,8 +112,13 @@ CREATE TABLE tenants_state (
     blocked_since  timestamptz,
     blocked_reason text,
     blocked_detail text,
-    last_success   timestamptz
+    last_success   timestamptz,
+    policy         text -- by which policy its leave was last written
 );
+
+-- The last day of a leave, as text that orders as dates do.
+CREATE FUNCTION leave_until(content jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS
+$$ SELECT coalesce(content #>> '{span,days,last}', left(content #>> '{span,hours,until}', 10)) $$;
 
 -- A mapping as people see it: a block of its mailbox or tenant that ends later than its own wait shows as `waiting` with
 -- the block's reason.

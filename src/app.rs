@@ -93,7 +93,7 @@ pub async fn serve(
             }
             is_ready.send_replace(true);
             tracing::info!("ready");
-            tokio::join!(engine.run(stop.clone()), prune(&store, &stop));
+            tokio::join!(Arc::clone(&engine).run(stop.clone()), prune(&store, &stop), engine.resync(&stop));
             Ok("the delivery engine")
         }
     });

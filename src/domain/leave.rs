@@ -131,6 +131,15 @@ pub struct Leave {
     pub department: Option<String>,
 }
 
+impl Leave {
+    /// Whether its event depends on the zone or the working hours of the mailbox.
+    #[must_use]
+    pub const fn depends_on_own_time(&self) -> bool {
+        let is_halved = matches!(self.span, Span::Days { .. }) && !self.span.is_whole_days();
+        self.time_zone.is_none() || is_halved
+    }
+}
+
 // Who is away and why is nobody's business in a log.
 impl fmt::Debug for Leave {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

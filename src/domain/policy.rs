@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{hours::Hours, template::Template, zone::Zone};
 
 /// How a tenant wants its leave to look in Outlook.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
     /// How leave looks whose kind has no look of its own.
     pub look: Look,
@@ -33,7 +33,7 @@ impl Policy {
 }
 
 /// How leave looks in Outlook.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Look {
     /// From which status on it shows.
     pub publish: Publish,

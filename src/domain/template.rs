@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// What may stand in a gap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Field {
     /// The person's name; the part of the address before the @ where no name is known.
     Name,
@@ -63,14 +65,14 @@ impl Field {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 enum Part {
     Text(String),
     Gap(Field),
 }
 
 /// A text with gaps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Template(Vec<Part>);
 
 /// Why a text is no template.

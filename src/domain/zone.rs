@@ -32,6 +32,16 @@ impl Zone {
         zone.iana_name().filter(|name| *name != "Factory").map(|name| Self(name.to_owned())).ok_or(UnknownZone)
     }
 
+    /// The zone that Outlook knows by that name; `None` for one that a person has made up.
+    #[must_use]
+    pub fn of_outlook(name: &str) -> Option<Self> {
+        if ["UTC", "tzone://Microsoft/Utc"].contains(&name) {
+            return Self::parse("UTC").ok();
+        }
+        // Exchange keeps Windows' names, and hands out an IANA name where it was given one.
+        Self::parse(localzone::win_zone_to_iana(name, None).unwrap_or(name)).ok()
+    }
+
     /// The IANA name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -171,6 +181,25 @@ mod tests {
             ("Etc/UTC", "UTC"),
         ] {
             assert_eq!(Zone::parse(iana).unwrap().outlook_name(), Some(outlook), "{iana}");
+        }
+    }
+
+    #[test]
+    fn every_windows_name_that_we_send_leads_back_to_a_zone_of_that_name() {
+        let names: std::collections::BTreeSet<_> = DATABASE
+            .available()
+            .filter_map(|name| Zone::parse(&name.to_string()).ok())
+            .filter_map(|zone| zone.outlook_name())
+            .collect();
+        assert!(names.len() > 130, "{}", names.len());
+        for name in names {
+            assert_eq!(Zone::of_outlook(name).and_then(|zone| zone.outlook_name()), Some(name));
+        }
+        for (name, iana) in [("GMT Standard Time", "Europe/London"), ("Asia/Tokyo", "Asia/Tokyo"), ("UTC", "UTC")] {
+            assert_eq!(Zone::of_outlook(name).unwrap().name(), iana);
+        }
+        for name in ["", "Customized Time Zone", "tzone://Microsoft/Custom"] {
+            assert_eq!(Zone::of_outlook(name), None, "{name}");
         }
     }
 

@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod managed;
 mod probe;
+mod settings;
 mod token;
 mod wire;
 
@@ -23,6 +24,7 @@ pub use events::{Found, Mailbox, Written};
 pub use probe::{Met, Obstacle, Seen, Unmet, exchange_rights, meet_entra, meet_graph};
 use reqwest::{Client, Method, RequestBuilder, Response, header};
 use serde_json::Value;
+pub use settings::{MailboxTime, WorkingHours};
 use token::TokenSource;
 use tokio::{sync::watch, time::Instant};
 use url::Url;

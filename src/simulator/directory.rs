@@ -41,6 +41,8 @@ pub(crate) struct Profile {
     pub(crate) user_principal_name: String,
     pub(crate) name: String,
     pub(crate) time_zone: String,
+    /// From when until when, Monday to Friday: `08:00-17:00`.
+    pub(crate) working_hours: String,
     pub(crate) kind: Kind,
     pub(crate) in_scope: bool,
     pub(crate) employee_id: Option<String>,

@@ -7,8 +7,10 @@
 pub mod bell;
 pub mod intake;
 pub mod ledger;
+pub mod own_time;
 pub mod queue;
 mod reception;
+pub mod resync;
 pub mod tenants;
 pub mod upkeep;
 pub mod views;

@@ -35,6 +35,8 @@ pub struct Lease {
     pub blocked: Option<(String, Duration)>,
     /// What the mailbox itself says of its owner's time.
     pub own: OwnTime,
+    /// How long ago it said so; `None` when it has not been asked.
+    pub own_age: Option<Duration>,
 }
 
 /// What is stored of a leave cannot be understood by this version of the program.
@@ -140,7 +142,7 @@ impl Store {
                        lease_until = leavebridge_now() + $3 * interval '1 millisecond'
                    FROM free WHERE b.id = free.id
                    RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.entra_id, b.resolved_at, b.blocked_reason,
-                             b.blocked_since, b.time_zone, b.working_hours, free.died
+                             b.blocked_since, b.time_zone, b.working_hours, b.settings_at, free.died
                ), distrusted AS (
                    -- The last holder died: calls of its may have arrived in Outlook without our knowing, or still may. None
                    -- began later than its lease ended.
@@ -151,6 +153,7 @@ impl Store {
                       leased.id AS "mailbox?", leased.lease_epoch AS "epoch?", leased.tenant AS "tenant?",
                       leased.address AS "address?", leased.entra_id, leased.resolved_at IS NOT NULL AS "looked_up!",
                       leased.blocked_reason, leased.time_zone, leased.working_hours,
+                      extract(epoch FROM leavebridge_now() - leased.settings_at)::bigint AS own_age,
                       extract(epoch FROM leavebridge_now() - leased.blocked_since)::bigint AS blocked_seconds
                FROM (VALUES (1)) AS always (one) LEFT JOIN leased ON true"#,
             tenants,
@@ -177,6 +180,7 @@ impl Store {
                         zone: row.time_zone.and_then(|name: String| Zone::parse(&name).ok()),
                         hours: row.working_hours.and_then(|hours| serde_json::from_value(hours).ok()),
                     },
+                    own_age: row.own_age.map(seconds),
                 })
             })
             .collect();
@@ -286,7 +290,7 @@ impl Store {
     }
 }
 
-fn read(status: &str, content: Option<serde_json::Value>) -> Result<(Status, Option<Leave>), Unreadable> {
+pub(super) fn read(status: &str, content: Option<serde_json::Value>) -> Result<(Status, Option<Leave>), Unreadable> {
     let status = Status::of(status).ok_or(Unreadable)?;
     let leave = content.map(serde_json::from_value).transpose().map_err(|_| Unreadable)?;
     Ok((status, leave))

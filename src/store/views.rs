@@ -121,7 +121,7 @@ macro_rules! mapping_rows {
 pub struct TimelineEntry {
     /// When.
     pub at: Timestamp,
-    /// `received`, `changed`, `delivered`, `failed`, `parked` or `retried`.
+    /// `received`, `changed`, `delivered`, `failed`, `parked`, `retried` or `resynced` (the policy has changed).
     pub kind: String,
     /// The mapping that it is about; none when it is about the leave itself.
     pub mapping: Option<Uuid>,

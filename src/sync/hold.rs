@@ -11,8 +11,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, directory};
-use crate::{config::LEASE_MARGIN, store::queue::Lease};
+use super::{Engine, directory, own_time};
+use crate::{config::LEASE_MARGIN, domain::event::OwnTime, store::queue::Lease};
 
 /// Whether a call may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(super) struct Hold<'a> {
     good_until: Mutex<Instant>,
     closed: AtomicBool,
     user: OnceCell<String>,
+    own: OnceCell<OwnTime>,
     stop: &'a CancellationToken,
 }
 
@@ -39,7 +40,15 @@ impl<'a> Hold<'a> {
     /// A hold on a lease that was asked for at `claimed`.
     pub(super) fn new(engine: &'a Engine, lease: &'a Lease, claimed: Instant, stop: &'a CancellationToken) -> Self {
         let good_until = Mutex::new(claimed + engine.settings.lease);
-        Self { engine, lease, good_until, closed: AtomicBool::new(false), user: OnceCell::new(), stop }
+        Self {
+            engine,
+            lease,
+            good_until,
+            closed: AtomicBool::new(false),
+            user: OnceCell::new(),
+            own: OnceCell::new(),
+            stop,
+        }
     }
 
     /// From now on no call may begin, whichever delivery wants to: a `Retry-After` is for all of the mailbox.
@@ -55,6 +64,11 @@ impl<'a> Hold<'a> {
     /// Whom the calls name. Found out once, when the first call needs it.
     pub(super) async fn user(&self) -> &str {
         self.user.get_or_init(|| directory::user(self.engine, self.lease)).await
+    }
+
+    /// What the mailbox says of its owner's time. Found out once, when the first leave needs it.
+    pub(super) async fn own_time(&self) -> &OwnTime {
+        self.own.get_or_init(|| own_time::ask(self.engine, self)).await
     }
 
     /// For as long as a call may take, whatever precedes a call may take as well.

@@ -6,9 +6,12 @@
 
 mod countdown;
 mod directory;
+mod door;
 mod hold;
 mod mailbox;
+mod own_time;
 mod reconcile;
+mod resync;
 mod walk;
 mod writer;
 
@@ -18,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use directory::Directory;
+use door::Door;
 use jiff::{SignedDuration, Timestamp};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -54,14 +57,15 @@ pub struct Tenant {
     /// Its policy.
     pub policy: Policy,
     noted: Mutex<Option<Timestamp>>,
-    directory: Directory,
+    directory: Door,
+    settings: Door,
 }
 
 impl Tenant {
     /// A tenant with that Graph and policy.
     #[must_use]
     pub fn new(graph: Graph, policy: Policy) -> Self {
-        Self { graph, policy, noted: Mutex::new(None), directory: Directory::default() }
+        Self { graph, policy, noted: Mutex::new(None), directory: Door::default(), settings: Door::default() }
     }
 
     /// The tenant was blocked: its next success is news.

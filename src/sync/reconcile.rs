@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
-        event::{self, Application, Desired},
+        event::{self, Application, Desired, OwnTime},
         judge::{Failure, History, Reason, Verdict, judge},
         plan::Observed,
         policy::Policy,
@@ -76,7 +76,7 @@ impl Delivery<'_> {
             step: "nothing",
             trail: None,
         };
-        let Ok(desired) = self.desired() else {
+        let Ok(desired) = self.desired().await else {
             // A newer version wrote it, or somebody by hand. Whatever is in the calendar stays until it can be read.
             let detail = Reason::Internal.meaning().to_owned();
             let story = story(&known, Some((Reason::Internal.word(), "what is stored cannot be read")));
@@ -136,12 +136,14 @@ impl Delivery<'_> {
         left.filter(|_| due.unsure && is_older_under_way && matches!(desired, Desired::Present(_)))
     }
 
-    fn desired(&self) -> Result<Desired, Unreadable> {
+    async fn desired(&self) -> Result<Desired, Unreadable> {
         match &self.due.leave {
             Ok((status, Some(leave))) if self.due.wanted => {
                 let application =
                     Application { id: &self.due.leave_id, source: &self.due.source, status: *status, leave };
-                Ok(event::desired(&application, self.policy, &self.hold.lease.own))
+                let plain = OwnTime::default();
+                let own = if leave.depends_on_own_time() { self.hold.own_time().await } else { &plain };
+                Ok(event::desired(&application, self.policy, own))
             }
             Ok(_) => Ok(Desired::Absent),
             Err(unreadable) => Err(*unreadable),

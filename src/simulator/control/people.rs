@@ -37,6 +37,7 @@ pub(super) struct PersonDraft {
     user_principal_name: Option<String>,
     name: Option<String>,
     time_zone: Option<String>,
+    working_hours: Option<String>,
     kind: Option<Kind>,
     in_scope: Option<bool>,
     employee_id: Option<String>,
@@ -57,6 +58,7 @@ pub(super) async fn add(
         address,
         aliases: Vec::new(),
         time_zone: "UTC".to_owned(),
+        working_hours: "08:00-17:00".to_owned(),
         kind: Kind::Normal,
         in_scope: true,
         employee_id: None,
@@ -114,6 +116,12 @@ impl PersonDraft {
             profile.time_zone = zone;
         }
         profile.user_principal_name = self.user_principal_name.unwrap_or(profile.user_principal_name);
+        if let Some(hours) = self.working_hours {
+            if hours.split('-').filter(|time| time.parse::<jiff::civil::Time>().is_ok()).count() != 2 {
+                return Err(Complaint::bad("Working hours are like 08:00-17:00."));
+            }
+            profile.working_hours = hours;
+        }
         profile.name = self.name.unwrap_or(profile.name);
         profile.kind = self.kind.unwrap_or(profile.kind);
         profile.in_scope = self.in_scope.unwrap_or(profile.in_scope);

@@ -32,11 +32,12 @@ pub(super) fn get(call: &MailboxCall<'_>, one: Option<&str>) -> Result<Response,
 fn shown(call: &MailboxCall<'_>) -> Map<String, Value> {
     let zone = zones::zone(&call.profile.time_zone, true);
     let zone = zone.map_or_else(|| call.profile.time_zone.clone(), |zone| zone.windows.to_string());
+    let (start, end) = call.profile.working_hours.split_once('-').unwrap_or(("08:00", "17:00"));
     into_map(json!({
         "timeZone": zone,
         "workingHours": {
             "daysOfWeek": ["monday", "tuesday", "wednesday", "thursday", "friday"],
-            "startTime": "08:00:00.0000000", "endTime": "17:00:00.0000000",
+            "startTime": format!("{start}:00.0000000"), "endTime": format!("{end}:00.0000000"),
             "timeZone": {"name": zone},
         },
     }))

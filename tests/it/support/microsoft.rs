@@ -77,9 +77,14 @@ impl Microsoft {
         self.control(Method::POST, "settings", Some(&settings)).await;
     }
 
-    /// The requests to mailboxes so far, as `METHOD status`; tokens and look-ups in the directory left out.
+    /// The requests to calendars so far, as `METHOD status`; tokens, settings and look-ups in the directory left out.
     pub(crate) async fn calls(&self) -> Vec<String> {
-        self.asked(|segments| segments.len() > 3).await
+        self.asked(|segments| segments.len() > 3 && segments[3] != "mailboxSettings").await
+    }
+
+    /// The readings of mailboxes' settings so far, as `METHOD status`.
+    pub(crate) async fn settings_reads(&self) -> Vec<String> {
+        self.asked(|segments| segments.len() > 3 && segments[3] == "mailboxSettings").await
     }
 
     /// The look-ups in the directory so far, as `METHOD status`.

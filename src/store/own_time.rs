@@ -1,0 +1,42 @@
+//! What mailboxes say of their owners' time, kept so that it is asked for once a day only.
+
+use std::time::Duration;
+
+use sqlx::types::Json;
+
+use super::{Store, StoreError, queue::Lease};
+use crate::domain::event::OwnTime;
+
+/// For how long an answer counts.
+pub const FRESH_FOR: Duration = Duration::from_hours(24);
+
+impl Store {
+    /// Keeps what the mailbox of this lease says. Where that is not what it said before, what was written by the former answer
+    /// is due again, as far as it is not over.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn own_time(&self, lease: &Lease, own: &OwnTime) -> Result<(), StoreError> {
+        sqlx::query!(
+            "WITH before AS MATERIALIZED (
+                 SELECT id, time_zone, working_hours, settings_at FROM mailboxes
+                 WHERE id = $1 AND lease_epoch = $2 FOR NO KEY UPDATE
+             ), kept AS (
+                 UPDATE mailboxes b SET time_zone = $3, working_hours = $4, settings_at = leavebridge_now()
+                 FROM before WHERE b.id = before.id
+             )
+             UPDATE mappings m SET state = 'pending', next_attempt_at = leavebridge_now(), updated_at = leavebridge_now()
+             FROM before, leaves l
+             WHERE m.mailbox = before.id AND m.state = 'synced' AND m.calendar = 'default' AND l.id = m.leave
+               AND (before.time_zone, before.working_hours) IS DISTINCT FROM ($3, $4)
+               AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')",
+            lease.mailbox,
+            lease.epoch,
+            own.zone.as_ref().map(crate::domain::zone::Zone::name),
+            own.hours.as_ref().map(Json) as _
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}

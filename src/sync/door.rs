@@ -1,0 +1,59 @@
+//! What an app may ask only where somebody has granted it: whether to try, and when to try again.
+//!
+//! Nothing needs an answer from behind a door: it must never hold up those who can go on without.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{domain::judge::Failure, graph::GraphError};
+
+/// A door that is closed to the app is tried again so late: somebody may have granted the permission.
+const CLOSED_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// Behind which nobody answers as they should: left alone for so long at least.
+const TROUBLED_FOR: SignedDuration = SignedDuration::from_mins(1);
+
+/// One permission of one tenant, as far as this process knows.
+#[derive(Debug, Default)]
+pub(super) struct Door(Mutex<Standing>);
+
+#[derive(Debug, Default)]
+struct Standing {
+    is_open: bool,
+    /// While it is not known to be open: when somebody may try it next.
+    next_try: Option<Timestamp>,
+}
+
+impl Door {
+    /// Whether to ask now. Of those who come while it is not known to be open one is sent ahead; the others go on without.
+    pub(super) fn may_ask(&self, now: Timestamp) -> bool {
+        let mut standing = self.standing();
+        if !standing.is_open && standing.next_try.is_some_and(|next| now < next) {
+            return false;
+        }
+        if !standing.is_open {
+            // Should nothing ever come of it, another is sent.
+            standing.next_try = now.checked_add(TROUBLED_FOR).ok();
+        }
+        true
+    }
+
+    /// Whether somebody was answered since it was last refused.
+    pub(super) fn is_open(&self) -> bool {
+        self.standing().is_open
+    }
+
+    pub(super) fn answered(&self) {
+        self.standing().is_open = true;
+    }
+
+    pub(super) fn refused(&self, error: &GraphError, now: Timestamp) {
+        let asked = error.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or_default();
+        let wait = if error.failure == Failure::AccessDenied { CLOSED_FOR } else { TROUBLED_FOR }.max(asked);
+        *self.standing() = Standing { is_open: false, next_try: now.checked_add(wait).ok() };
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

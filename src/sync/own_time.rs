@@ -1,0 +1,120 @@
+//! What a mailbox itself says of its owner's time: asked for where somebody has granted it, once a day, before the first leave
+//! that depends on it.
+//!
+//! It must never hold up a delivery: without an answer what is known counts, and else the policy.
+
+use super::{
+    Engine, Tenant,
+    hold::{Hold, Leave},
+};
+use crate::{
+    domain::{
+        event::OwnTime,
+        hours::{Day, Hours},
+        judge::Failure,
+        policy::Policy,
+        zone::Zone,
+    },
+    graph::{Mailbox, MailboxTime},
+    store::own_time::FRESH_FOR,
+};
+
+/// What is known of it, asked anew where that is more than a day old.
+pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> OwnTime {
+    let (lease, known) = (hold.lease, || hold.lease.own.clone());
+    let Some(tenant) = engine.tenants.get(&lease.tenant) else { return known() };
+    let is_fresh = lease.own_age.is_some_and(|age| age < FRESH_FOR);
+    if is_fresh || !tenant.settings.may_ask(engine.clock.now()) {
+        return known();
+    }
+    let user = hold.user().await;
+    let Leave::Granted(until) = hold.may_call().await else { return known() };
+    let told = match tenant.graph.mailbox_time(Mailbox { user, until }).await {
+        Ok(told) => {
+            tenant.settings.answered();
+            understood(&told, &tenant.policy)
+        }
+        Err(error) => return refused(engine, tenant, hold, &error).await,
+    };
+    if let Err(error) = engine.store.own_time(lease, &told).await {
+        tracing::warn!(%error, "what a mailbox says of its time could not be written; it is asked again");
+    }
+    told
+}
+
+async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: &crate::graph::GraphError) -> OwnTime {
+    let known = hold.lease.own.clone();
+    match error.failure {
+        // The mailbox's own trouble, which the calendar is about to meet as well.
+        Failure::MailboxMissing | Failure::MailboxFull | Failure::Credentials | Failure::EntraUnavailable { .. } => {}
+        // Other mailboxes of the tenant tell: this one lies outside of what Exchange grants. It is not asked again today.
+        Failure::AccessDenied if tenant.settings.is_open() => {
+            if let Err(error) = engine.store.own_time(hold.lease, &known).await {
+                tracing::warn!(%error, "that a mailbox tells nothing of its time could not be written");
+            }
+        }
+        _ => {
+            tenant.settings.refused(error, engine.clock.now());
+            tracing::info!(
+                tenant = hold.lease.tenant,
+                code = error.code,
+                "no mailbox settings: time zone and hours are the policy's"
+            );
+        }
+    }
+    known
+}
+
+/// In our words. Hours that are meant in another zone than the mailbox's would be wrong by its clock.
+fn understood(told: &MailboxTime, policy: &Policy) -> OwnTime {
+    let name = told.time_zone.as_deref().unwrap_or_default();
+    let hours = told.working_hours.as_ref().filter(|hours| hours.time_zone.name == name).and_then(|hours| {
+        let usual = Day::new(hours.start_time, policy.hours.usual.midday, hours.end_time)?;
+        Some(Hours { usual, week: [None; 7] })
+    });
+    OwnTime { zone: Zone::of_outlook(name), hours }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_count_only_in_the_mailboxes_own_zone() {
+        let policy = Policy {
+            look: crate::domain::policy::Look {
+                publish: crate::domain::policy::Publish::OnRequest,
+                title: crate::domain::template::Template::parse("x").unwrap(),
+                body: crate::domain::template::Template::parse("").unwrap(),
+                show_as: crate::domain::policy::ShowAs::Oof,
+                show_as_pending: crate::domain::policy::ShowAs::Tentative,
+                sensitivity: crate::domain::policy::Sensitivity::Private,
+                category: None,
+                reminder: None,
+            },
+            types: std::collections::BTreeMap::default(),
+            link: None,
+            time_zone: Zone::parse("UTC").unwrap(),
+            hours: Hours {
+                usual: Day::new("09:00".parse().unwrap(), "13:00".parse().unwrap(), "18:00".parse().unwrap()).unwrap(),
+                week: [None; 7],
+            },
+        };
+        for (zone, of_hours, start, end, expected) in [
+            ("GMT Standard Time", "GMT Standard Time", "08:00", "17:00", Some(("08:00:00", "13:00:00", "17:00:00"))),
+            ("GMT Standard Time", "GMT Standard Time", "14:00", "22:00", Some(("14:00:00", "18:00:00", "22:00:00"))),
+            ("GMT Standard Time", "Tokyo Standard Time", "08:00", "17:00", None),
+            ("GMT Standard Time", "GMT Standard Time", "22:00", "06:00", None),
+        ] {
+            let told = serde_json::json!({"timeZone": zone, "workingHours":
+                {"startTime": start, "endTime": end, "timeZone": {"name": of_hours}, "daysOfWeek": ["monday"]}});
+            let own = understood(&serde_json::from_value(told).unwrap(), &policy);
+            assert_eq!(own.zone.as_ref().map(Zone::name), Some("Europe/London"));
+            let day = own.hours.map(|hours| hours.usual);
+            let told = day.map(|day| [day.start, day.midday, day.end].map(|time| time.to_string()));
+            assert_eq!(told, expected.map(|(a, b, c)| [a, b, c].map(str::to_owned)), "{start}-{end}");
+        }
+        let custom = MailboxTime { time_zone: Some("Customized Time Zone".into()), working_hours: None };
+        assert_eq!(understood(&custom, &policy), OwnTime::default());
+    }
+}

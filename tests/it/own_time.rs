@@ -1,0 +1,150 @@
+//! Time zone and working hours as the mailbox itself has them: read where that is permitted, once a day, and never waited for.
+
+use jiff::SignedDuration;
+use leavebridge::simulator::Simulator;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{AMY, BEN, TestApp, until, updated};
+
+/// A service whose app has these roles.
+async fn with_roles(roles: &[&str]) -> TestApp {
+    let app = TestApp::new().await;
+    let registered = json!({
+        "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID, "roles": roles,
+        "secrets": [{"value": Simulator::CLIENT_SECRET}],
+    });
+    app.microsoft.settings(json!({"apps": [registered]})).await;
+    app
+}
+
+async fn permitted() -> TestApp {
+    with_roles(&["Calendars.ReadWrite", "MailboxSettings.Read"]).await
+}
+
+/// Amy's afternoon of that leave; nothing says in which zone.
+fn afternoon(id: &str, n: i64) -> Value {
+    updated(id, n, &json!({"start_session": "pm", "end_session": "pm", "time_zone": null}))
+}
+
+async fn person(app: &TestApp, address: &str, change: &Value) {
+    app.microsoft.control(Method::PATCH, &format!("users/{address}"), Some(change)).await;
+}
+
+/// When the only event in that calendar is: start, end, zone.
+async fn times(app: &TestApp, address: &str) -> (String, String, String) {
+    let events = app.microsoft.events(address).await;
+    assert_eq!(events.len(), 1, "{events:#?}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let moment = |side: &str| text(&events[0][side]["dateTime"])[..16].to_owned();
+    (moment("start"), moment("end"), text(&events[0]["originalStartTimeZone"]))
+}
+
+fn expected(start: &str, end: &str, zone: &str) -> (String, String, String) {
+    (start.to_owned(), end.to_owned(), zone.to_owned())
+}
+
+#[tokio::test]
+async fn half_days_lie_at_the_mailboxes_own_hours_and_zone_which_are_read_once_a_day() {
+    let app = permitted().await;
+    person(&app, AMY, &json!({"working_hours": "07:30-15:30"})).await;
+    app.deliver("ess", &afternoon("LA-1", 0)).await;
+    assert_eq!(times(&app, AMY).await, expected("2026-12-21T13:00", "2026-12-21T15:30", "China Standard Time"));
+    for n in 2..5 {
+        app.deliver("ess", &afternoon(&format!("LA-{n}"), 0)).await;
+    }
+    assert_eq!(app.microsoft.settings_reads().await, ["GET 200"]);
+    app.advance(SignedDuration::from_hours(23)).await;
+    app.deliver("ess", &afternoon("LA-5", 0)).await;
+    assert_eq!(app.microsoft.settings_reads().await.len(), 1, "what was read yesterday still counts");
+    app.advance(SignedDuration::from_hours(2)).await;
+    app.deliver("ess", &afternoon("LA-6", 0)).await;
+    assert_eq!(app.microsoft.settings_reads().await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_moves_to_another_zone_has_upcoming_leave_moved_along_at_the_next_reading() {
+    let app = permitted().await;
+    app.deliver("ess", &afternoon("LA-1", 0)).await;
+    app.deliver("ess", &updated("LA-0", 0, &json!({"start": "2026-11-20", "end": "2026-11-20", "time_zone": null})))
+        .await;
+    person(&app, AMY, &json!({"time_zone": "America/New_York"})).await;
+    app.advance(SignedDuration::from_hours(25)).await;
+    app.deliver("ess", &afternoon("LA-2", 0)).await;
+    until("the first one has moved", async || {
+        let events = app.microsoft.events(AMY).await;
+        events.iter().filter(|event| event["originalStartTimeZone"] == "Eastern Standard Time").count() == 2
+    })
+    .await;
+    let events = app.microsoft.events(AMY).await;
+    assert_eq!(events.len(), 3, "{events:#?}");
+    let past: Vec<_> = events.iter().filter(|event| event["isAllDay"] == true).collect();
+    assert_eq!(past[0]["originalStartTimeZone"], "China Standard Time", "what is over stays as it was");
+}
+
+#[tokio::test]
+async fn without_the_permission_the_policy_counts_and_it_costs_a_request_an_hour() {
+    let app = with_roles(&["Calendars.ReadWrite"]).await;
+    app.deliver("ess", &afternoon("LA-1", 0)).await;
+    assert_eq!(times(&app, AMY).await, expected("2026-12-21T13:00", "2026-12-21T18:00", "GMT Standard Time"));
+    for n in 2..5 {
+        app.deliver("ess", &afternoon(&format!("LA-{n}"), 0)).await;
+    }
+    assert_eq!(app.microsoft.settings_reads().await, ["GET 403"]);
+    app.advance(SignedDuration::from_mins(61)).await;
+    app.deliver("ess", &afternoon("LA-5", 0)).await;
+    assert_eq!(app.microsoft.settings_reads().await, ["GET 403", "GET 403"]);
+    // Granted at last: known within the hour.
+    let granted = json!({
+        "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
+        "roles": ["Calendars.ReadWrite", "MailboxSettings.Read"], "secrets": [{"value": Simulator::CLIENT_SECRET}],
+    });
+    app.microsoft.settings(json!({"apps": [granted]})).await;
+    app.advance(SignedDuration::from_mins(61)).await;
+    app.deliver("ess", &afternoon("LA-6", 0)).await;
+    assert_eq!(app.microsoft.settings_reads().await.last().unwrap(), "GET 200");
+}
+
+#[tokio::test]
+async fn leave_that_says_everything_itself_needs_no_reading() {
+    let app = permitted().await;
+    app.deliver("ess", &updated("LA-1", 0, &json!({"time_zone": "Asia/Tokyo"}))).await;
+    let hours = json!({"start": "2026-12-22T10:00", "end": "2026-12-22T11:00", "time_zone": "Asia/Tokyo"});
+    app.deliver("ess", &updated("LA-2", 0, &hours)).await;
+    app.deliver(
+        "ess",
+        &json!({"type": "leave.cancelled", "timestamp": "2026-11-22T01:30:00Z", "data": {"id": "LA-3"}}),
+    )
+    .await;
+    assert!(app.microsoft.settings_reads().await.is_empty());
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_read_hold_nothing_up() {
+    for error in
+        ["ErrorServerBusy", "MailboxNotEnabledForRESTAPI", "ApplicationThrottled", "InvalidAuthenticationToken"]
+    {
+        let app = permitted().await;
+        let rule = json!([{"method": "GET", "path": "/v1.0/users/*/mailboxSettings", "times": null, "error": error}]);
+        app.microsoft.faults(rule).await;
+        let answer = app.deliver("ess", &afternoon("LA-1", 0)).await;
+        assert_eq!(answer.body["leave"]["mappings"][0]["state"], "synced", "{error}: {answer:?}");
+        assert_eq!(times(&app, AMY).await.0, "2026-12-21T13:00", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_mailbox_outside_of_what_is_granted_costs_the_others_nothing() {
+    let app = permitted().await;
+    app.deliver("ess", &afternoon("LA-1", 0)).await;
+    let rule = json!([{"method": "GET", "path": format!("/v1.0/users/{BEN}/mailboxSettings"), "times": null,
+        "error": "ErrorAccessDenied"}]);
+    app.microsoft.faults(rule).await;
+    let bens = updated("LB-1", 0, &json!({"staff": {"email": BEN}, "time_zone": null, "start_session": "pm"}));
+    app.deliver("ess", &bens).await;
+    assert_eq!(app.microsoft.settings_reads().await, ["GET 200", "GET 403"]);
+    person(&app, AMY, &json!({"working_hours": "10:00-19:00"})).await;
+    app.advance(SignedDuration::from_hours(25)).await;
+    app.deliver("ess", &afternoon("LA-2", 0)).await;
+    assert_eq!(app.microsoft.settings_reads().await.last().unwrap(), "GET 200", "Amy's is still read");
+}

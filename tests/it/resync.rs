@@ -1,0 +1,126 @@
+//! A policy that has changed: upcoming leave is written anew, slowly and visibly; what is over stays.
+
+use jiff::SignedDuration;
+use leavebridge::config;
+use serde_json::{Value, json};
+
+use crate::support::{AMY, TestApp, configuration, until, updated};
+
+/// A leave of that day.
+fn day(id: &str, date: &str) -> Value {
+    updated(id, 0, &json!({"start": date, "end": date}))
+}
+
+/// Starts the service anew with these keys.
+async fn restart_with(app: &mut TestApp, further: &[(&str, &str)]) {
+    app.stop().await;
+    app.settings = config::load(None, &configuration(&app.database.url, &app.microsoft.url, further)).unwrap();
+    app.restart().await;
+}
+
+async fn titles(app: &TestApp) -> Vec<String> {
+    let mut events = app.microsoft.events(AMY).await;
+    events.sort_by_key(|event| event["start"]["dateTime"].to_string());
+    events.iter().map(|event| event["subject"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn upcoming_leave_is_written_by_the_new_policy_and_what_is_over_stays() {
+    let mut app = TestApp::new().await;
+    for (id, date) in [("LA-1", "2026-11-20"), ("LA-2", "2026-11-22"), ("LA-3", "2026-12-21"), ("LA-4", "2027-03-01")] {
+        app.deliver("ess", &day(id, date)).await;
+    }
+    let before = app.microsoft.calls().await.len();
+    restart_with(&mut app, &[("POLICY__TITLE", "Away")]).await;
+    // One after the other: the first at once, each of the others a little later.
+    until("they are in the queue", async || app.mapping("LA-4").await["state"] == "pending").await;
+    app.advance(SignedDuration::from_secs(1)).await;
+    for id in ["LA-2", "LA-3", "LA-4"] {
+        app.mapping_in(id, "synced").await;
+    }
+    assert_eq!(titles(&app).await, ["Out of office", "Away", "Away", "Away"]);
+    let mapping = app.mapping("LA-4").await;
+    let page = app.get(&format!("/mappings/{}", mapping["id"].as_str().unwrap()), Some("ops")).await;
+    let kinds: Vec<_> = page.body["timeline"].as_array().unwrap().iter().map(|line| line["kind"].clone()).collect();
+    assert_eq!(kinds, ["received", "delivered", "resynced", "delivered"], "{page:?}");
+    assert_eq!(page.body["timeline"][2]["detail"]["why"], "the policy has changed");
+    // Only the title was sent: what the person added to the event survives.
+    let sent = app.microsoft.calls().await.split_off(before);
+    assert_eq!(sent.iter().filter(|call| call.starts_with("PATCH")).count(), 3, "{sent:?}");
+}
+
+#[tokio::test]
+async fn the_same_policy_touches_nothing() {
+    let mut app = TestApp::new().await;
+    app.deliver("ess", &day("LA-1", "2026-12-21")).await;
+    let before = app.microsoft.calls().await;
+    restart_with(&mut app, &[]).await;
+    app.deliver("ess", &day("LA-2", "2026-12-22")).await;
+    assert_eq!(app.microsoft.calls().await.len(), before.len() + 1, "the new leave's create, and nothing else");
+}
+
+#[tokio::test]
+async fn a_kind_of_leave_that_is_hidden_from_now_on_goes_and_one_that_shows_comes() {
+    let hidden = [("POLICY__TYPES__ANNUAL__PUBLISH", "never")];
+    let mut app = TestApp::with(&hidden).await;
+    app.deliver("ess", &updated("LA-1", 0, &json!({"leave_type": "ANNUAL"}))).await;
+    app.deliver("ess", &updated("LA-2", 0, &json!({"leave_type": "SICK", "start": "2026-12-22", "end": "2026-12-22"})))
+        .await;
+    app.mapping_in("LA-1", "hidden").await;
+    restart_with(&mut app, &[("POLICY__TYPES__SICK__PUBLISH", "never")]).await;
+    until("both are settled anew", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        app.mapping("LA-1").await["state"] == "synced" && app.mapping("LA-2").await["state"] == "hidden"
+    })
+    .await;
+    assert_eq!(app.microsoft.events(AMY).await.len(), 1);
+}
+
+#[tokio::test]
+async fn new_leave_does_not_wait_behind_it() {
+    let mut app = TestApp::new().await;
+    for n in 0..40 {
+        app.post("ess", &day(&format!("LA-{n}"), "2026-12-21")).await;
+    }
+    for n in 0..40 {
+        app.mapping_in(&format!("LA-{n}"), "synced").await;
+    }
+    restart_with(&mut app, &[("POLICY__TITLE", "Away")]).await;
+    until("they are in the queue", async || {
+        let pending = app.get("/mappings?state=pending&limit=100", Some("ops")).await;
+        pending.body["mappings"].as_array().unwrap().len() >= 39
+    })
+    .await;
+    // The clock stands still, so nothing of it but the first can be due: a new leave is.
+    let answer = app.deliver("ess", &day("LB-1", "2026-12-23")).await;
+    assert_eq!(answer.body["leave"]["mappings"][0]["state"], "synced", "{answer:?}");
+    let waiting = app.get("/mappings?state=pending&limit=100", Some("ops")).await;
+    assert!(waiting.body["mappings"].as_array().unwrap().len() >= 38, "{waiting:?}");
+    app.advance(SignedDuration::from_secs(3)).await;
+    for n in 0..40 {
+        app.mapping_in(&format!("LA-{n}"), "synced").await;
+    }
+    assert!(titles(&app).await.iter().all(|title| title == "Away"));
+}
+
+#[tokio::test]
+async fn who_is_killed_on_the_way_goes_on_at_the_next_start() {
+    let mut app = TestApp::apart(&[]).await;
+    for n in 0..10 {
+        app.deliver("ess", &day(&format!("LA-{n}"), "2026-12-21")).await;
+    }
+    app.stop().await;
+    app.settings =
+        config::load(None, &configuration(&app.database.url, &app.microsoft.url, &[("POLICY__TITLE", "Away")]))
+            .unwrap();
+    app.restart().await;
+    app.crash().await;
+    app.restart().await;
+    until("all are written anew", async || {
+        // The dead process's leases have to end as well.
+        app.advance(SignedDuration::from_secs(10)).await;
+        titles(&app).await.iter().filter(|title| *title == "Away").count() == 10
+    })
+    .await;
+    assert_eq!(app.microsoft.score().await["duplicates"], 0);
+}
