@@ -13,6 +13,7 @@ use crate::domain::{
 
 mod contract;
 mod credentials;
+mod issuers;
 mod problems;
 
 /// A secret that must never be seen again.

@@ -52,7 +52,7 @@ pub(super) struct Health {
 pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
     let detailed = Gate::has_token(&headers);
     if detailed {
-        api.caller(&headers, Scope::OpsRead)?;
+        api.caller(&headers, Scope::OpsRead).await?;
     }
     let mut health = look(&api).await;
     if !detailed {
@@ -164,7 +164,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Refusa
 )]
 pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
     if api.0.protect_metrics {
-        api.caller(&headers, Scope::OpsRead)?;
+        api.caller(&headers, Scope::OpsRead).await?;
     }
     let now = api.0.gate.now();
     for (name, standing) in &api.0.standings {

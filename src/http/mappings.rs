@@ -68,7 +68,7 @@ pub(super) struct Retried {
     security(("token" = ["ops:read"]))
 )]
 pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Json<MappingList>, Refusal> {
-    let caller = api.caller(&headers, Scope::OpsRead)?;
+    let caller = api.caller(&headers, Scope::OpsRead).await?;
     let query = query::list(&uri, &caller)?;
     let mut mappings = api.0.store.mappings(&query.filter, query.after, query.limit + 1).await?;
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
@@ -96,7 +96,7 @@ pub(super) async fn get(
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<MappingWithTimeline>, Refusal> {
-    let caller = api.caller(&headers, Scope::OpsRead)?;
+    let caller = api.caller(&headers, Scope::OpsRead).await?;
     let (mapping, timeline) = find(&api, &caller, path).await?;
     Ok(Json(MappingWithTimeline { mapping, timeline }))
 }
@@ -118,7 +118,7 @@ pub(super) async fn retry(
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
-    let caller = api.caller(&headers, Scope::OpsWrite)?;
+    let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let (mapping, _) = find(&api, &caller, path).await?;
     try_again(&api, &caller, Some(mapping.id), &Filter::default()).await
 }
@@ -148,7 +148,7 @@ pub(super) async fn retry_all(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
-    let caller = api.caller(&headers, Scope::OpsWrite)?;
+    let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let filter = query::filter(&uri, &caller)?;
     try_again(&api, &caller, None, &filter).await
 }

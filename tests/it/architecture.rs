@@ -28,7 +28,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
 const HOMES: [(&str, &[&str]); 5] = [
     ("sqlx", &["store", "app", "demo"]),
     ("axum", &["http", "simulator", "app"]),
-    ("reqwest", &["graph", "outgoing", "demo"]),
+    ("reqwest", &["graph", "http", "outgoing", "demo"]),
     ("tokio", &["app", "cli", "demo", "graph", "http", "simulator", "store", "sync"]),
     ("clap", &["cli", "demo"]),
 ];
