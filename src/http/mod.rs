@@ -1,6 +1,7 @@
 //! The API: who may ask what, and how it is answered. Sees the domain and the store; never Graph, never the engine.
 
 mod auth;
+mod console;
 mod health;
 mod intake;
 mod leaves;
@@ -92,6 +93,7 @@ impl Api {
     pub fn router(self) -> Router {
         let (router, document) = routes().split_for_parts();
         router
+            .merge(console::routes())
             .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
             .fallback(async || Refusal::NotFound("See /openapi.json for what there is."))
             .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)

@@ -54,6 +54,8 @@ pub(super) struct IssuedToken {
     pub(super) subject: Subject,
     /// What its issuer grants, as far as we know the words.
     pub(super) scopes: Vec<Scope>,
+    /// When it ends, in seconds since 1970.
+    pub(super) until: i64,
 }
 
 impl Issuer {
@@ -94,7 +96,7 @@ impl Issuer {
         let subject = Subject { issuer: self.name.clone(), subject: claims.sub };
         let words = [&claims.roles, &claims.scp, &claims.scope].into_iter().flat_map(words);
         let scopes = words.filter_map(Scope::of).collect();
-        good.then_some(IssuedToken { subject, scopes }).ok_or_else(bad)
+        good.then_some(IssuedToken { subject, scopes, until: claims.exp }).ok_or_else(bad)
     }
 }
 

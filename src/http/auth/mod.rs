@@ -39,6 +39,8 @@ const NO_CLIENT: &str = "The token is good, but no [clients.NAME] has its issuer
 pub(super) struct Caller {
     pub(super) client: Arc<Client>,
     scopes: Vec<Scope>,
+    /// When the token ends, in seconds since 1970; none without a token.
+    pub(super) until: Option<i64>,
 }
 
 impl Caller {
@@ -59,9 +61,9 @@ impl Caller {
     }
 
     /// The caller behind a good token. What a client has lost since its token was made, the token has lost too.
-    fn of(client: &Arc<Client>, asked: &[Scope]) -> Self {
+    fn of(client: &Arc<Client>, asked: &[Scope], until: i64) -> Self {
         let scopes = asked.iter().copied().filter(|scope| client.scopes.contains(scope)).collect();
-        Self { client: Arc::clone(client), scopes }
+        Self { client: Arc::clone(client), scopes, until: Some(until) }
     }
 }
 
@@ -119,6 +121,11 @@ impl Gate {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .ok_or(Refusal::Unknown(NO_CREDENTIALS))?;
+        self.by_bearer(token).await
+    }
+
+    /// The caller that this token names, wherever it was found.
+    pub(super) async fn by_bearer(&self, token: &str) -> Result<Caller, Refusal> {
         let claimed = jsonwebtoken::dangerous::insecure_decode_claims::<Claimed>(token).ok();
         let issuer = claimed.and_then(|claimed| self.issuers.iter().find(|issuer| issuer.is(&claimed.iss)));
         match issuer {
@@ -130,20 +137,20 @@ impl Gate {
     fn by_own_token(&self, token: &str) -> Option<Caller> {
         let token = self.own_keys.open(token, self.clock.now())?;
         let client = self.clients.iter().find(|client| client.name == token.client)?;
-        Some(Caller::of(client, &token.scopes))
+        Some(Caller::of(client, &token.scopes, token.until))
     }
 
     async fn by_issued_token(&self, issuer: &Issuer, token: &str) -> Result<Caller, Refusal> {
         let token = issuer.open(token, self.clock.now()).await?;
         // Never by the client's name: another issuer could call its own callers as it likes.
         let client = self.clients.iter().find(|client| client.subject.as_ref() == Some(&token.subject));
-        client.map(|client| Caller::of(client, &token.scopes)).ok_or(Refusal::Unknown(NO_CLIENT))
+        client.map(|client| Caller::of(client, &token.scopes, token.until)).ok_or(Refusal::Unknown(NO_CLIENT))
     }
 
     /// The caller whose secret signed this body.
     pub(super) fn by_signature(&self, headers: &HeaderMap, body: &[u8]) -> Result<Caller, Refusal> {
         let client = self.webhook_keys.signer(headers, body, self.clock.now())?;
-        Ok(Caller { client, scopes: vec![Scope::LeavesWrite] })
+        Ok(Caller { client, scopes: vec![Scope::LeavesWrite], until: None })
     }
 }
 

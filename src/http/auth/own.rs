@@ -33,6 +33,8 @@ pub(super) struct OwnToken {
     pub(super) client: String,
     /// What it asks for.
     pub(super) scopes: Vec<Scope>,
+    /// When it ends, in seconds since 1970.
+    pub(super) until: i64,
 }
 
 /// The keys of our own tokens, by `kid`.
@@ -56,7 +58,7 @@ impl OwnKeys {
         validation.validate_nbf = false;
         validation.validate_aud = false;
         validation.set_required_spec_claims(&["exp", "sub"]);
-        let Claims { sub, scope, .. } = self
+        let Claims { sub, scope, exp, .. } = self
             .0
             .iter()
             .filter(|(name, _)| kid.as_ref().is_none_or(|kid| kid == name))
@@ -64,7 +66,8 @@ impl OwnKeys {
             .map(|token| token.claims)
             .filter(|claims| is_in_time(claims.exp, claims.nbf, now))
             .filter(|claims| claims.aud.as_ref().is_none_or(|claim| is_meant_for(AUDIENCE, claim)))?;
-        Some(OwnToken { client: sub, scopes: scope.split_ascii_whitespace().filter_map(Scope::of).collect() })
+        let scopes = scope.split_ascii_whitespace().filter_map(Scope::of).collect();
+        Some(OwnToken { client: sub, scopes, until: exp })
     }
 }
 
