@@ -24,6 +24,8 @@ use crate::{
 
 /// From the wish to stop until the process leaves calls under way to whoever takes over.
 const PATIENCE: Duration = Duration::from_secs(26);
+/// For one request for another issuer's keys.
+const KEYS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often to look for a database that is away at start.
 const DATABASE_AGAIN: Duration = Duration::from_millis(500);
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
@@ -66,8 +68,10 @@ pub async fn serve(
     let engine = Arc::new(engine(settings, &store, &bell, &clock, &random, &metrics)?);
     let standings = engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.standing())).collect();
     let doctor = Doctor::new(Arc::new(settings.clone()), store.clone(), Arc::clone(&clock), Arc::clone(&random));
+    let http = outgoing::steadfast(settings.http.ca_file.as_deref(), KEYS_TIMEOUT)?;
+    let (seen, stopping) = (standings, stop.clone());
     let api =
-        Api::new(settings, store.clone(), bell.clone(), clock, random, metrics, standings, ready, stop.clone(), doctor);
+        Api::new(settings, &http, store.clone(), bell.clone(), clock, random, metrics, seen, ready, stopping, doctor);
 
     let mut parts: JoinSet<Result<&'static str, AppError>> = JoinSet::new();
     // The bell goes on until the engine has given its leases back, so that other replicas hear of them.

@@ -24,11 +24,15 @@ pub enum OutgoingError {
 /// # Errors
 /// When the CA file or the proxy settings cannot be used.
 pub fn client(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, OutgoingError> {
-    let mut builder = builder(timeout);
-    if let Some(file) = ca_file {
-        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&fs::read(file)?)?);
-    }
-    Ok(builder.build()?)
+    Ok(trusting(builder(timeout), ca_file)?.build()?)
+}
+
+/// The same, but never on to another address: what it is told must come from whom it asked.
+///
+/// # Errors
+/// When the CA file or the proxy settings cannot be used.
+pub fn steadfast(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, OutgoingError> {
+    Ok(trusting(builder(timeout), ca_file)?.redirect(Policy::none()).build()?)
 }
 
 /// A client for this machine's own services: past any proxy, never on to another address, and quick to say that nobody is
@@ -38,6 +42,11 @@ pub fn client(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, Outgo
 /// When the platform's trust store cannot be used.
 pub fn direct(timeout: Duration) -> Result<Client, OutgoingError> {
     Ok(builder(timeout).connect_timeout(CONNECT_NEAR).no_proxy().redirect(Policy::none()).build()?)
+}
+
+fn trusting(builder: ClientBuilder, ca_file: Option<&Path>) -> Result<ClientBuilder, OutgoingError> {
+    let Some(file) = ca_file else { return Ok(builder) };
+    Ok(builder.tls_certs_merge(Certificate::from_pem_bundle(&fs::read(file)?)?))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one home of outgoing HTTP clients")]

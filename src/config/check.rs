@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{
     Auth, Client, Database, Http, Log, Scope, Settings, Sync,
     credential::Surroundings,
+    issuers,
     raw::{self, LogFormat, Raw},
     tenants,
 };
@@ -33,14 +34,16 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
             "must be a level such as \"info\", or levels per module such as \"info,leavebridge=debug\"",
         );
     }
+    let issuer_names: Vec<String> = raw.auth.issuers.keys().cloned().collect();
     let auth = auth(raw.auth, p);
     let sync = sync(&raw.sync, p);
     // Also those that are not right yet: a client that names one of them is no second problem.
     let tenant_names: Vec<String> = raw.tenants.keys().cloned().collect();
     let tenants = tenants::check(raw.tenants, &raw.policy, Surroundings(environment), p);
-    let clients = clients(raw.clients, &tenant_names, p);
-    if auth.keys.is_empty() && clients.values().all(|client| client.webhook_keys.is_empty()) {
-        p.add("auth.keys", "is missing: without a key (or a client's webhook_secrets) nobody can call");
+    let clients = clients(raw.clients, &tenant_names, &issuer_names, p);
+    let can_call = |client: &Client| !client.webhook_keys.is_empty() || client.subject.is_some();
+    if auth.keys.is_empty() && !clients.values().any(can_call) {
+        p.add("auth.keys", "is missing: without a key (or a client's webhook_secrets or issuer) nobody can call");
     }
     let settings = http.zip(database).map(|(http, database)| Settings {
         http,
@@ -100,7 +103,7 @@ fn auth(raw: raw::Auth, p: &mut Problems) -> Auth {
         p.add("auth.signing_key", "must name one of [auth.keys]");
     }
     let only = (keys.len() == 1).then(|| keys.keys().next().cloned()).flatten();
-    Auth { signing_key: named.or(only), keys }
+    Auth { signing_key: named.or(only), keys, issuers: issuers::check(raw.issuers, p) }
 }
 
 fn sync(raw: &raw::Sync, p: &mut Problems) -> Sync {
@@ -123,12 +126,18 @@ fn sync(raw: &raw::Sync, p: &mut Problems) -> Sync {
     Sync { mailboxes: raw.mailboxes, per_mailbox: raw.per_mailbox, call_timeout, lease }
 }
 
-fn clients(raw: BTreeMap<String, raw::Client>, tenants: &[String], p: &mut Problems) -> BTreeMap<String, Client> {
+fn clients(
+    raw: BTreeMap<String, raw::Client>,
+    tenants: &[String],
+    issuers: &[String],
+    p: &mut Problems,
+) -> BTreeMap<String, Client> {
     if raw.is_empty() {
         p.add("clients", "is missing: [clients.NAME] says who may call and as which source");
     }
     let clients: BTreeMap<_, _> =
-        raw.into_iter().map(|(name, client)| (name.clone(), self::client(name, client, tenants, p))).collect();
+        raw.into_iter().map(|(name, client)| (name.clone(), self::client(name, client, tenants, issuers, p))).collect();
+    issuers::check_subjects(&clients, p);
     let mut owners = BTreeMap::new();
     for client in clients.values() {
         for key in &client.webhook_keys {
@@ -141,7 +150,7 @@ fn clients(raw: BTreeMap<String, raw::Client>, tenants: &[String], p: &mut Probl
     clients
 }
 
-fn client(name: String, raw: raw::Client, tenants: &[String], p: &mut Problems) -> Client {
+fn client(name: String, raw: raw::Client, tenants: &[String], issuers: &[String], p: &mut Problems) -> Client {
     let field = |key: &str| format!("clients.{name}.{key}");
     if !is_key(&name) {
         p.add(format!("clients.{name}"), NOT_A_NAME);
@@ -191,7 +200,8 @@ fn client(name: String, raw: raw::Client, tenants: &[String], p: &mut Problems) 
     }
     let tenants = if every_tenant { tenants.to_vec() } else { raw.tenants };
     let webhook_keys = texts.into_iter().map(SecretString::from).collect();
-    Client { name, source, tenants, scopes, webhook_keys }
+    let subject = issuers::subject(&field, raw.issuer, raw.subject, issuers, p);
+    Client { name, source, tenants, scopes, webhook_keys, subject }
 }
 
 /// The secret itself or the content of its file. Exactly one of the two must be given.

@@ -6,6 +6,7 @@
 mod certificate;
 mod check;
 mod credential;
+mod issuers;
 mod load;
 mod policy;
 mod raw;
@@ -18,6 +19,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 pub use certificate::{Certificate, CertificateFiles, Unusable};
 pub(crate) use check::LEASE_MARGIN;
 pub use credential::{Credential, ManagedHost, Source};
+pub(crate) use issuers::is_safe;
 pub use load::{DEFAULTS, inspect, load};
 use secrecy::SecretString;
 use url::Url;
@@ -35,7 +37,7 @@ pub struct Settings {
     pub log: Log,
     /// Whether `GET /metrics` needs `ops:read`.
     pub protect_metrics: bool,
-    /// The keys of our own tokens.
+    /// Whose tokens are taken.
     pub auth: Auth,
     /// The delivery engine.
     pub sync: Sync,
@@ -76,13 +78,35 @@ pub struct Log {
     pub filter: String,
 }
 
-/// The keys of our own tokens.
+/// Whose tokens are taken.
 #[derive(Debug, Clone)]
 pub struct Auth {
     /// HS256 keys by `kid`.
     pub keys: BTreeMap<String, SecretString>,
     /// The one that `leavebridge token` signs with.
     pub signing_key: Option<String>,
+    /// Others who issue tokens for us, by the name that clients know them under.
+    pub issuers: BTreeMap<String, Issuer>,
+}
+
+/// Somebody else who issues tokens for us, such as a customer's Entra.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// The `iss` of its tokens, byte by byte.
+    pub issuer: String,
+    /// The `aud` of its tokens that are meant for us.
+    pub audience: String,
+    /// Where its keys are; else its `openid-configuration` says so.
+    pub jwks_url: Option<Url>,
+}
+
+/// A caller as another issuer knows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    /// Which of [`Auth::issuers`].
+    pub issuer: String,
+    /// The `sub` of its tokens.
+    pub subject: String,
 }
 
 /// The delivery engine.
@@ -137,6 +161,8 @@ pub struct Client {
     pub scopes: Vec<Scope>,
     /// Standard Webhooks keys.
     pub webhook_keys: Vec<SecretString>,
+    /// Whose tokens of another issuer are its own.
+    pub subject: Option<Subject>,
 }
 
 /// Something that a client may do.

@@ -72,6 +72,8 @@ pub(super) struct Auth {
     pub(super) signing_key: String,
     #[serde(default)]
     pub(super) keys: BTreeMap<String, Key>,
+    #[serde(default)]
+    pub(super) issuers: BTreeMap<String, TokenIssuer>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,6 +81,14 @@ pub(super) struct Auth {
 pub(super) struct Key {
     pub(super) secret: SecretString,
     pub(super) secret_file: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TokenIssuer {
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    pub(super) jwks_url: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -226,6 +236,8 @@ pub(super) struct Client {
     #[serde(deserialize_with = "secret_list")]
     pub(super) webhook_secrets: Vec<SecretString>,
     pub(super) webhook_secrets_file: String,
+    pub(super) issuer: String,
+    pub(super) subject: String,
 }
 
 /// A list, or one string with commas or white space between: environment variables have no lists.

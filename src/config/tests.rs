@@ -14,6 +14,7 @@ use crate::domain::{
 
 mod contract;
 mod credentials;
+mod issuers;
 mod policies;
 mod problems;
 

@@ -140,6 +140,8 @@ impl Scene {
             r#"
 Now you. Everybody's calendar:  {microsoft}/outlook?view=week&date={monday}
          The API, to try out:   {api}/docs
+         The operator's console: {api}/console
+         Sign in there with this token: {ops}
 
   # File a leave as ESS and wait until it is in Outlook:
   ESS_TOKEN={ess}

@@ -1,7 +1,5 @@
 //! What is ours: the database, the callers, and what waits in the queue.
 
-use std::fmt::Write as _;
-
 use crate::{
     config::{Client, Scope, Settings},
     domain::finding::{Finding, Severity},
@@ -82,17 +80,36 @@ fn clients(settings: &Settings) -> Vec<Finding> {
             });
         }
     }
+    for client in settings.clients.values().filter(|client| ways(settings, client).is_empty()) {
+        findings.push(Finding {
+            id: "client-locked-out",
+            severity: Severity::Warning,
+            seen: format!("{} has no way to prove itself.", client.name),
+            meaning: "Whatever it sends is answered with 401.".into(),
+            next: format!(
+                "Give [clients.{0}] webhook_secrets_file, or issuer and subject, or make a key in [auth.keys.NAME] for \
+                 `leavebridge token --client {0}`.",
+                client.name
+            ),
+            tenant: None,
+        });
+    }
     if findings.is_empty() {
-        let mut seen = String::new();
-        for client in settings.clients.values() {
+        let told = settings.clients.values().map(|client| {
             let scopes: Vec<_> = client.scopes.iter().map(|scope| scope.word()).collect();
-            let signed = if client.webhook_keys.is_empty() { "by token" } else { "by token or signature" };
-            let separator = if seen.is_empty() { "" } else { "; " };
-            let _infallible = write!(seen, "{separator}{} ({}, {signed})", client.name, scopes.join(" "));
-        }
-        findings.push(fine("clients", format!("{seen}.")));
+            format!("{} ({}; by {})", client.name, scopes.join(" "), ways(settings, client).join(" or "))
+        });
+        findings.push(fine("clients", format!("{}.", told.collect::<Vec<_>>().join("; "))));
     }
     findings
+}
+
+/// How a caller may prove itself.
+fn ways(settings: &Settings, client: &Client) -> Vec<String> {
+    let own = (!settings.auth.keys.is_empty()).then(|| "token".to_owned());
+    let signed = (!client.webhook_keys.is_empty()).then(|| "signature".to_owned());
+    let others = client.subject.as_ref().map(|subject| format!("a token of {}", subject.issuer));
+    [own, signed, others].into_iter().flatten().collect()
 }
 
 /// What waits for Microsoft, as the database has it.

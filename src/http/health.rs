@@ -20,7 +20,7 @@ use super::{
     auth::Gate,
     problem::{ProblemDetails, Refusal},
 };
-use crate::{config::Scope, domain::credential::Expiry};
+use crate::{config::Scope, domain::credential::Expiry, store::upkeep::Backlog};
 
 /// A due mapping that waits longer than this means that deliveries do not keep up.
 const TOO_OLD: Duration = Duration::from_mins(5);
@@ -34,10 +34,10 @@ const EXPIRY_WARNING_DAYS: i32 = 30;
 pub(super) struct Health {
     /// `ok`, `degraded` (it works, but somebody should look) or `down`.
     #[schema(example = "ok")]
-    status: &'static str,
+    pub(super) status: &'static str,
     /// Each thing that was looked at; details only with `ops:read`.
     #[schema(value_type = Object)]
-    checks: Map<String, Value>,
+    pub(super) checks: Map<String, Value>,
 }
 
 /// Tells how the service is. Details need a token with `ops:read`.
@@ -52,9 +52,9 @@ pub(super) struct Health {
 pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
     let detailed = Gate::has_token(&headers);
     if detailed {
-        api.caller(&headers, Scope::OpsRead)?;
+        api.caller(&headers, Scope::OpsRead).await?;
     }
-    let mut health = look(&api).await;
+    let (mut health, _) = look(&api).await;
     if !detailed {
         for check in health.checks.values_mut() {
             *check = json!({"status": check["status"]});
@@ -64,7 +64,8 @@ pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result
     Ok((status, Json(health)).into_response())
 }
 
-async fn look(api: &Api) -> Health {
+/// How everything is, and what waits in each tenant.
+pub(super) async fn look(api: &Api) -> (Health, Vec<(String, Backlog)>) {
     let mut checks = Map::new();
     let ready = *api.0.ready.borrow();
     // At the same time: with the database away each takes as long as the pool is patient, and who asks is not.
@@ -72,17 +73,17 @@ async fn look(api: &Api) -> Health {
         (Ok(backlogs), Ok(tenants)) if ready => (backlogs, tenants),
         (Ok(_), Ok(_)) => {
             checks.insert("database".into(), json!({"status": "down", "detail": "the schema is not up to date yet"}));
-            return Health { status: "down", checks };
+            return (Health { status: "down", checks }, Vec::new());
         }
         _ => {
             checks.insert("database".into(), json!({"status": "down", "detail": "the database does not answer"}));
-            return Health { status: "down", checks };
+            return (Health { status: "down", checks }, Vec::new());
         }
     };
     checks.insert("database".into(), json!({"status": "ok"}));
     checks.insert("microsoft".into(), microsoft(api, &tenants));
     let degraded_if = |degraded: bool| if degraded { "degraded" } else { "ok" };
-    let sum = |figure: fn(&crate::store::upkeep::Backlog) -> i64| backlogs.iter().map(|(_, b)| figure(b)).sum::<i64>();
+    let sum = |figure: fn(&Backlog) -> i64| backlogs.iter().map(|(_, b)| figure(b)).sum::<i64>();
     let oldest = backlogs.iter().map(|(_, backlog)| backlog.oldest).max().unwrap_or_default();
     let failing = backlogs.iter().map(|(_, backlog)| backlog.failing).max().unwrap_or_default();
     let denied = sum(|b| b.denied);
@@ -97,7 +98,7 @@ async fn look(api: &Api) -> Health {
     let parked = sum(|b| b.parked);
     checks.insert("parked".into(), json!({"status": degraded_if(parked > 0), "parked": parked}));
     let degraded = checks.values().any(|check| check["status"] != "ok");
-    Health { status: degraded_if(degraded), checks }
+    (Health { status: degraded_if(degraded), checks }, backlogs)
 }
 
 /// Whether Microsoft serves every tenant, which of our credentials it takes, and for how long they are good.
@@ -164,7 +165,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Refusa
 )]
 pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
     if api.0.protect_metrics {
-        api.caller(&headers, Scope::OpsRead)?;
+        api.caller(&headers, Scope::OpsRead).await?;
     }
     let now = api.0.gate.now();
     for (name, standing) in &api.0.standings {

@@ -125,7 +125,7 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
 
 async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, Outcome, LeaveView), Refusal> {
     // A token can be judged before the body is read; a signature cannot.
-    let by_token = if Gate::has_token(headers) { Some(api.0.gate.by_token(headers)?) } else { None };
+    let by_token = if Gate::has_token(headers) { Some(api.0.gate.by_token(headers).await?) } else { None };
     let body = read(body).await?;
     let caller = match by_token {
         Some(caller) => caller,

@@ -42,7 +42,7 @@ pub(super) async fn get(
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<LeaveView>, Refusal> {
-    let caller = api.caller(&headers, Scope::LeavesRead)?;
+    let caller = api.caller(&headers, Scope::LeavesRead).await?;
     let Ok(Query(which)) = query else {
         let mut problems = Problems::default();
         problems.add("tenant", "must be given at most once, as text");

@@ -13,7 +13,7 @@ use super::{
     Api,
     auth::Caller,
     problem::{ProblemDetails, Refusal},
-    query,
+    query::{self, ListQuery},
 };
 use crate::{
     config::Scope,
@@ -24,9 +24,9 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MappingList {
     /// Newest change first.
-    mappings: Vec<MappingView>,
+    pub(super) mappings: Vec<MappingView>,
     /// Give it as `cursor` for the next page; none on the last.
-    next_cursor: Option<String>,
+    pub(super) next_cursor: Option<String>,
 }
 
 /// One mapping with its leave's history.
@@ -68,15 +68,19 @@ pub(super) struct Retried {
     security(("token" = ["ops:read"]))
 )]
 pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Json<MappingList>, Refusal> {
-    let caller = api.caller(&headers, Scope::OpsRead)?;
-    let query = query::list(&uri, &caller)?;
+    let caller = api.caller(&headers, Scope::OpsRead).await?;
+    page(&api, &query::list(&uri, &caller)?).await.map(Json)
+}
+
+/// One page of a list.
+pub(super) async fn page(api: &Api, query: &ListQuery) -> Result<MappingList, Refusal> {
     let mut mappings = api.0.store.mappings(&query.filter, query.after, query.limit + 1).await?;
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let more = mappings.len() > limit;
     mappings.truncate(limit);
     let last = mappings.last().filter(|_| more);
     let next_cursor = last.map(|mapping| query::cursor((mapping.updated_at, mapping.id)));
-    Ok(Json(MappingList { mappings, next_cursor }))
+    Ok(MappingList { mappings, next_cursor })
 }
 
 /// Shows one mapping with its leave's history.
@@ -96,7 +100,7 @@ pub(super) async fn get(
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<MappingWithTimeline>, Refusal> {
-    let caller = api.caller(&headers, Scope::OpsRead)?;
+    let caller = api.caller(&headers, Scope::OpsRead).await?;
     let (mapping, timeline) = find(&api, &caller, path).await?;
     Ok(Json(MappingWithTimeline { mapping, timeline }))
 }
@@ -118,7 +122,7 @@ pub(super) async fn retry(
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
-    let caller = api.caller(&headers, Scope::OpsWrite)?;
+    let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let (mapping, _) = find(&api, &caller, path).await?;
     try_again(&api, &caller, Some(mapping.id), &Filter::default()).await
 }
@@ -148,7 +152,7 @@ pub(super) async fn retry_all(
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
-    let caller = api.caller(&headers, Scope::OpsWrite)?;
+    let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let filter = query::filter(&uri, &caller)?;
     try_again(&api, &caller, None, &filter).await
 }
@@ -159,13 +163,19 @@ async fn try_again(
     id: Option<Uuid>,
     filter: &Filter,
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
-    let retried = api.0.store.retry(id, filter, &caller.client.name).await?;
-    api.0.bell.ring_due();
+    let retried = retry_now(api, caller, id, filter).await?;
     Ok((StatusCode::ACCEPTED, Json(Retried { retried })))
 }
 
+/// Makes the mapping, or all that match, due now, and says how many that were.
+pub(super) async fn retry_now(api: &Api, caller: &Caller, id: Option<Uuid>, filter: &Filter) -> Result<i64, Refusal> {
+    let retried = api.0.store.retry(id, filter, &caller.client.name).await?;
+    api.0.bell.ring_due();
+    Ok(retried)
+}
+
 /// A mapping that the caller may see; what it may not see is not there.
-async fn find(
+pub(super) async fn find(
     api: &Api,
     caller: &Caller,
     path: Result<Path<String>, PathRejection>,

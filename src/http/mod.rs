@@ -1,6 +1,7 @@
 //! The API: who may ask what, and how it is answered. Sees the domain and the store; never Graph, never the engine.
 
 mod auth;
+mod console;
 mod doctor;
 mod health;
 mod intake;
@@ -63,11 +64,12 @@ struct Inner {
 
 impl Api {
     /// An API for these settings. `standings` say of each tenant how its credential stands, `ready` whether the schema is
-    /// up to date; at `stop` whoever waits is answered.
+    /// up to date; `http` fetches the keys of other issuers; at `stop` whoever waits is answered.
     #[expect(clippy::too_many_arguments, reason = "each is another part of the service, wired in one place")]
     #[must_use]
     pub fn new(
         settings: &Settings,
+        http: &reqwest::Client,
         store: Store,
         bell: Bell,
         clock: Arc<dyn Clock>,
@@ -81,7 +83,7 @@ impl Api {
         Self(Arc::new(Inner {
             store,
             bell,
-            gate: Gate::new(settings, clock),
+            gate: Gate::new(settings, http, clock),
             random,
             metrics,
             protect_metrics: settings.protect_metrics,
@@ -99,6 +101,7 @@ impl Api {
     pub fn router(self) -> Router {
         let (router, document) = routes().split_for_parts();
         router
+            .merge(console::routes())
             .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
             .fallback(async || Refusal::NotFound("See /openapi.json for what there is."))
             .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
@@ -111,8 +114,8 @@ impl Api {
     }
 
     /// The caller that a token names, with that scope.
-    fn caller(&self, headers: &HeaderMap, scope: crate::config::Scope) -> Result<Caller, Refusal> {
-        let caller = self.0.gate.by_token(headers)?;
+    async fn caller(&self, headers: &HeaderMap, scope: crate::config::Scope) -> Result<Caller, Refusal> {
+        let caller = self.0.gate.by_token(headers).await?;
         caller.require(scope)?;
         Ok(caller)
     }

@@ -57,7 +57,8 @@ pub(super) struct ProblemDetails {
 }
 
 impl Refusal {
-    fn parts(&self) -> (StatusCode, &'static str, &'static str, String) {
+    /// Status, stable word, title, and what to do about it.
+    pub(super) fn parts(&self) -> (StatusCode, &'static str, &'static str, String) {
         let (status, word, title, detail) = match self {
             Self::NotJson(why) => (StatusCode::BAD_REQUEST, "not-json", "The body is not JSON", why.as_str()),
             Self::Unknown(why) => (StatusCode::UNAUTHORIZED, "unauthorized", "The caller is not known", *why),

@@ -11,7 +11,7 @@ use crate::{
     store::views::{Filter, Position},
 };
 
-const STATES: [&str; 6] = ["pending", "waiting", "synced", "removed", "hidden", "parked"];
+pub(super) const STATES: [&str; 6] = ["pending", "waiting", "synced", "removed", "hidden", "parked"];
 const LONGEST_LIST: i64 = 500;
 const USUAL_LIST: i64 = 100;
 

@@ -8,7 +8,10 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 use x509_cert::der::Decode as _;
+
+use super::entra::ISSUER;
 
 /// An app registration with its admin consent, or the service principal of a managed identity.
 #[derive(Debug, Clone, Deserialize)]
@@ -119,6 +122,11 @@ pub(crate) enum Managed {
 }
 
 impl App {
+    /// The object id of its service principal: the `oid` and the `sub` of its own tokens.
+    pub(crate) fn principal(&self) -> Uuid {
+        Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{ISSUER}/{}/{}", self.directory_id, self.client_id).as_bytes())
+    }
+
     /// As Entra's own pages show it: a secret's Value is shown once, when it is made, and never again.
     pub(crate) fn shown(&self) -> Value {
         let secrets: Vec<Value> = self
@@ -135,7 +143,7 @@ impl App {
             })
             .collect();
         json!({
-            "directory_id": self.directory_id, "client_id": self.client_id, "display_name": self.display_name,
+            "directory_id": self.directory_id, "client_id": self.client_id, "principal_id": self.principal(), "display_name": self.display_name,
             "roles": self.roles, "enabled": self.enabled, "exchange_rbac": self.exchange_rbac, "secrets": secrets,
             "certificates": certificates, "federated_credentials": self.federated_credentials,
             "managed_identity": self.managed_identity,

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     failure::Failure,
-    signing::{self, Unreadable},
+    signing::{Keys, Unreadable},
 };
 
 /// The resource that the simulator plays, whatever its own address is.
@@ -62,13 +62,13 @@ pub(crate) struct Bearers(RwLock<HashMap<Box<str>, Arc<Bearer>>>);
 
 impl Bearers {
     /// The caller, or Graph's refusal.
-    pub(crate) fn check(&self, headers: &HeaderMap, now: Timestamp) -> Result<Arc<Bearer>, Failure> {
+    pub(crate) fn check(&self, keys: &Keys, headers: &HeaderMap, now: Timestamp) -> Result<Arc<Bearer>, Failure> {
         let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let token = match header.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => token.trim(),
             _ => return Err(Failure::token("Access token is empty.")),
         };
-        let bearer = self.known(token).map_or_else(|| self.learn(token, now), Ok)?;
+        let bearer = self.known(token).map_or_else(|| self.learn(keys, token, now), Ok)?;
         if bearer.audience != GRAPH {
             return Err(Failure::token("Access token validation failure. Invalid audience."));
         }
@@ -85,8 +85,8 @@ impl Bearers {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }
 
-    fn learn(&self, token: &str, now: Timestamp) -> Result<Arc<Bearer>, Failure> {
-        let claims = signing::key().open(token).map_err(|why| match why {
+    fn learn(&self, keys: &Keys, token: &str, now: Timestamp) -> Result<Arc<Bearer>, Failure> {
+        let claims = keys.open(token).map_err(|why| match why {
             Unreadable::Malformed => Failure::token("CompactToken parsing failed with error code: 80049217"),
             Unreadable::Forged => Failure::token("CompactToken validation failed with reason code: 80049228."),
         })?;

@@ -28,6 +28,7 @@ pub(crate) fn routes() -> Router<Simulator> {
         .route("/errors", get(errors))
         .route("/score", get(score))
         .route("/settings", post(set).patch(set).get(settings))
+        .route("/keys", post(roll_over))
         .route("/reset", post(reset))
         .fallback(|| async { Complaint(StatusCode::NOT_FOUND, "The control plane has no such address.".into()) })
         .method_not_allowed_fallback(|| async {
@@ -105,6 +106,12 @@ async fn set(State(simulator): State<Simulator>, body: axum::body::Bytes) -> Res
 
 async fn settings(State(simulator): State<Simulator>) -> Json<Value> {
     Json(simulator.settings().shown())
+}
+
+/// Entra signs with a new key from now on.
+async fn roll_over(State(simulator): State<Simulator>) -> (StatusCode, Json<Value>) {
+    simulator.0.keys.roll_over();
+    (StatusCode::CREATED, Json(simulator.0.keys.jwks()))
 }
 
 async fn reset(State(simulator): State<Simulator>) -> StatusCode {

@@ -13,16 +13,16 @@ use uuid::Uuid;
 
 use super::{
     Simulator,
+    api::{extend, times},
     app::App,
     assertion,
     bearer::GRAPH,
     failure::Trace,
-    signing,
     token_request::{Proof, Refusal, TokenRequest},
 };
 
 /// Where the real authority answers; tokens name it as their issuer whatever address the simulator has.
-const ISSUER: &str = "https://sts.windows.net";
+pub(crate) const ISSUER: &str = "https://sts.windows.net";
 /// The seconds that a throttled caller is asked to stay away.
 const USUAL_WAIT: u64 = 10;
 
@@ -58,7 +58,7 @@ fn grant(
 ) -> Result<Value, Refusal> {
     let settings = simulator.settings();
     let directory = find_directory(settings.directory(tenant), tenant)?;
-    let request = TokenRequest::read(headers, body, host(headers))?;
+    let request = TokenRequest::read(headers, body, host(headers), &settings.apis)?;
     let Some(app) = settings.app(directory, &request.client_id) else {
         let sentence = format!(
             "Application with identifier '{}' was not found in the directory '{directory}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.",
@@ -82,16 +82,29 @@ fn grant(
         }
     }?;
     let lifetime = settings.token_lifetime_seconds;
+    let token = match request.resource {
+        None => issue(simulator, app, now, lifetime, proven_by),
+        Some(resource) => {
+            let api = settings.apis.iter().find(|api| api.directory_id == app.directory_id && api.is(&resource));
+            let api = api.ok_or_else(|| {
+                let sentence = format!("The resource principal named {resource} was not found in the tenant named {directory}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.");
+                Refusal::new(500_011, "invalid_resource", sentence)
+            })?;
+            let issuers = [format!("{ISSUER}/{directory}/"), issuer(headers, directory)];
+            let mut claims = api.claims(app, &resource, issuers.each_ref().map(String::as_str), proven_by);
+            extend(&mut claims, times(now, lifetime));
+            simulator.0.keys.sign(&claims, json!({}))
+        }
+    };
     Ok(json!({
-        "token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime,
-        "access_token": issue(simulator, app, now, lifetime, proven_by),
+        "token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token,
     }))
 }
 
-/// An access token for that app. `proven_by` is 1 for a secret, 2 for anything signed.
+/// An access token for Graph for that app. `proven_by` is 1 for a secret, 2 for anything signed.
 pub(crate) fn issue(simulator: &Simulator, app: &App, now: Timestamp, lifetime: u32, proven_by: &str) -> String {
     let claims = claims(simulator, app, now, lifetime, proven_by);
-    signing::key().sign(&claims, &simulator.0.random.uuid().simple().to_string())
+    simulator.0.keys.sign(&claims, json!({"nonce": simulator.0.random.uuid().simple().to_string()}))
 }
 
 fn find_directory<'a>(known: Option<&'a str>, tenant: &str) -> Result<&'a str, Refusal> {
@@ -133,13 +146,13 @@ fn check_secret(app: &App, sent: &str, now: Timestamp) -> Result<(), Refusal> {
 fn claims(simulator: &Simulator, app: &App, now: Timestamp, lifetime: u32, proven_by: &str) -> Value {
     let opaque = || simulator.0.random.uuid().simple().to_string();
     let issuer = format!("{ISSUER}/{}/", app.directory_id);
-    let principal = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{issuer}{}", app.client_id).as_bytes());
+    let principal = app.principal();
     let mut claims = json!({
-        "aud": GRAPH, "iss": issuer, "iat": now.as_second(), "nbf": now.as_second(),
-        "exp": now.as_second() + i64::from(lifetime), "aio": opaque(), "app_displayname": app.display_name,
+        "aud": GRAPH, "iss": issuer, "aio": opaque(), "app_displayname": app.display_name,
         "appid": app.client_id, "appidacr": proven_by, "idp": issuer, "idtyp": "app", "oid": principal, "rh": opaque(),
         "sub": principal, "tenant_region_scope": "EU", "tid": app.directory_id, "uti": opaque(), "ver": "1.0",
     });
+    extend(&mut claims, times(now, lifetime));
     // An app without consented roles gets a token without the claim.
     if !app.roles.is_empty() {
         claims["roles"] = json!(app.roles);
@@ -184,7 +197,7 @@ pub(crate) fn metadata(simulator: &Simulator, tenant: &str, headers: &HeaderMap,
     };
     let here = format!("http://{}/{directory}", host(headers));
     Json(json!({
-        "issuer": format!("{here}/v2.0"),
+        "issuer": issuer(headers, directory),
         "token_endpoint": format!("{here}/oauth2/v2.0/token"),
         "jwks_uri": format!("{here}/discovery/v2.0/keys"),
         "msgraph_host": host(headers).rsplit_once(':').map_or(host(headers), |(name, _port)| name),
@@ -198,8 +211,13 @@ pub(crate) fn metadata(simulator: &Simulator, tenant: &str, headers: &HeaderMap,
 }
 
 /// `GET /{tenant}/discovery/v2.0/keys`.
-pub(crate) fn keys() -> Response {
-    Json(signing::key().jwks()).into_response()
+pub(crate) fn keys(simulator: &Simulator) -> Response {
+    Json(simulator.0.keys.jwks()).into_response()
+}
+
+/// The issuer of v2.0 tokens: here, so that its metadata can be found.
+fn issuer(headers: &HeaderMap, directory: &str) -> String {
+    format!("http://{}/{directory}/v2.0", host(headers))
 }
 
 /// The address under which the caller reached us.

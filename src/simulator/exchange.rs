@@ -94,7 +94,7 @@ impl Exchange {
         let world = &*self.simulator.0;
         let switches = self.simulator.settings().switches.clone();
         let bearer = match &self.target {
-            Target::Graph(_) => Some(world.bearers.check(&self.parts.headers, self.trace.at)),
+            Target::Graph(_) => Some(world.bearers.check(&world.keys, &self.parts.headers, self.trace.at)),
             _ => None,
         };
         let place = match (&self.person, &bearer) {
@@ -158,7 +158,7 @@ impl Exchange {
                 entra::token(simulator, tenant, self.parts.method.as_str(), headers, &self.body, trace)
             }
             Target::Metadata { tenant } => entra::metadata(simulator, tenant, headers, trace),
-            Target::Keys => entra::keys(),
+            Target::Keys => entra::keys(simulator),
             Target::Identity(host) if self.parts.method == "GET" => {
                 managed::answer(simulator, *host, &self.parts.uri, headers, trace)
             }

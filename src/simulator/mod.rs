@@ -4,6 +4,7 @@
 //! the Graph client of this crate: a misunderstanding that both sides hold would pass every test. Only the clock and
 //! the random source are common.
 
+mod api;
 mod app;
 mod assertion;
 mod bearer;
@@ -60,6 +61,7 @@ struct World {
     random: Arc<dyn Random>,
     settings: RwLock<settings::Settings>,
     directory: RwLock<directory::Directory>,
+    keys: signing::Keys,
     bearers: bearer::Bearers,
     faults: faults::Faults,
     journal: journal::Journal,
@@ -86,6 +88,7 @@ impl Simulator {
             random,
             settings: RwLock::new(settings::Settings::default()),
             directory: RwLock::default(),
+            keys: signing::Keys::default(),
             bearers: bearer::Bearers::default(),
             faults: faults::Faults::default(),
             journal: journal::Journal::default(),

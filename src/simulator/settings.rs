@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Simulator,
+    api::Api,
     app::{App, Secret},
 };
 
@@ -18,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) token_lifetime_seconds: u32,
     pub(crate) answer_delay_ms: u64,
     pub(crate) apps: Vec<App>,
+    pub(crate) apis: Vec<Api>,
     pub(crate) directories: Vec<DirectoryName>,
     /// What App Service puts into `IDENTITY_HEADER`.
     pub(crate) identity_header: String,
@@ -49,6 +51,7 @@ impl Default for Settings {
                 domains: vec!["contoso.com".into()],
             }],
             apps: vec![app],
+            apis: vec![Api::exchange(Simulator::DIRECTORY_ID)],
             identity_header: Simulator::IDENTITY_HEADER.into(),
             arc_key_folder: None,
             switches: Switches::default(),
@@ -82,6 +85,7 @@ macro_rules! switches {
             token_lifetime_seconds: Option<u32>,
             answer_delay_ms: Option<u64>,
             apps: Option<Vec<App>>,
+            apis: Option<Vec<Api>>,
             directories: Option<Vec<DirectoryName>>,
             identity_header: Option<String>,
             arc_key_folder: Option<PathBuf>,
@@ -94,6 +98,7 @@ macro_rules! switches {
                 if let Some(seconds) = change.token_lifetime_seconds { self.token_lifetime_seconds = seconds; }
                 if let Some(delay) = change.answer_delay_ms { self.answer_delay_ms = delay; }
                 if let Some(apps) = change.apps { self.apps = apps; }
+                if let Some(apis) = change.apis { self.apis = apis; }
                 if let Some(directories) = change.directories { self.directories = directories; }
                 if let Some(header) = change.identity_header { self.identity_header = header; }
                 if let Some(folder) = change.arc_key_folder { self.arc_key_folder = Some(folder); }
@@ -140,6 +145,7 @@ impl Settings {
         shown["answer_delay_ms"] = self.answer_delay_ms.into();
         shown["arc_key_folder"] = json!(self.arc_key_folder);
         shown["directories"] = json!(self.directories);
+        shown["apis"] = json!(self.apis);
         shown["apps"] = self.apps.iter().map(App::shown).collect();
         shown
     }

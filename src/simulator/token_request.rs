@@ -5,7 +5,7 @@
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::bearer::GRAPH;
+use super::{api::Api, bearer::GRAPH};
 
 /// A refusal of Entra's: AADSTS number, OAuth error word, HTTP status, sentence.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ impl Refusal {
 /// A complete request for an app-only token.
 pub(crate) struct TokenRequest {
     pub(crate) client_id: String,
+    /// The API that it is for; none when it is for Graph.
+    pub(crate) resource: Option<String>,
     pub(crate) proof: Proof,
 }
 
@@ -45,7 +47,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 
 impl TokenRequest {
     /// Reads form and headers in the order in which Entra complains.
-    pub(crate) fn read(headers: &HeaderMap, body: &[u8], host: &str) -> Result<Self, Refusal> {
+    pub(crate) fn read(headers: &HeaderMap, body: &[u8], host: &str, apis: &[Api]) -> Result<Self, Refusal> {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let form = kind.starts_with("application/x-www-form-urlencoded");
         let body = if form { body } else { &[] };
@@ -62,10 +64,10 @@ impl TokenRequest {
         let by_header = |pick: fn(&(String, String)) -> &String| basic.as_ref().map(|pair| pick(pair).clone());
         let client_id = field("client_id").or_else(|| by_header(|pair| &pair.0));
         let client_id = client_id.ok_or_else(|| Refusal::missing("client_id"))?;
-        check_scope(&field("scope").ok_or_else(|| Refusal::missing("scope"))?, host)?;
+        let resource = resource(&field("scope").ok_or_else(|| Refusal::missing("scope"))?, host, apis)?;
         if let Some(assertion) = field("client_assertion") {
             return match field("client_assertion_type").as_deref() {
-                Some(JWT_BEARER) => Ok(Self { client_id, proof: Proof::Assertion(assertion) }),
+                Some(JWT_BEARER) => Ok(Self { client_id, resource, proof: Proof::Assertion(assertion) }),
                 Some(_) => {
                     let sentence = "The 'client_assertion_type' parameter is not supported.";
                     Err(Refusal::new(50_027, "invalid_request", sentence))
@@ -78,15 +80,18 @@ impl TokenRequest {
                 "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
             Refusal::new(7_000_218, "invalid_client", sentence)
         })?;
-        Ok(Self { client_id, proof: Proof::Secret(client_secret) })
+        Ok(Self { client_id, resource, proof: Proof::Secret(client_secret) })
     }
 }
 
-/// Exactly one resource, ours, with `/.default`.
-fn check_scope(scope: &str, host: &str) -> Result<(), Refusal> {
+/// Exactly one resource that exists, with `/.default`.
+fn resource(scope: &str, host: &str, apis: &[Api]) -> Result<Option<String>, Refusal> {
     let own = [format!("{GRAPH}/.default"), format!("http://{host}/.default"), format!("https://{host}/.default")];
     if own.iter().any(|own| own == scope) {
-        return Ok(());
+        return Ok(None);
+    }
+    if let Some(resource) = scope.strip_suffix("/.default").filter(|named| apis.iter().any(|api| api.is(named))) {
+        return Ok(Some(resource.to_owned()));
     }
     if scope.split_whitespace().count() > 1 {
         let sentence = format!(
@@ -120,7 +125,7 @@ mod tests {
     fn read(form: &str) -> Result<TokenRequest, u32> {
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
-        TokenRequest::read(&headers, form.as_bytes(), "localhost:8090").map_err(|refusal| refusal.number)
+        TokenRequest::read(&headers, form.as_bytes(), "localhost:8090", &[]).map_err(|refusal| refusal.number)
     }
 
     #[test]

@@ -82,6 +82,24 @@ impl Store {
         Ok(count.fetch_one(&self.pool).await?)
     }
 
+    /// How many mappings came to rest within the last day, by tenant and state: `synced`, `removed` or `hidden`. Only of
+    /// the last day, so that it costs as much as a day brings and not as much as there ever was.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn settled_lately(&self, tenants: &[String]) -> Result<Vec<(String, String, i64)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT tenant, state, count(*) AS "count!" FROM mappings
+               WHERE updated_at >= leavebridge_now() - interval '1 day' AND tenant = ANY ($1)
+                 AND state IN ('synced', 'removed', 'hidden')
+               GROUP BY tenant, state"#,
+            tenants
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.tenant, row.state, row.count)).collect())
+    }
+
     /// Forgets one batch of delivery ids that are older than 30 days; `true` when there may be more.
     ///
     /// # Errors

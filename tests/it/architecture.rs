@@ -32,7 +32,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
 const HOMES: [(&str, &[&str]); 5] = [
     ("sqlx", &["store", "app", "demo"]),
     ("axum", &["http", "simulator", "app"]),
-    ("reqwest", &["doctor", "graph", "outgoing", "demo"]),
+    ("reqwest", &["doctor", "graph", "http", "outgoing", "demo"]),
     ("tokio", &["app", "cli", "demo", "doctor", "graph", "http", "simulator", "store", "sync"]),
     ("clap", &["cli", "demo"]),
 ];

@@ -20,7 +20,7 @@ fn uncommented() -> String {
 #[test]
 fn the_commented_tables_are_keys_that_the_program_knows() {
     let text = uncommented();
-    for table in ["[auth.keys.name]", "[tenants.name.microsoft]", "[clients.name]"] {
+    for table in ["[auth.keys.name]", "[auth.issuers.name]", "[tenants.name.microsoft]", "[clients.name]"] {
         assert!(text.contains(table), "{table} in {text}");
     }
     let (_kept, path) = file(&text);
@@ -47,6 +47,7 @@ fn every_key_that_the_program_reads_is_documented_and_no_other() {
     for (name, body) in fields {
         let table = match name.trim() {
             "Key" => "auth.keys.name".to_owned(),
+            "TokenIssuer" => "auth.issuers.name".to_owned(),
             "Microsoft" => "tenants.name.microsoft".to_owned(),
             "Client" => "clients.name".to_owned(),
             "Look" => "policy.types.CODE".to_owned(),

@@ -199,12 +199,23 @@ fn each_problem_says_what_would_be_right() {
 
 #[test]
 fn every_wrong_key_of_every_table_is_named() {
-    let tables =
-        ["", "HTTP__", "DATABASE__", "LOG__", "METRICS__", "AUTH__", "AUTH__KEYS__MAIN__", "SYNC__", "POLICY__"];
+    let tables = [
+        "",
+        "HTTP__",
+        "DATABASE__",
+        "LOG__",
+        "METRICS__",
+        "AUTH__",
+        "AUTH__KEYS__MAIN__",
+        "AUTH__ISSUERS__HR__",
+        "SYNC__",
+        "POLICY__",
+    ];
     let deeper =
         ["TENANTS__DEFAULT__", "TENANTS__DEFAULT__MICROSOFT__", "TENANTS__DEFAULT__POLICY__", "CLIENTS__ESS__"];
     let tables: Vec<String> = tables.iter().chain(&deeper).map(|table| format!("{table}TYPO")).collect();
-    let variables: Vec<(&str, &str)> = tables.iter().map(|name| (name.as_str(), MARK)).collect();
+    let mut variables: Vec<(&str, &str)> = tables.iter().map(|name| (name.as_str(), MARK)).collect();
+    variables.extend([("AUTH__ISSUERS__HR__ISSUER", "https://hr.example"), ("AUTH__ISSUERS__HR__AUDIENCE", "x")]);
     let problems = told(with(&variables));
     assert_eq!(problems.len(), tables.len(), "{problems:#?}");
     for table in &tables {

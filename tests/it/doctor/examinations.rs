@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use leavebridge::{
     config,
     doctor::{Order, of_configuration},
+    simulator::Simulator,
 };
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::{
     support::{AMY, BEN, proofs::Certified, scene::Scene},
 };
 
-const WELL: [&str; 13] = [
+const WELL: [&str; 14] = [
     "configuration",
     "database",
     "clients",
@@ -23,6 +24,7 @@ const WELL: [&str; 13] = [
     "expiry",
     "token",
     "rights",
+    "ews",
     "mailbox",
     "time-zone",
     "look-up",
@@ -122,7 +124,7 @@ async fn each_kind_of_person_without_a_mailbox_is_named() {
 async fn without_a_mailbox_nothing_is_proven_and_that_is_said() {
     let scene = scene(&json!({})).await;
     let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &order(None)).await;
-    assert_eq!(ids(&findings), [&WELL[..9], &["warning mailbox-not-named", "deliveries"]].concat(), "{findings:#?}");
+    assert_eq!(ids(&findings), [&WELL[..10], &["warning mailbox-not-named", "deliveries"]].concat(), "{findings:#?}");
     assert!(scene.microsoft.calls().await.is_empty(), "no mailbox was opened");
 }
 
@@ -133,6 +135,25 @@ async fn more_rights_than_are_needed_are_named() {
     let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &order(Some(AMY))).await;
     let found = one(&findings, "more-than-needed");
     assert_eq!(found.seen, "The token also names Mail.ReadWrite, Directory.Read.All.");
+}
+
+#[tokio::test]
+async fn what_is_left_over_from_ews_is_found_and_how_to_remove_it() {
+    let scene = scene(&json!({"roles": ["Calendars.ReadWrite"]})).await;
+    let exchange = json!({
+        "directory_id": Simulator::DIRECTORY_ID, "client_id": "00000002-0000-0ff1-ce00-000000000000",
+        "identifier_uri": "https://outlook.office365.com", "assignments": {Simulator::CLIENT_ID: ["full_access_as_app"]},
+    });
+    scene.microsoft.settings(json!({"apis": [exchange]})).await;
+    let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &thorough()).await;
+    let found = one(&findings, "ews-leftover");
+    assert_eq!(found.seen, "The app has full_access_as_app at Exchange Online.");
+    assert!(found.meaning.contains("2027-04-01") && found.next.contains("Revoke admin consent"), "{found:?}");
+    assert!(ids(&findings).contains(&"warning ews-leftover".into()) && ids(&findings).contains(&"write-test".into()));
+    // Where Entra gives no token for Exchange, nothing is claimed.
+    scene.microsoft.settings(json!({"apis": []})).await;
+    let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &thorough()).await;
+    assert!(!ids(&findings).iter().any(|id| id.contains("ews")), "{findings:?}");
 }
 
 #[tokio::test]

@@ -144,3 +144,17 @@ async fn a_reset_keeps_people_apps_and_switches_only() {
     assert_eq!(stage.score().await["retry_after_violations"], 0);
     assert_eq!(stage.control(Method::GET, "/settings", Value::Null).await["if_match"], "ignored");
 }
+
+#[tokio::test]
+async fn a_rolled_over_key_signs_from_now_on_and_the_one_before_it_stays_published() {
+    let mut stage = Stage::new().await;
+    let ids = |keys: Value| -> Vec<String> {
+        keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = ids(stage.control(Method::POST, "/keys", Value::Null).await);
+    assert_eq!(stage.get(&events(AMY)).await.status, 200, "the token of the key before");
+    let second = ids(stage.control(Method::POST, "/keys", Value::Null).await);
+    assert_eq!((first.len(), second.len(), &first[1]), (2, 2, &second[0]));
+    stage.renew_token().await;
+    assert_eq!(stage.get(&events(AMY)).await.status, 200);
+}

@@ -5,6 +5,7 @@
 
 pub(crate) mod database;
 pub(crate) mod fleet;
+pub(crate) mod issuer;
 pub(crate) mod logs;
 pub(crate) mod microsoft;
 pub(crate) mod program;

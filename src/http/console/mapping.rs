@@ -1,0 +1,137 @@
+//! `GET /console/mappings/{id}`: one mapping with the history of its leave, and "try again now".
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    http::Uri,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use jiff::Timestamp;
+use maud::{Markup, html};
+use serde_json::Value;
+use url::Url;
+
+use super::{Session, Stopped, page, words};
+use crate::{
+    config::Scope,
+    http::{Api, mappings},
+    store::views::{Filter, MappingView, TimelineEntry},
+};
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    uri: Uri,
+    path: Result<Path<String>, PathRejection>,
+    session: Session,
+) -> Result<Response, Stopped> {
+    let found = mappings::find(&api, &session.caller, path).await;
+    let (mapping, timeline) = found.map_err(|refusal| session.refused(refusal))?;
+    let now = api.0.gate.now();
+    let was_retried = uri.query() == Some("retried");
+    let what = html! {
+        p { a href="/console/mappings" { "← Mappings" } }
+        h1 { "Leave " (mapping.leave_id) }
+        @if was_retried { p.note.good role="status" { "It is due now. This page shows how it went when you load it again." } }
+        (standing(&mapping, now))
+        (again(&mapping, &session))
+        h2 { "History of the leave" }
+        ol.timeline { @for entry in &timeline { (happened(entry, &mapping)) } }
+    };
+    let title = format!("Leave {}", mapping.leave_id);
+    Ok(page::page(Some(&session), "/console/mappings", &title, &what).into_response())
+}
+
+/// `POST /console/mappings/{id}/retry`.
+pub(super) async fn retry(
+    State(api): State<Api>,
+    path: Result<Path<String>, PathRejection>,
+    session: Session,
+) -> Result<Redirect, Stopped> {
+    session.caller.require(Scope::OpsWrite).map_err(|refusal| session.refused(refusal))?;
+    let found = mappings::find(&api, &session.caller, path).await;
+    let (mapping, _) = found.map_err(|refusal| session.refused(refusal))?;
+    let retried = mappings::retry_now(&api, &session.caller, Some(mapping.id), &Filter::default()).await;
+    let retried = retried.map_err(|refusal| session.refused(refusal))?;
+    let said = if retried > 0 { "?retried" } else { "" };
+    Ok(Redirect::to(&format!("/console/mappings/{}{said}", mapping.id)))
+}
+
+fn standing(mapping: &MappingView, now: Timestamp) -> Markup {
+    html! {
+        section.card aria-label="How it stands" {
+            p { (words::badge(&mapping.state)) " " (words::meaning(&mapping.state)) }
+            dl.facts {
+                @if let Some(reason) = &mapping.reason {
+                    dt { "Why" }
+                    dd {
+                        strong { (reason) }
+                        @if let Some(meaning) = words::reason(reason) { br; (meaning) }
+                        @if let Some(told) = told(reason, mapping) { br; span.quiet { (told) } }
+                    }
+                }
+                @if let Some(at) = mapping.next_attempt_at {
+                    dt { "Next try" } dd { (words::moment(at, now)) ", " (words::stamp(at)) }
+                }
+                @if mapping.attempts > 0 { dt { "Failed attempts" } dd { (mapping.attempts) } }
+                dt { "Mailbox" } dd { (mapping.mailbox) }
+                dt { "Calendar" } dd { @if mapping.calendar.is_empty() { "the default one" } @else { (mapping.calendar) } }
+                dt { "Source" } dd { (mapping.source) }
+                dt { "Tenant" } dd { (mapping.tenant) }
+                dt { "Last change" } dd { (words::moment(mapping.updated_at, now)) ", " (words::stamp(mapping.updated_at)) }
+                @if let Some(link) = mapping.web_link.as_deref().filter(|link| leads_outside(link)) {
+                    dt { "In Outlook" }
+                    dd { a href=(link) target="_blank" rel="noopener noreferrer" { "Open the event (needs access to that calendar)" } }
+                }
+                @if let Some(event) = &mapping.event_id { dt { "Event id" } dd { code { (event) } } }
+                dt { "Mapping id" } dd { code { (mapping.id) } }
+            }
+        }
+    }
+}
+
+/// What the detail says beyond what the reason means, which it often repeats.
+fn told<'a>(reason: &str, mapping: &'a MappingView) -> Option<&'a str> {
+    let detail = mapping.detail.as_deref()?;
+    let meaning = words::reason(reason).unwrap_or_default();
+    Some(detail.strip_suffix(meaning).unwrap_or(detail).trim()).filter(|told| !told.is_empty())
+}
+
+/// Whether a link is one to a web page and no script.
+fn leads_outside(link: &str) -> bool {
+    Url::parse(link).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
+}
+
+fn again(mapping: &MappingView, session: &Session) -> Markup {
+    let is_open = ["pending", "waiting", "parked"].contains(&mapping.state.as_str());
+    html! {
+        @if is_open && session.may_retry() {
+            form method="post" action=(format!("/console/mappings/{}/retry", mapping.id)) {
+                button type="submit" { "Try again now" }
+            }
+        } @else if is_open {
+            p.quiet { "To try it again now, sign in with a token that has ops:write." }
+        }
+    }
+}
+
+fn happened(entry: &TimelineEntry, mapping: &MappingView) -> Markup {
+    let elsewhere = entry.mapping.filter(|other| *other != mapping.id);
+    html! {
+        li {
+            (words::stamp(entry.at)) " " strong { (entry.kind) }
+            @if let Some(other) = elsewhere { " " a href=(format!("/console/mappings/{other}")) { "in another calendar" } }
+            @if let Value::Object(detail) = &entry.detail {
+                @if !detail.is_empty() { dl.detail { @for (name, value) in detail { (line(name, value)) } } }
+            }
+        }
+    }
+}
+
+fn line(name: &str, value: &Value) -> Markup {
+    html! {
+        @match value {
+            Value::Object(parts) => { @for (part, value) in parts { (line(&format!("{name} {part}"), value)) } },
+            Value::String(text) => { div { dt { (name) } dd { (text) } } },
+            other => { div { dt { (name) } dd { (other) } } },
+        }
+    }
+}
