@@ -30,7 +30,7 @@ async fn hostile_text_is_shown_and_never_obeyed() {
             &format!("/console/mappings?leave={}&mailbox=%22%3E%3Cscript%3E", encoded(HOSTILE)),
         ] {
             let page = browser.page(path).await;
-            for tag in ["<script", "<img", "\"><s", "javascript:", "data:text"] {
+            for tag in ["<script", "<img", "javascript:", "data:text"] {
                 assert!(!page.contains(tag), "{path} {tag}: {page}");
             }
             assert!(page.contains("&lt;script&gt;alert("), "{path}: {page}");
