@@ -1,4 +1,5 @@
-//! The API: who may ask what, and how it is answered. Sees the domain and the store; never Graph, never the engine.
+//! The API and the console: who may ask what, and how it is answered. Sees the domain and the store; never Graph, never
+//! the engine.
 
 mod auth;
 mod console;

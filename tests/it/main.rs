@@ -6,6 +6,7 @@ mod answers;
 mod architecture;
 mod auth;
 mod cli;
+mod console;
 mod contract;
 mod crashes;
 mod credentials;

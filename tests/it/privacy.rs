@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{AMY, Answer, TestApp, answer, cancelled, encoded, leave, updated};
+use super::support::{AMY, Answer, TestApp, answer, browser::Browser, cancelled, encoded, leave, updated};
 
 /// Each private field with a mark that occurs nowhere else. All begin with `MARK`.
 const REASON: &str = "MARK-reason";
@@ -32,9 +32,14 @@ async fn everything_that_can_be_read(app: &TestApp) -> Vec<String> {
     for path in ["/metrics", "/health", "/mappings", "/openapi.json"] {
         texts.push(said(&app.get(path, (path != "/openapi.json").then_some("ops")).await));
     }
+    let browser = Browser::signed_in(app, "ops").await;
+    for path in ["/console", "/console/mappings"] {
+        texts.push(said(&browser.get(path).await));
+    }
     for mapping in app.mappings().await {
         let id = mapping["id"].as_str().unwrap();
         texts.push(said(&app.get(&format!("/mappings/{id}"), Some("ops")).await));
+        texts.push(said(&browser.get(&format!("/console/mappings/{id}")).await));
         let leave = encoded(mapping["leave_id"].as_str().unwrap());
         texts.push(said(&app.get(&format!("/leaves/{leave}"), Some("ess")).await));
     }

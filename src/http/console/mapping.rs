@@ -73,7 +73,7 @@ fn standing(mapping: &MappingView, now: Timestamp) -> Markup {
                 }
                 @if mapping.attempts > 0 { dt { "Failed attempts" } dd { (mapping.attempts) } }
                 dt { "Mailbox" } dd { (mapping.mailbox) }
-                dt { "Calendar" } dd { @if mapping.calendar.is_empty() { "the default one" } @else { (mapping.calendar) } }
+                dt { "Calendar" } dd { (mapping.calendar) }
                 dt { "Source" } dd { (mapping.source) }
                 dt { "Tenant" } dd { (mapping.tenant) }
                 dt { "Last change" } dd { (words::moment(mapping.updated_at, now)) ", " (words::stamp(mapping.updated_at)) }

@@ -3,6 +3,7 @@
 //! Time stands still until [`TestApp::advance`] moves it, for the service, the simulator and PostgreSQL alike. Nothing
 //! sleeps: [`until`] waits for a level to be reached, looks often and gives up very late.
 
+pub(crate) mod browser;
 pub(crate) mod database;
 pub(crate) mod fleet;
 pub(crate) mod issuer;
