@@ -1,5 +1,6 @@
 //! The operator's console, as a browser sees it.
 
+mod connection;
 mod pages;
 mod retry;
 mod signing_in;
