@@ -35,11 +35,12 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
     let ess = Portal { http, api: &scene.api, secret: &scene.ess_secret, name: "ess" };
     let backstage = Portal { http, api: &scene.api, secret: &scene.backstage_secret, name: "backstage" };
     let day = |n: i32| scene.day(n).to_string();
+    let hour = |n: i32, time: &str| format!("{}T{time}", scene.day(n));
     // Each webhook happened a second after the one before.
     let at = |n: i64| scene.now - SignedDuration::from_secs(60 - n);
     let [amy, ben, carla, dev] = PEOPLE.map(|(address, ..)| json!({"email": address}));
 
-    let acts: [(&str, &Portal<'_>, &str, Timestamp, Value); 9] = [
+    let acts: [(&str, &Portal<'_>, &str, Timestamp, Value); 11] = [
         (
             "Amy files three days of leave in ESS",
             &ess,
@@ -71,6 +72,22 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
             at(4),
             json!({"id": scene.id("LA-1003"), "staff": dev, "start": day(4), "end": day(4), "start_session": "pm",
                    "time_zone": "Asia/Kolkata"}),
+        ),
+        (
+            "Ben sees the dentist on Wednesday from two to half past three",
+            &ess,
+            "leave.created",
+            at(9),
+            json!({"id": scene.id("LA-1005"), "staff": ben, "start": hour(2, "14:00"), "end": hour(2, "15:30"),
+                   "time_zone": "Europe/London"}),
+        ),
+        (
+            "and has the night shift off from Thursday to Friday",
+            &ess,
+            "leave.created",
+            at(10),
+            json!({"id": scene.id("LA-1006"), "staff": ben, "start": hour(3, "22:00"), "end": hour(4, "06:00"),
+                   "time_zone": "Europe/London"}),
         ),
         (
             "Amy adds a fourth day",
@@ -140,12 +157,19 @@ fn fate(answer: &Value) -> String {
 /// Compares what is in the calendars with what the story says should be there.
 async fn calendars(scene: &Scene, http: &Client) -> anyhow::Result<bool> {
     let day = |n: i32| format!("{}T00:00:00", scene.day(n));
-    let friday_at = |hour: u8| format!("{}T{hour:02}:00:00", scene.day(4));
+    let at = |n: i32, time: &str| format!("{}T{time}:00", scene.day(n));
     let expected: [(&str, Vec<Event>); 4] = [
         (PEOPLE[0].0, vec![(day(0), day(4), true, "oof")]),
-        (PEOPLE[1].0, vec![(day(1), day(2), true, "oof")]),
+        (
+            PEOPLE[1].0,
+            vec![
+                (day(1), day(2), true, "oof"),
+                (at(2, "14:00"), at(2, "15:30"), false, "oof"),
+                (at(3, "22:00"), at(4, "06:00"), false, "oof"),
+            ],
+        ),
         (PEOPLE[2].0, vec![(day(3), day(5), true, "tentative")]),
-        (PEOPLE[3].0, vec![(friday_at(13), friday_at(18), false, "oof")]),
+        (PEOPLE[3].0, vec![(at(4, "13:00"), at(4, "18:00"), false, "oof")]),
     ];
     let mut all_right = true;
     print("\nIn the calendars:");
@@ -200,6 +224,8 @@ async fn mappings(scene: &Scene, http: &Client, settings: &Settings) -> anyhow::
         ("BS-77", "synced", None),
         ("LA-1002", "synced", None),
         ("LA-1003", "synced", None),
+        ("LA-1005", "synced", None),
+        ("LA-1006", "synced", None),
         ("BS-78", "removed", None),
         ("LA-1004", "waiting", Some("mailbox-missing")),
     ] {

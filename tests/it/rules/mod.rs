@@ -174,3 +174,9 @@ fn the_rule_book_holds() {
     let cases = check("book.md", include_str!("book.md"));
     assert!(cases >= 120, "the book has {cases} cases only");
 }
+
+#[test]
+fn the_examples_of_the_documentation_hold() {
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/policy.md")).unwrap();
+    assert!(check("docs/policy.md", &document) > 20);
+}
