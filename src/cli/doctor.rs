@@ -84,8 +84,7 @@ fn told(findings: &[Finding]) -> String {
         let lines = [("", &found.seen), ("means: ", &found.meaning), ("next:  ", &found.next)];
         for (label, line) in lines.into_iter().filter(|(_, line)| !line.is_empty()) {
             for (n, part) in wrapped(line, WIDTH - 18).into_iter().enumerate() {
-                let label = if n == 0 { label } else { "       " };
-                let label = if found.severity == Severity::Ok { "" } else { label };
+                let label = if n == 0 { label.to_owned() } else { " ".repeat(label.len()) };
                 let _infallible = writeln!(text, "           {label}{part}");
             }
         }

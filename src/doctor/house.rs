@@ -8,8 +8,10 @@ use crate::{
 
 /// Configuration, database and callers. Whoever gets here has a configuration that can be read.
 pub(super) async fn examine(settings: &Settings, store: &Store) -> Vec<Finding> {
-    let mut findings =
-        vec![fine("configuration", format!("{} tenants, {} clients.", settings.tenants.len(), settings.clients.len()))];
+    let mut findings = vec![fine(
+        "configuration",
+        format!("{}, {}.", count(settings.tenants.len(), "tenant"), count(settings.clients.len(), "client")),
+    )];
     findings.push(database(store).await);
     findings.extend(clients(settings));
     findings
@@ -102,6 +104,10 @@ fn clients(settings: &Settings) -> Vec<Finding> {
         findings.push(fine("clients", format!("{}.", told.collect::<Vec<_>>().join("; "))));
     }
     findings
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// How a caller may prove itself.
