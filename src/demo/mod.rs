@@ -2,6 +2,7 @@
 //!
 //! It must never be part of a production build: it starts throw-away servers that trust everybody who can reach them.
 
+mod acts;
 mod portal;
 pub mod postgres;
 mod scene;

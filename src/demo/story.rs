@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use jiff::{SignedDuration, Timestamp};
 use reqwest::Client;
 use serde_json::{Value, json};
 
 use super::{
+    acts::{Act, Source, acts},
     portal::Portal,
     scene::{PEOPLE, Scene, print},
 };
 use crate::config::Settings;
 
-const UNKNOWN: &str = "new.joiner@contoso.com";
 /// Longer than a service takes to start.
 const READY_WITHIN: u32 = 300;
 
@@ -34,93 +33,8 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
     ));
     let ess = Portal { http, api: &scene.api, secret: &scene.ess_secret, name: "ess" };
     let backstage = Portal { http, api: &scene.api, secret: &scene.backstage_secret, name: "backstage" };
-    let day = |n: i32| scene.day(n).to_string();
-    let hour = |n: i32, time: &str| format!("{}T{time}", scene.day(n));
-    // Each webhook happened a second after the one before.
-    let at = |n: i64| scene.now - SignedDuration::from_secs(60 - n);
-    let [amy, ben, carla, dev] = PEOPLE.map(|(address, ..)| json!({"email": address}));
-
-    let acts: [(&str, &Portal<'_>, &str, Timestamp, Value); 11] = [
-        (
-            "Amy files three days of leave in ESS",
-            &ess,
-            "leave.created",
-            at(1),
-            json!({"id": scene.id("LA-1001"), "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(2),
-                   "time_zone": "Asia/Hong_Kong", "reason": "this is nobody's business"}),
-        ),
-        (
-            "HR adds a day for Ben in Backstage",
-            &backstage,
-            "leave.created",
-            at(2),
-            json!({"id": scene.id("BS-77"), "staff": ben, "leave_type": "SICK", "start": day(1), "end": day(1),
-                   "time_zone": "Europe/London"}),
-        ),
-        (
-            "Carla asks for two days; nobody has decided yet",
-            &ess,
-            "leave.created",
-            at(3),
-            json!({"id": scene.id("LA-1002"), "staff": carla, "status": "pending", "start": day(3), "end": day(4),
-                   "time_zone": "Europe/Rome"}),
-        ),
-        (
-            "Dev takes Friday afternoon off",
-            &ess,
-            "leave.created",
-            at(4),
-            json!({"id": scene.id("LA-1003"), "staff": dev, "start": day(4), "end": day(4), "start_session": "pm",
-                   "time_zone": "Asia/Kolkata"}),
-        ),
-        (
-            "Ben sees the dentist on Wednesday from two to half past three",
-            &ess,
-            "leave.created",
-            at(9),
-            json!({"id": scene.id("LA-1005"), "staff": ben, "start": hour(2, "14:00"), "end": hour(2, "15:30"),
-                   "time_zone": "Europe/London"}),
-        ),
-        (
-            "and has the night shift off from Thursday to Friday",
-            &ess,
-            "leave.created",
-            at(10),
-            json!({"id": scene.id("LA-1006"), "staff": ben, "start": hour(3, "22:00"), "end": hour(4, "06:00"),
-                   "time_zone": "Europe/London"}),
-        ),
-        (
-            "Amy adds a fourth day",
-            &ess,
-            "leave.updated",
-            at(5),
-            json!({"id": scene.id("LA-1001"), "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(3),
-                   "time_zone": "Asia/Hong_Kong"}),
-        ),
-        (
-            "HR adds two days for Dev",
-            &backstage,
-            "leave.created",
-            at(6),
-            json!({"id": scene.id("BS-78"), "staff": dev, "start": day(0), "end": day(1), "time_zone": "Asia/Kolkata"}),
-        ),
-        ("and cancels them again", &backstage, "leave.cancelled", at(7), json!({"id": scene.id("BS-78")})),
-        (
-            "The same old request comes again, late: nothing happens",
-            &backstage,
-            "leave.created",
-            at(6),
-            json!({"id": scene.id("BS-78"), "staff": dev, "start": day(0), "end": day(1), "time_zone": "Asia/Kolkata"}),
-        ),
-        (
-            "ESS files a leave for somebody who has no mailbox yet",
-            &ess,
-            "leave.created",
-            at(8),
-            json!({"id": scene.id("LA-1004"), "staff": {"email": UNKNOWN}, "start": day(0), "end": day(0)}),
-        ),
-    ];
-    for (what, portal, kind, at, data) in acts {
+    for Act { what, by, kind, at, data } in acts(scene) {
+        let portal = if by == Source::Ess { &ess } else { &backstage };
         let answer = portal.post(kind, at, data).await.context(what)?;
         print(&format!("{what}\n    → {}", fate(&answer)));
     }
