@@ -9,6 +9,7 @@ mod credential;
 mod load;
 mod policy;
 mod raw;
+mod teams;
 mod tenants;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ mod contract;
 mod credentials;
 mod policies;
 mod problems;
+mod teams;
 
 /// A secret that must never be seen again.
 const MARK: &str = "hush-hush-hush-hush-hush-hush-hush-hush";

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     config::Scope,
     crash,
-    domain::{change::Change, problem::Problems},
+    domain::{change::Change, problem::Problems, team::places},
     store::{
         intake::{Intake, NewChange, Outcome},
         views::LeaveView,
@@ -148,6 +148,10 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, 
     if !*api.0.ready.borrow() {
         return Err(Refusal::Unavailable("The database is not ready yet. Nothing was acknowledged; send it again."));
     }
+    let policy = api.0.policies.get(tenant).ok_or(Refusal::Broken)?;
+    let places = change.leave.as_ref().map(|leave| places(leave, source, policy)).unwrap_or_default();
+    let id = || api.0.random.uuid_at(api.0.gate.now());
+    let places: Vec<_> = places.into_iter().map(|place| (id(), place)).collect();
     let hash = digest::digest(&digest::SHA256, &body);
     let new = NewChange {
         client: &caller.client.name,
@@ -158,7 +162,7 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, 
         status: change.status,
         leave: change.leave.as_ref(),
         at: change.at,
-        mapping: api.0.random.uuid_at(api.0.gate.now()),
+        places: &places,
     };
     crash::point("before", "intake");
     let taken = api.0.store.accept(new).await?;

@@ -30,7 +30,7 @@ use crate::{
     clock::{Clock, Random},
     config::Settings,
     doctor::Doctor,
-    domain::credential::Standing,
+    domain::{credential::Standing, policy::Policy},
     store::{Store, bell::Bell},
     telemetry::Metrics,
 };
@@ -53,6 +53,8 @@ struct Inner {
     protect_metrics: bool,
     request_timeout: Duration,
     standings: BTreeMap<String, watch::Receiver<Standing>>,
+    /// By tenant: they say to which calendars a leave belongs.
+    policies: BTreeMap<String, Policy>,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
     waiting: Semaphore,
@@ -87,6 +89,7 @@ impl Api {
             protect_metrics: settings.protect_metrics,
             request_timeout: settings.http.request_timeout,
             standings,
+            policies: settings.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.policy.clone())).collect(),
             ready,
             stop,
             waiting: Semaphore::new(MOST_WAITING),

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, directory};
+use super::{Engine, calendar::Calendars, directory};
 use crate::{config::LEASE_MARGIN, store::queue::Lease};
 
 /// Whether a call may begin.
@@ -32,6 +32,7 @@ pub(super) struct Hold<'a> {
     good_until: Mutex<Instant>,
     closed: AtomicBool,
     user: OnceCell<String>,
+    pub(super) calendars: Calendars,
     stop: &'a CancellationToken,
 }
 
@@ -39,7 +40,15 @@ impl<'a> Hold<'a> {
     /// A hold on a lease that was asked for at `claimed`.
     pub(super) fn new(engine: &'a Engine, lease: &'a Lease, claimed: Instant, stop: &'a CancellationToken) -> Self {
         let good_until = Mutex::new(claimed + engine.settings.lease);
-        Self { engine, lease, good_until, closed: AtomicBool::new(false), user: OnceCell::new(), stop }
+        Self {
+            engine,
+            lease,
+            good_until,
+            closed: AtomicBool::new(false),
+            user: OnceCell::new(),
+            calendars: Calendars::default(),
+            stop,
+        }
     }
 
     /// From now on no call may begin, whichever delivery wants to: a `Retry-After` is for all of the mailbox.
@@ -55,6 +64,22 @@ impl<'a> Hold<'a> {
     /// Whom the calls name. Found out once, when the first call needs it.
     pub(super) async fn user(&self) -> &str {
         self.user.get_or_init(|| directory::user(self.engine, self.lease)).await
+    }
+
+    /// The id of the mailbox's calendar of that name, if anybody has noted it.
+    pub(super) async fn remembered(&self, name: &str) -> Option<String> {
+        let known = self.engine.store.calendar(self.lease.mailbox, name).await;
+        known.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a calendar's id could not be read; the calendar is looked for");
+            None
+        })
+    }
+
+    /// Notes it, for later leases.
+    pub(super) async fn remember(&self, name: &str, id: &str) {
+        if let Err(error) = self.engine.store.remember_calendar(self.lease, name, id).await {
+            tracing::warn!(%error, "a calendar's id could not be written; the calendar is looked for again");
+        }
     }
 
     /// For as long as a call may take, whatever precedes a call may take as well.

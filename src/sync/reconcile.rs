@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
-        event::{self, Application, Desired},
+        event::{Application, Desired},
         judge::{Failure, History, Reason, Verdict, judge},
         plan::Observed,
         policy::Policy,
+        team::{self, OWN, Place},
     },
     graph::{Graph, GraphError},
     store::{
@@ -141,7 +142,11 @@ impl Delivery<'_> {
             Ok((status, Some(leave))) if self.due.wanted => {
                 let application =
                     Application { id: &self.due.leave_id, source: &self.due.source, status: *status, leave };
-                Ok(event::desired(&application, self.policy, &self.hold.lease.own))
+                let held = self.hold.lease;
+                let place = Place { mailbox: &held.address, calendar: &self.due.calendar };
+                // In a team's calendar the mailbox's own time is the team's, not the person's.
+                let person = if place.calendar == OWN { &held.own } else { &self.due.person };
+                Ok(team::desired(place, &application, self.policy, person))
             }
             Ok(_) => Ok(Desired::Absent),
             Err(unreadable) => Err(*unreadable),

@@ -26,3 +26,4 @@ mod rules;
 mod senders;
 mod simulator;
 mod support;
+mod teams;
