@@ -18,6 +18,13 @@ async fn asked(app: &TestApp, method: &str) -> usize {
     journal.iter().filter(is_it).count()
 }
 
+/// How the team's events were called for, in order.
+async fn events_calls(app: &TestApp) -> Vec<String> {
+    let journal = app.microsoft.journal().await;
+    let is_it = |entry: &&Value| entry["mailbox"] == SALES && entry["path"].as_str().unwrap().contains("/events");
+    journal.iter().filter(is_it).map(|entry| entry["method"].as_str().unwrap().to_owned()).collect()
+}
+
 async fn all_synced(app: &TestApp, mappings: i64) {
     until("everything is in Outlook", async || {
         app.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await == mappings
@@ -104,11 +111,11 @@ async fn a_calendar_that_somebody_deleted_is_made_again_for_what_comes_and_what_
 async fn a_wrong_word_that_the_calendar_is_gone_leads_to_no_second_event() {
     let gone =
         |code: &str| json!({"error": {"code": code, "message": "The specified object was not found in the store."}});
-    for (when, status, code) in [
-        ("before", 404, "ErrorItemNotFound"),
-        ("after-commit", 404, "ErrorItemNotFound"),
-        ("after-commit", 404, "ErrorFolderNotFound"),
-        ("after-commit", 400, "ErrorInvalidMailboxItemId"),
+    for (when, status, code, calls) in [
+        ("before", 404, "ErrorItemNotFound", &["POST", "GET", "POST", "GET"][..]),
+        ("after-commit", 404, "ErrorItemNotFound", &["POST", "GET", "PATCH", "GET"]),
+        ("after-commit", 404, "ErrorFolderNotFound", &["POST", "GET", "PATCH", "GET"]),
+        ("after-commit", 400, "ErrorInvalidMailboxItemId", &["POST", "GET", "PATCH", "GET"]),
     ] {
         let app = teams().await;
         let create = format!("{CALENDARS}/*/events");
@@ -126,6 +133,8 @@ async fn a_wrong_word_that_the_calendar_is_gone_leads_to_no_second_event() {
         stands("synced").await;
         assert_eq!(app.microsoft.stored_events(SALES).await.len(), 1, "{when} {code}");
         assert_eq!(asked(&app, "POST").await, 1, "{when} {code}");
+        // The event is looked for before another is made.
+        assert_eq!(events_calls(&app).await, calls, "{when} {code}");
     }
 }
 
