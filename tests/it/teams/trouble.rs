@@ -1,5 +1,7 @@
 //! What goes wrong at one calendar and leaves the other alone, and lost answers that lead to no second event.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::json;
@@ -31,6 +33,17 @@ async fn a_team_mailbox_in_trouble_does_not_hold_up_the_persons_own_event() {
         comes_to_stand(&app, "synced", "synced").await;
         assert_eq!(shown(&app, SALES).await, away("Amy Chan"));
     }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_persons_own_event_does_not_wait_for_a_team_mailbox_in_trouble() {
+    let app = teams().await;
+    app.microsoft.control(Method::DELETE, &format!("users/{SALES}"), None).await;
+    let leave = of_sales("LA-1", 0, &json!({}));
+    let answer = tokio::time::timeout(Duration::from_secs(20), app.deliver("ess", &leave)).await;
+    let body = answer.expect("it is told long before the 30 seconds are over").body;
+    let states: Vec<_> = body["leave"]["mappings"].as_array().unwrap().iter().map(|one| one["state"].clone()).collect();
+    assert_eq!(states, ["synced", "waiting"], "{body}");
 }
 
 #[tokio::test]
