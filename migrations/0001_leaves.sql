@@ -43,6 +43,14 @@ CREATE TABLE mailboxes (
     UNIQUE (tenant, address)
 ) WITH (fillfactor = 70);
 
+-- The ids at Graph of a mailbox's further calendars, by the names under which the configuration knows them.
+CREATE TABLE calendars (
+    mailbox  bigint NOT NULL REFERENCES mailboxes,
+    name     text   NOT NULL,
+    graph_id text   NOT NULL,
+    PRIMARY KEY (mailbox, name)
+);
+
 -- (leave, mailbox, calendar) -> event.
 CREATE TABLE mappings (
     id              uuid        PRIMARY KEY,

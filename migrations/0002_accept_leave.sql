@@ -17,7 +17,7 @@ CREATE FUNCTION accept_leave(
     p_source_at   timestamptz,
     p_mapping_ids uuid[],      -- for mappings that do not exist yet; as long as p_addresses
     p_addresses   text[],      -- the mailboxes the leave belongs to
-    p_entra_ids   text[],
+    p_entra_ids   text[],      -- may be shorter: what is missing is not known
     p_calendars   text[]
 ) RETURNS TABLE (
     outcome text, leave bigint, status text, mapping uuid, mailbox text, calendar text, state text, reason text,
@@ -165,7 +165,7 @@ $$;
 -- Takes in several changes, of different leaves or of one, in one transaction: what arrives at the same time shares the
 -- round trip and the commit. Either all are taken in or none. `n` says which change a row is about.
 CREATE FUNCTION accept_leaves(
-    p_changes  jsonb, -- an array of what `accept_leave` takes, each with one mailbox at most
+    p_changes  jsonb, -- an array of what `accept_leave` takes: the person's own calendar, and further ones if any
     p_patience text   -- how long to wait for a row that somebody else holds, so that one leave does not hold up the others
 ) RETURNS TABLE (
     n integer, outcome text, leave bigint, status text, mapping uuid, mailbox text, calendar text, state text, reason text,
@@ -179,7 +179,7 @@ DECLARE
 BEGIN
     PERFORM set_config('lock_timeout', p_patience, true);
 
-    -- The usual change is a new leave of somebody whose mailbox is known and open. Those are written together: to begin a
+    -- The usual change is a new leave for one calendar, of somebody whose mailbox is known and open. Those are written together: to begin a
     -- statement costs more than a row. What turns out not to be new after all goes the long way below, like everything else.
     -- `IN … IS TRUE` keeps the planner from joining the parts with each other, at the square of their length.
     FOR v_one IN
@@ -187,12 +187,13 @@ BEGIN
             SELECT c.*, row_number() OVER (PARTITION BY c.tenant, c.source, c.external_id ORDER BY c.n) AS nth
             FROM jsonb_to_recordset(p_changes) AS c (
                 n integer, client text, delivery_id text, body_hash text, tenant text, source text, external_id text,
-                status text, content jsonb, source_at timestamptz, mapping uuid, address text, entra_id text, calendar text)
+                status text, content jsonb, source_at timestamptz, mapping uuid, address text, entra_id text, calendar text,
+                team_mappings uuid[])
         ), plain AS MATERIALIZED (
             SELECT c.*, b.id AS mailbox, nextval('leaves_id_seq') AS leave
             FROM changes c
             JOIN mailboxes b ON b.tenant = c.tenant AND b.address = c.address
-            WHERE c.nth = 1 AND c.content IS NOT NULL AND (c.entra_id IS NULL OR b.entra_id IS NOT NULL)
+            WHERE c.nth = 1 AND c.content IS NOT NULL AND c.team_mappings IS NULL AND (c.entra_id IS NULL OR b.entra_id IS NOT NULL)
               AND coalesce(greatest(b.blocked_until, b.throttled_until) <= v_now, true)
               AND NOT EXISTS (SELECT FROM tenants_state t WHERE t.tenant = c.tenant AND t.blocked_until > v_now)
               AND NOT EXISTS (
@@ -248,12 +249,14 @@ BEGIN
     SELECT c.n, a.*
     FROM jsonb_to_recordset(p_changes) AS c (
         n integer, client text, delivery_id text, body_hash text, tenant text, source text, external_id text, status text,
-        content jsonb, source_at timestamptz, mapping uuid, address text, entra_id text, calendar text)
+        content jsonb, source_at timestamptz, mapping uuid, address text, entra_id text, calendar text,
+        team_mappings uuid[], team_addresses text[], team_calendars text[])
     CROSS JOIN LATERAL accept_leave(
         c.client, c.delivery_id, decode(c.body_hash, 'base64'), c.tenant, c.source, c.external_id, c.status, c.content,
-        c.source_at, array_remove(ARRAY[CASE WHEN c.address IS NOT NULL THEN c.mapping END], NULL),
-        array_remove(ARRAY[c.address], NULL), CASE WHEN c.address IS NULL THEN '{}' ELSE ARRAY[c.entra_id] END,
-        CASE WHEN c.address IS NULL THEN '{}' ELSE ARRAY[c.calendar] END) AS a
+        -- Only the person's own mailbox has an object id from the source; the lists are as long as the longest.
+        c.source_at, array_remove(ARRAY[c.mapping] || c.team_mappings, NULL),
+        array_remove(ARRAY[c.address] || c.team_addresses, NULL), ARRAY[c.entra_id],
+        array_remove(ARRAY[c.calendar] || c.team_calendars, NULL)) AS a
     WHERE c.n <> ALL (v_taken);
 END;
 $$;

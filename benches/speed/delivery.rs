@@ -171,7 +171,7 @@ async fn bare(stage: &Stage, settings: &Settings, slots: usize, events: usize) -
                     let address = address(n % people);
                     let until = tokio::time::Instant::now() + Duration::from_secs(20);
                     let mailbox = Mailbox { user: &address, until };
-                    let created = graph.create(mailbox, &event, SystemRandom.uuid(), 0).await;
+                    let created = graph.create(mailbox, None, &event, SystemRandom.uuid(), 0).await;
                     created.map_err(|error| anyhow::anyhow!("{error:?}"))?;
                 }
                 anyhow::Ok(())

@@ -67,7 +67,7 @@ pub fn inspect(file: Option<&Path>, environment: &[(String, String)]) -> (Option
                 return (settings, in_order(problems));
             }
             Err((path, problem)) => {
-                problems.add(path.join("."), problem);
+                problems.add(path.join(".").replace(".[", "["), problem);
                 if !reset(&mut tree, &defaults, &path) {
                     break;
                 }
@@ -110,7 +110,8 @@ fn read(tree: Value) -> Result<Raw, (Vec<String>, String)> {
             .filter_map(|segment| match segment {
                 serde_path_to_error::Segment::Map { key } => Some(key.clone()),
                 serde_path_to_error::Segment::Enum { variant } => Some(variant.clone()),
-                _ => None,
+                serde_path_to_error::Segment::Seq { index } => Some(format!("[{index}]")),
+                serde_path_to_error::Segment::Unknown => None,
             })
             .collect();
         let message = innermost(&error);
@@ -159,19 +160,23 @@ fn without_value(message: &str) -> String {
 
 /// Puts the value at `path` back to its default, or takes it out where there is none. `false` when nothing changed.
 fn reset(tree: &mut Value, defaults: &Value, path: &[String]) -> bool {
-    let Some((last, tables)) = path.split_last() else { return false };
-    let mut table = tree;
+    let Some((last, above)) = path.split_last() else { return false };
+    let mut place = tree;
     let mut default = Some(defaults);
-    for name in tables {
-        let Some(next) = as_table_mut(table).and_then(|table| table.get_mut(name)) else { return false };
-        table = next;
-        default = default.and_then(as_table).and_then(|table| table.get(name));
+    for name in above {
+        let Some(next) = part_mut(place, name) else { return false };
+        place = next;
+        default = default.and_then(|default| as_table(default)?.get(name));
     }
-    let default = default.and_then(as_table).and_then(|table| table.get(last)).cloned();
-    let Some(table) = as_table_mut(table) else { return false };
-    match default {
-        Some(default) => table.insert(last.clone(), default).is_some(),
-        None => table.remove(last).is_some(),
+    let default = default.and_then(|default| as_table(default)?.get(last)).cloned();
+    match (&mut place.kind, default) {
+        (ValueKind::Table(table), Some(default)) => table.insert(last.clone(), default).is_some(),
+        (ValueKind::Table(table), None) => table.remove(last).is_some(),
+        // Not taken out of its list: the others keep their numbers.
+        _ => part_mut(place, last).is_some_and(|part| {
+            *part = Value::new(None, ValueKind::Table(Map::new()));
+            true
+        }),
     }
 }
 
@@ -179,6 +184,11 @@ fn as_table(value: &Value) -> Option<&Map<String, Value>> {
     if let ValueKind::Table(table) = &value.kind { Some(table) } else { None }
 }
 
-fn as_table_mut(value: &mut Value) -> Option<&mut Map<String, Value>> {
-    if let ValueKind::Table(table) = &mut value.kind { Some(table) } else { None }
+/// What a table has under that name, or a list at `[number]`.
+fn part_mut<'a>(value: &'a mut Value, name: &str) -> Option<&'a mut Value> {
+    match &mut value.kind {
+        ValueKind::Table(table) => table.get_mut(name),
+        ValueKind::Array(list) => list.get_mut(name.strip_prefix('[')?.strip_suffix(']')?.parse::<usize>().ok()?),
+        _ => None,
+    }
 }

@@ -10,6 +10,7 @@ mod issuers;
 mod load;
 mod policy;
 mod raw;
+mod teams;
 mod tenants;
 #[cfg(test)]
 mod tests;

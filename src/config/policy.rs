@@ -54,11 +54,12 @@ pub(super) fn check(field: &str, own: &raw::Policy, base: &raw::Policy, p: &mut 
         let kind = over(kind, &merged.look);
         types.extend(self::look(&format!("types.{code}."), &kind, report).map(|look| (code.to_lowercase(), look)));
     }
-    let policy = Policy { look: look?, types, link: link?, time_zone: zone?, hours: hours? };
+    let team_calendars = Vec::new();
+    let policy = Policy { look: look?, types, link: link?, time_zone: zone?, hours: hours?, team_calendars };
     (p.iter().count() == known && policy.types.len() == merged.types.len()).then_some(policy)
 }
 
-type Report<'a> = &'a mut dyn FnMut(&str, String) -> Option<()>;
+pub(super) type Report<'a> = &'a mut dyn FnMut(&str, String) -> Option<()>;
 
 fn zone(name: Option<&str>, report: Report<'_>) -> Option<Zone> {
     let zone = name.and_then(|name| Zone::parse(name).ok()).filter(|zone| zone.outlook_name().is_some());
@@ -119,7 +120,7 @@ fn look(prefix: &str, raw: &raw::Look, report: Report<'_>) -> Option<Look> {
     })
 }
 
-fn title(key: &str, text: &str, report: Report<'_>) -> Option<Template> {
+pub(super) fn title(key: &str, text: &str, report: Report<'_>) -> Option<Template> {
     if text.trim().is_empty() || text.chars().any(char::is_control) {
         report(key, "must be one line of text".into());
         return None;
@@ -138,7 +139,7 @@ fn category(key: &str, text: &str, report: Report<'_>) -> Option<Option<String>>
     Some((!name.is_empty()).then(|| name.to_owned()))
 }
 
-fn template(key: &str, text: &str, report: Report<'_>) -> Option<Template> {
+pub(super) fn template(key: &str, text: &str, report: Report<'_>) -> Option<Template> {
     Template::parse(text).map_err(|bad| report(key, bad.to_string())).ok()
 }
 

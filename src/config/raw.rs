@@ -6,7 +6,7 @@ use jiff::{SignedDuration, civil::Time};
 use secrecy::SecretString;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IntoDeserializer as _},
+    de::{Error as _, IgnoredAny, IntoDeserializer as _},
 };
 
 use crate::domain::policy::{Publish, Sensitivity, ShowAs};
@@ -107,6 +107,25 @@ pub(super) struct Sync {
 pub(super) struct Tenant {
     pub(super) microsoft: Microsoft,
     pub(super) policy: Policy,
+    pub(super) team_calendars: Vec<TeamCalendar>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TeamCalendar {
+    pub(super) mailbox: String,
+    pub(super) calendar: String,
+    pub(super) departments: Vec<String>,
+    pub(super) sources: Vec<String>,
+    pub(super) types: Vec<String>,
+    pub(super) title: Option<String>,
+    pub(super) body: String,
+    #[serde(deserialize_with = "some_word")]
+    pub(super) show_as: Option<ShowAs>,
+    #[serde(deserialize_with = "some_word")]
+    pub(super) sensitivity: Option<Sensitivity>,
+    /// Known only to say why it cannot be.
+    pub(super) group: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -11,8 +11,9 @@ use super::{
     credential::{self, Surroundings},
     policy,
     raw::{self, Cloud, Kind},
+    teams,
 };
-use crate::domain::{credential::Expiry, problem::Problems};
+use crate::domain::{credential::Expiry, policy::Policy, problem::Problems};
 
 /// The tenants that can be made out. Every problem is noted under the key where it can be mended.
 pub(super) fn check(
@@ -38,7 +39,9 @@ pub(super) fn check(
             // Never seen; but a tenant must not be left out in silence.
             p.add(format!("{field}.policy"), "cannot be used");
         }
-        if let (Some(microsoft), Some(policy)) = (microsoft, policy) {
+        let team_calendars = teams::check(&format!("{field}.team_calendars"), &tenant.team_calendars, p);
+        if let (Some(microsoft), Some(policy), Some(team_calendars)) = (microsoft, policy, team_calendars) {
+            let policy = Policy { team_calendars, ..policy };
             tenants.insert(key, Tenant { microsoft, policy });
         }
     }

@@ -17,6 +17,7 @@ mod credentials;
 mod issuers;
 mod policies;
 mod problems;
+mod teams;
 
 /// A secret that must never be seen again.
 const MARK: &str = "hush-hush-hush-hush-hush-hush-hush-hush";

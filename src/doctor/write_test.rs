@@ -80,9 +80,12 @@ impl Patient<'_> {
         let at = |step: &'static str| move |error| Wrong::Refused(step, error);
         self.take_away(graph, address, marker).await.map_err(at("looking for what an earlier test left"))?;
         let event = self.event();
-        let first = graph.create(self.mailbox(address), &event, marker, incarnation).await.map_err(at("creating"))?;
-        let again =
-            graph.create(self.mailbox(address), &event, marker, incarnation).await.map_err(at("creating again"))?;
+        let first =
+            graph.create(self.mailbox(address), None, &event, marker, incarnation).await.map_err(at("creating"))?;
+        let again = graph
+            .create(self.mailbox(address), None, &event, marker, incarnation)
+            .await
+            .map_err(at("creating again"))?;
         if again.event_id != first.event_id {
             return Err(Wrong::Differs("the same create made a second event"));
         }

@@ -125,7 +125,11 @@ fn staff_of(object: &Map<String, Value>, problems: &mut Problems) -> Staff {
     Staff { email, entra_id, employee_id, name }
 }
 
-fn email(address: &str) -> Result<String, String> {
+/// A mailbox's address, in lower case.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn email(address: &str) -> Result<String, String> {
     let address = text(254)(address)?;
     let forbidden = |c: char| c.is_whitespace() || "<>()[]\\/,;:\"|?*".contains(c);
     match address.split_once('@') {

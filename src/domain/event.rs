@@ -176,7 +176,7 @@ pub fn desired(application: &Application<'_>, policy: &Policy, own: &OwnTime) ->
 }
 
 /// One line, never empty, no longer than Outlook keeps.
-fn subject(title: &Template, application: &Application<'_>) -> String {
+pub(super) fn subject(title: &Template, application: &Application<'_>) -> String {
     let filled = title.fill(|field| value(field, application));
     let words: Vec<&str> = filled.split_whitespace().collect();
     let line = if words.is_empty() { PLAIN.to_owned() } else { words.join(" ") };
@@ -184,10 +184,15 @@ fn subject(title: &Template, application: &Application<'_>) -> String {
 }
 
 fn body(look: &Look, policy: &Policy, application: &Application<'_>) -> String {
-    let text = look.body.fill(|field| value(field, application));
+    let text = text(&look.body, application);
     let link = policy.link.as_ref().map(|link| link.fill(|field| encoded(&value(field, application))));
-    let lines: Vec<String> = [Some(text.trim().to_owned()), link].into_iter().flatten().collect();
+    let lines: Vec<String> = [Some(text), link].into_iter().flatten().collect();
     lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// A text with its gaps filled; may be empty.
+pub(super) fn text(body: &Template, application: &Application<'_>) -> String {
+    body.fill(|field| value(field, application)).trim().to_owned()
 }
 
 fn value(field: Field, application: &Application<'_>) -> String {
@@ -233,7 +238,7 @@ fn encoded(value: &str) -> String {
 
 /// When: in the leave's own zone, else in the mailbox's, else in the policy's; a morning and an afternoon by the mailbox's own
 /// working hours, else by the policy's.
-fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
+pub(super) fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
     let hours = own.hours.as_ref().unwrap_or(&policy.hours);
     let (all_day, start, end) = match leave.span {
         Span::Days { first, starts: Session::Am, last, ends: Session::Pm } => {

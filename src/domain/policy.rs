@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{hours::Hours, template::Template, zone::Zone};
+use super::{hours::Hours, team::TeamCalendar, template::Template, zone::Zone};
 
 /// How a tenant wants its leave to look in Outlook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,6 +21,8 @@ pub struct Policy {
     pub time_zone: Zone,
     /// The working hours of people whose mailbox tells none.
     pub hours: Hours,
+    /// The calendars in which teams see who is away.
+    pub team_calendars: Vec<TeamCalendar>,
 }
 
 impl Policy {

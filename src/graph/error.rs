@@ -115,6 +115,16 @@ impl GraphError {
         )
     }
 
+    /// There is a calendar of a name, says Graph, and does not list it.
+    #[must_use]
+    pub fn hidden_calendar() -> Self {
+        Self::new(
+            Failure::Conflict,
+            "calendar-hidden",
+            "the mailbox has something of the calendar's name, but no calendar",
+        )
+    }
+
     pub(super) fn on(mut self, trail: Trail) -> Self {
         self.trail = Some(Box::new(trail));
         self

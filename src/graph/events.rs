@@ -7,7 +7,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Answer, Graph, GraphError, Trail, transaction_id,
+    Answer, Graph, GraphError, Trail, calendars, transaction_id,
     wire::{self, Event, Page},
 };
 use crate::domain::{
@@ -16,7 +16,7 @@ use crate::domain::{
 };
 
 /// Nobody has so many copies of one event.
-const MOST_PAGES: usize = 20;
+pub(super) const MOST_PAGES: usize = 20;
 
 /// Whose calendar, and how long it is ours to call.
 #[derive(Debug, Clone, Copy)]
@@ -54,21 +54,27 @@ pub struct Found {
 }
 
 impl Graph {
-    /// Writes a new event, marked with the mapping's id. Sending the same again gives the same event.
+    /// Writes a new event into the calendar of that id, or into the mailbox's own; marked with the mapping's id. Sending the
+    /// same again gives the same event.
     ///
     /// # Errors
     /// See [`Failure`]; [`Failure::AlreadyCreated`] when an event was made under this mapping and incarnation with other
-    /// content.
+    /// content, [`Failure::EventGone`] when there is no such calendar.
     pub async fn create(
         &self,
         mailbox: Mailbox<'_>,
+        calendar: Option<&str>,
         event: &EventSpec,
         mapping: Uuid,
         incarnation: i32,
     ) -> Result<Written, GraphError> {
         let body = wire::create(&event.in_full(None), mapping, transaction_id(mapping, incarnation));
-        let answer = self.call(mailbox.until, Method::POST, self.url(&mailbox, &["events"]), Some(&body)).await?;
-        written(answer)
+        let url = match calendar {
+            Some(id) => self.url(&mailbox, &["calendars", id, "events"]),
+            None => self.url(&mailbox, &["events"]),
+        };
+        let answer = self.call(mailbox.until, Method::POST, url, Some(&body)).await;
+        written(answer.map_err(|error| if calendar.is_some() { calendars::gone(error) } else { error })?)
     }
 
     /// Writes these fields into an event.
@@ -121,7 +127,7 @@ impl Graph {
     }
 
     /// A link that Graph gave us, if it leads to Graph: our token goes nowhere else.
-    fn own(&self, link: &str, trail: &Trail) -> Result<Url, GraphError> {
+    pub(super) fn own(&self, link: &str, trail: &Trail) -> Result<Url, GraphError> {
         Url::parse(link)
             .ok()
             .filter(|url| url.origin() == self.root.origin())

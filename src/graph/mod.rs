@@ -5,6 +5,7 @@
 //! whose id it was not given.
 
 mod assertion;
+mod calendars;
 mod credential;
 mod directory;
 mod entra;

@@ -24,10 +24,14 @@ use super::{
 use crate::{
     config::Scope,
     crash,
-    domain::{change::Change, problem::Problems},
+    domain::{
+        change::Change,
+        problem::Problems,
+        team::{OWN, places},
+    },
     store::{
         intake::{Intake, NewChange, Outcome},
-        views::LeaveView,
+        views::{LeaveView, MappingView},
     },
 };
 
@@ -148,6 +152,10 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, 
     if !*api.0.ready.borrow() {
         return Err(Refusal::Unavailable("The database is not ready yet. Nothing was acknowledged; send it again."));
     }
+    let policy = api.0.policies.get(tenant).ok_or(Refusal::Broken)?;
+    let places = change.leave.as_ref().map(|leave| places(leave, source, policy)).unwrap_or_default();
+    let id = || api.0.random.uuid_at(api.0.gate.now());
+    let places: Vec<_> = places.into_iter().map(|place| (id(), place)).collect();
     let hash = digest::digest(&digest::SHA256, &body);
     let new = NewChange {
         client: &caller.client.name,
@@ -158,7 +166,7 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, 
         status: change.status,
         leave: change.leave.as_ref(),
         at: change.at,
-        mapping: api.0.random.uuid_at(api.0.gate.now()),
+        places: &places,
     };
     crash::point("before", "intake");
     let taken = api.0.store.accept(new).await?;
@@ -243,7 +251,7 @@ fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
         .map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_WAIT)))
 }
 
-/// The leave once nothing of it is under way any more, or as it stands at the deadline.
+/// The leave once nothing of it is under way any more that could soon be over, or as it stands at the deadline.
 async fn settled(api: &Api, leave: LeaveView, deadline: Instant) -> LeaveView {
     let mut bell = api.0.bell.hear_settled();
     let mut latest = leave;
@@ -256,8 +264,13 @@ async fn settled(api: &Api, leave: LeaveView, deadline: Instant) -> LeaveView {
             // The leave is stored; that its state cannot be shown is no reason to refuse it.
             Err(error) => tracing::warn!(%error, "cannot look at a leave that somebody waits for"),
         }
-        let open = |state: &str| matches!(state, "pending" | "waiting");
-        if !latest.mappings.iter().any(|mapping| open(&mapping.state)) {
+        // A team's mailbox in trouble is no reason to let a portal wait for what the person has.
+        let is_open = |mapping: &MappingView| match mapping.state.as_str() {
+            "pending" => true,
+            "waiting" => mapping.calendar == OWN,
+            _ => false,
+        };
+        if !latest.mappings.iter().any(is_open) {
             return latest;
         }
         let next_look = Instant::now() + LOOK_AT_LEAST_EVERY;

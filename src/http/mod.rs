@@ -32,7 +32,7 @@ use crate::{
     clock::{Clock, Random},
     config::Settings,
     doctor::Doctor,
-    domain::credential::Standing,
+    domain::{credential::Standing, policy::Policy},
     store::{Store, bell::Bell},
     telemetry::Metrics,
 };
@@ -55,6 +55,8 @@ struct Inner {
     protect_metrics: bool,
     request_timeout: Duration,
     standings: BTreeMap<String, watch::Receiver<Standing>>,
+    /// By tenant: they say to which calendars a leave belongs.
+    policies: BTreeMap<String, Policy>,
     ready: watch::Receiver<bool>,
     stop: CancellationToken,
     waiting: Semaphore,
@@ -90,6 +92,7 @@ impl Api {
             protect_metrics: settings.protect_metrics,
             request_timeout: settings.http.request_timeout,
             standings,
+            policies: settings.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.policy.clone())).collect(),
             ready,
             stop,
             waiting: Semaphore::new(MOST_WAITING),

@@ -9,7 +9,7 @@ use axum::{
     extract::{Query, State, rejection::QueryRejection},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub(crate) fn routes() -> Router<Simulator> {
         .route("/users/{address}", patch(people::change).delete(people::remove))
         .route("/users/{address}/events", get(people::events).post(people::add_event))
         .route("/users/{address}/events/{id}", patch(people::change_event).delete(people::delete_event))
+        .route("/users/{address}/calendars", post(people::add_calendar))
+        .route("/users/{address}/calendars/{name}", delete(people::delete_calendar))
         .route("/requests", get(requests))
         .route("/faults", post(add_faults).get(faults).delete(clear_faults))
         .route("/errors", get(errors))

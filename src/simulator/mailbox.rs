@@ -3,7 +3,7 @@
 //! It must never forget a soft-deleted event (its transactionId may still be taken) and never show one in a list.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Mailbox {
     pub(crate) seal: Seal,
     /// Names by number; number 0 is the default calendar.
     pub(crate) calendars: Vec<Box<str>>,
+    /// The numbers of those that are deleted.
+    removed: BTreeSet<u32>,
     events: Vec<Option<Event>>,
     living: usize,
     changes: u64,
@@ -50,6 +52,7 @@ impl Mailbox {
         Self {
             seal,
             calendars: vec!["Calendar".into()],
+            removed: BTreeSet::new(),
             events: Vec::new(),
             living: 0,
             changes: 0,
@@ -115,8 +118,30 @@ impl Mailbox {
     pub(crate) fn calendar(&self, id: &str) -> Result<u32, Failure> {
         let serial =
             Seal::serial(id).map_err(|_| Failure::bad_request("ErrorInvalidIdMalformed", "Id is malformed."))?;
-        let ours = (serial as usize) < self.calendars.len() && self.seal.calendar(serial) == id;
+        let ours = self.open_calendars().any(|number| number == serial) && self.seal.calendar(serial) == id;
         if ours { Ok(serial) } else { Err(Failure::item_not_found()) }
+    }
+
+    /// The numbers of the calendars that are not deleted.
+    pub(crate) fn open_calendars(&self) -> impl Iterator<Item = u32> {
+        (0..).take(self.calendars.len()).filter(|number| !self.removed.contains(number))
+    }
+
+    /// The number of the calendar of that name.
+    pub(crate) fn calendar_named(&self, name: &str) -> Option<u32> {
+        let is_it =
+            |number: &u32| self.calendars.get(*number as usize).is_some_and(|own| own.eq_ignore_ascii_case(name));
+        self.open_calendars().find(is_it)
+    }
+
+    /// Moves a calendar to Deleted Items, with its events.
+    pub(crate) fn remove_calendar(&mut self, number: u32, forget_transaction: bool, now: Timestamp) {
+        let inside: Vec<u32> =
+            self.living().filter(|event| event.calendar == number).map(|event| event.serial).collect();
+        for serial in inside {
+            self.delete(serial, forget_transaction, now);
+        }
+        self.removed.insert(number);
     }
 
     /// Gives an event new content.

@@ -8,7 +8,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Store, StoreError, views::LeaveView};
-use crate::domain::leave::{Leave, Status};
+use crate::domain::{
+    leave::{Leave, Status},
+    team::Place,
+};
 
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -43,8 +46,9 @@ pub struct NewChange<'a> {
     pub leave: Option<&'a Leave>,
     /// When it happened at the source.
     pub at: Timestamp,
-    /// The id for the leave's mapping, should there be none yet.
-    pub mapping: Uuid,
+    /// The calendars that the leave belongs to, the person's own first; each with an id for its mapping, should there be
+    /// none yet. Empty for a cancellation that does not repeat the leave.
+    pub places: &'a [(Uuid, Place<'a>)],
 }
 
 /// What became of a change, and how the leave stands now.

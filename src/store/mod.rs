@@ -5,6 +5,7 @@
 //! (`leavebridge_now()`), so that replicas need no common clock. No transaction is ever held across a remote call.
 
 pub mod bell;
+pub mod calendars;
 pub mod intake;
 pub mod ledger;
 pub mod own_time;

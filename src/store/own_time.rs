@@ -26,8 +26,10 @@ impl Store {
                  FROM before WHERE b.id = before.id
              )
              UPDATE mappings m SET state = 'pending', next_attempt_at = leavebridge_now(), updated_at = leavebridge_now()
-             FROM before, leaves l
-             WHERE m.mailbox = before.id AND m.state = 'synced' AND m.calendar = 'default' AND l.id = m.leave
+             FROM before, mappings own, leaves l
+             WHERE own.mailbox = before.id AND own.calendar = 'default' AND own.wanted AND l.id = own.leave
+               -- In the calendars of teams as well.
+               AND m.leave = own.leave AND m.wanted AND m.state = 'synced'
                AND (before.time_zone, before.working_hours) IS DISTINCT FROM ($3, $4)
                AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')",
             lease.mailbox,

@@ -56,6 +56,10 @@ pub struct Due {
     pub source: String,
     /// The mailbox's row.
     pub mailbox: i64,
+    /// Which of the mailbox's calendars.
+    pub calendar: String,
+    /// In a team's calendar: what the person's own mailbox says of their time.
+    pub person: OwnTime,
     /// Whether the leave still belongs to this mailbox and calendar.
     pub wanted: bool,
     /// The revision that is wanted.
@@ -175,11 +179,7 @@ impl Store {
                     entra_id: row.entra_id,
                     looked_up: row.looked_up,
                     blocked: row.blocked_reason.zip(row.blocked_seconds.map(seconds)),
-                    // What another version wrote is as good as nothing: it is read anew.
-                    own: OwnTime {
-                        zone: row.time_zone.and_then(|name: String| Zone::parse(&name).ok()),
-                        hours: row.working_hours.and_then(|hours| serde_json::from_value(hours).ok()),
-                    },
+                    own: own_time(row.time_zone, row.working_hours),
                     own_age: row.own_age.map(seconds),
                 })
             })
@@ -193,11 +193,12 @@ impl Store {
     /// When the database does not answer.
     pub async fn due(&self, mailboxes: &[i64], batch: i64) -> Result<Vec<Due>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT m.id, m.leave AS leave_row, m.mailbox, m.wanted, m.wanted_rev AS rev,
+            r#"SELECT m.id, m.leave AS leave_row, m.mailbox, m.calendar, m.wanted, m.wanted_rev AS rev,
                       m.applied, m.event_id, m.incarnation, m.unsure, m.doubt_rev, m.attempts,
                       extract(epoch FROM leavebridge_now() - m.failing_since)::bigint AS failing_for,
                       extract(epoch FROM leavebridge_now() - m.doubt_since)::bigint AS doubted_for,
-                      l.status, l.content, l.source, l.external_id
+                      l.status, l.content, l.source, l.external_id,
+                      person.time_zone AS "time_zone?", person.working_hours AS "working_hours?"
                FROM unnest($1::bigint[]) AS leased (mailbox)
                CROSS JOIN LATERAL (
                    SELECT * FROM mappings m
@@ -206,7 +207,12 @@ impl Store {
                    ORDER BY m.next_attempt_at
                    LIMIT $2
                ) AS m
-               JOIN leaves l ON l.id = m.leave"#,
+               JOIN leaves l ON l.id = m.leave
+               LEFT JOIN LATERAL (
+                   SELECT b.time_zone, b.working_hours FROM mappings o JOIN mailboxes b ON b.id = o.mailbox
+                   WHERE m.calendar <> 'default' AND o.leave = m.leave AND o.calendar = 'default' AND o.wanted
+                   LIMIT 1
+               ) AS person ON true"#,
             mailboxes,
             batch
         )
@@ -221,6 +227,8 @@ impl Store {
                 leave_id: row.external_id,
                 source: row.source,
                 mailbox: row.mailbox,
+                calendar: row.calendar,
+                person: own_time(row.time_zone, row.working_hours),
                 wanted: row.wanted,
                 rev: row.rev,
                 unsure: row.unsure,
@@ -294,6 +302,14 @@ pub(super) fn read(status: &str, content: Option<serde_json::Value>) -> Result<(
     let status = Status::of(status).ok_or(Unreadable)?;
     let leave = content.map(serde_json::from_value).transpose().map_err(|_| Unreadable)?;
     Ok((status, leave))
+}
+
+/// What another version wrote is as good as nothing: it is read anew.
+pub(super) fn own_time(zone: Option<String>, hours: Option<serde_json::Value>) -> OwnTime {
+    OwnTime {
+        zone: zone.and_then(|name| Zone::parse(&name).ok()),
+        hours: hours.and_then(|hours| serde_json::from_value(hours).ok()),
+    }
 }
 
 /// Seconds of PostgreSQL; none when its clock went backwards.

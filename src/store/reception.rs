@@ -22,8 +22,6 @@ const MOST_AT_ONCE: usize = 64;
 /// Longer than any statement of ours holds a row. Who holds it longer gets the changes one by one.
 const PATIENCE: &str = "250ms";
 const ENDLESS: &str = "0";
-/// The calendar of a mailbox that leave goes to when no policy names another.
-const DEFAULT_CALENDAR: &str = "default";
 
 /// The parameters of `accept_leave`, and which of a batch it is.
 #[derive(Debug, Clone, Serialize)]
@@ -38,15 +36,24 @@ pub(super) struct Change {
     status: &'static str,
     content: Option<Leave>,
     source_at: String,
-    mapping: Uuid,
+    mapping: Option<Uuid>,
     address: Option<String>,
     entra_id: Option<String>,
-    calendar: &'static str,
+    calendar: Option<String>,
+    /// Further calendars; none for most leave, which goes the quick way then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team_mappings: Option<Vec<Uuid>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team_addresses: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team_calendars: Option<Vec<String>>,
 }
 
 impl From<NewChange<'_>> for Change {
     fn from(change: NewChange<'_>) -> Self {
         let (delivery_id, hash) = change.delivery.unzip();
+        let (own, teams) = change.places.split_first().unzip();
+        let teams = teams.filter(|teams| !teams.is_empty());
         Self {
             n: 0,
             client: change.client.to_owned(),
@@ -59,10 +66,13 @@ impl From<NewChange<'_>> for Change {
             content: change.leave.cloned(),
             // As exact as PostgreSQL is; it would round up.
             source_at: format!("{:.6}", change.at),
-            mapping: change.mapping,
-            address: change.leave.map(|leave| leave.staff.mailbox().to_owned()),
+            mapping: own.map(|(mapping, _)| *mapping),
+            address: own.map(|(_, place)| place.mailbox.to_owned()),
             entra_id: change.leave.and_then(|leave| leave.staff.entra_id.clone()),
-            calendar: DEFAULT_CALENDAR,
+            calendar: own.map(|(_, place)| place.calendar.to_owned()),
+            team_mappings: teams.map(|teams| teams.iter().map(|(mapping, _)| *mapping).collect()),
+            team_addresses: teams.map(|teams| teams.iter().map(|(_, place)| place.mailbox.to_owned()).collect()),
+            team_calendars: teams.map(|teams| teams.iter().map(|(_, place)| place.calendar.to_owned()).collect()),
         }
     }
 }

@@ -3,41 +3,64 @@
 
 use std::time::Duration;
 
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{
     Store, StoreError, millis,
-    queue::{Unreadable, read},
+    queue::{Unreadable, own_time, read},
 };
 use crate::domain::{
     event::{EventSpec, OwnTime},
     leave::{Leave, Status},
-    zone::Zone,
+    team::OWN,
 };
 
 /// Leaves that are looked at in one statement.
 const STRETCH: i64 = 1_000;
 
-/// One mapping of an upcoming leave that has come to rest.
+/// A leave that is not over.
 #[derive(Debug, Clone)]
-pub struct Settled {
-    /// The mapping.
-    pub id: Uuid,
-    /// Which calendar of its mailbox.
-    pub calendar: String,
-    /// `synced`, `hidden` or `parked`.
-    pub state: String,
-    /// The event as last written.
-    pub applied: Option<EventSpec>,
-    /// The leave's id at its source.
+pub struct Upcoming {
+    /// Its row.
+    pub row: i64,
+    /// Its id at its source.
     pub leave_id: String,
     /// Its source.
     pub source: String,
-    /// The leave as it stands.
+    /// As it stands.
     pub leave: Result<(Status, Option<Leave>), Unreadable>,
-    /// What the mailbox says of its owner's time.
+    /// What the person's own mailbox says of their time.
     pub own: OwnTime,
+    /// Where it is wanted.
+    pub mappings: Vec<Wanted>,
+}
+
+/// One of the calendars in which a leave is wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The mapping.
+    pub id: Uuid,
+    /// The mailbox.
+    pub mailbox: String,
+    /// Which calendar of it.
+    pub calendar: String,
+    /// How the mapping stands.
+    pub state: String,
+    /// The event as last written.
+    pub applied: Option<EventSpec>,
+}
+
+/// A calendar in which a leave is not wanted yet.
+#[derive(Debug, Clone)]
+pub struct Further {
+    /// The new mapping's id.
+    pub id: Uuid,
+    /// The leave's row.
+    pub leave: i64,
+    /// The mailbox's address.
+    pub mailbox: String,
+    /// Which calendar of it.
+    pub calendar: String,
 }
 
 impl Store {
@@ -65,11 +88,11 @@ impl Store {
         Ok(())
     }
 
-    /// The settled mappings of leave that is not over, of the leaves behind `after`, and where to go on; `None` at the end.
+    /// The leaves behind `after` that are not over, and where to go on; `None` at the end.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn upcoming(&self, tenant: &str, after: i64) -> Result<(Vec<Settled>, Option<i64>), StoreError> {
+    pub async fn upcoming(&self, tenant: &str, after: i64) -> Result<(Vec<Upcoming>, Option<i64>), StoreError> {
         let last = sqlx::query_scalar!(
             r#"SELECT max(id) FROM (SELECT id FROM leaves WHERE id > $1 ORDER BY id LIMIT $2) AS stretch"#,
             after,
@@ -79,34 +102,103 @@ impl Store {
         .await?;
         let Some(last) = last else { return Ok((Vec::new(), None)) };
         let rows = sqlx::query!(
-            r#"SELECT m.id, m.calendar, m.state, m.applied, l.external_id, l.source, l.status, l.content,
-                      b.time_zone, b.working_hours
+            r#"SELECT l.id AS row, l.external_id, l.source, l.status, l.content, m.id, m.calendar, m.state, m.applied,
+                      b.address, b.time_zone, b.working_hours
                FROM leaves l
-               CROSS JOIN LATERAL (SELECT * FROM mappings m WHERE m.leave = l.id) AS m
+               CROSS JOIN LATERAL (SELECT * FROM mappings m WHERE m.leave = l.id AND m.wanted) AS m
                JOIN mailboxes b ON b.id = m.mailbox
                WHERE l.id > $1 AND l.id <= $2 AND l.tenant = $3
                  AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')
-                 AND m.wanted AND m.state IN ('synced', 'hidden', 'parked')"#,
+               ORDER BY l.id"#,
             after,
             last,
             tenant
         )
         .fetch_all(&self.pool)
         .await?;
-        let settled = rows.into_iter().map(|row| Settled {
-            id: row.id,
-            calendar: row.calendar,
-            state: row.state,
-            applied: row.applied.and_then(|applied| serde_json::from_value(applied).ok()),
-            leave_id: row.external_id,
-            source: row.source,
-            leave: read(&row.status, row.content),
-            own: OwnTime {
-                zone: row.time_zone.and_then(|name: String| Zone::parse(&name).ok()),
-                hours: row.working_hours.and_then(|hours| serde_json::from_value(hours).ok()),
-            },
-        });
-        Ok((settled.collect(), Some(last)))
+        let mut leaves: Vec<Upcoming> = Vec::new();
+        for row in rows {
+            if leaves.last().is_none_or(|leave| leave.row != row.row) {
+                leaves.push(Upcoming {
+                    row: row.row,
+                    leave_id: row.external_id,
+                    source: row.source,
+                    leave: read(&row.status, row.content),
+                    own: OwnTime::default(),
+                    mappings: Vec::new(),
+                });
+            }
+            let Some(leave) = leaves.last_mut() else { continue };
+            if row.calendar == OWN {
+                leave.own = own_time(row.time_zone, row.working_hours);
+            }
+            leave.mappings.push(Wanted {
+                id: row.id,
+                mailbox: row.address,
+                calendar: row.calendar,
+                state: row.state,
+                applied: row.applied.and_then(|applied| serde_json::from_value(applied).ok()),
+            });
+        }
+        Ok((leaves, Some(last)))
+    }
+
+    /// Wants these leaves in further calendars, from `wait` on, each `spacing` after the one before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn want_further(
+        &self,
+        tenant: &str,
+        further: &[Further],
+        wait: Duration,
+        spacing: Duration,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        // In a fixed order, as an intake makes them.
+        let mut mailboxes: Vec<&str> = further.iter().map(|further| further.mailbox.as_str()).collect();
+        mailboxes.sort_unstable();
+        mailboxes.dedup();
+        sqlx::query!(
+            "INSERT INTO mailboxes (tenant, address) SELECT $1, address FROM unnest($2::text[]) AS t (address)
+             ON CONFLICT DO NOTHING",
+            tenant,
+            &mailboxes as _
+        )
+        .execute(&mut *transaction)
+        .await?;
+        let ids: Vec<Uuid> = further.iter().map(|further| further.id).collect();
+        let leaves: Vec<i64> = further.iter().map(|further| further.leave).collect();
+        let addresses: Vec<&str> = further.iter().map(|further| further.mailbox.as_str()).collect();
+        let calendars: Vec<&str> = further.iter().map(|further| further.calendar.as_str()).collect();
+        sqlx::query!(
+            "WITH more AS (
+                 INSERT INTO mappings (id, leave, mailbox, calendar, tenant, wanted, wanted_rev, next_attempt_at, updated_at)
+                 SELECT f.id, l.id, b.id, f.calendar, $1, true, l.rev,
+                        greatest(leavebridge_now() + ($6::double precision + f.n * $7::double precision) * interval '1 millisecond',
+                                 b.blocked_until, b.throttled_until),
+                        leavebridge_now()
+                 FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) WITH ORDINALITY AS f (id, leave, address, calendar, n)
+                 JOIN leaves l ON l.id = f.leave
+                 JOIN mailboxes b ON b.tenant = $1 AND b.address = f.address
+                 ON CONFLICT (leave, mailbox, calendar) DO NOTHING
+                 RETURNING id, leave
+             )
+             INSERT INTO timeline (leave, mapping, at, kind, detail)
+             SELECT leave, id, leavebridge_now(), 'resynced', $8 FROM more",
+            tenant,
+            &ids,
+            &leaves,
+            &addresses as _,
+            &calendars as _,
+            millis(wait),
+            millis(spacing),
+            why()
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Makes these mappings due, the first after `wait` and each `spacing` after the one before, with a line in their leave's
@@ -122,7 +214,7 @@ impl Store {
                      next_attempt_at = leavebridge_now() + ($2::double precision + wished.n * $3::double precision) * interval '1 millisecond',
                      updated_at = leavebridge_now()
                  FROM unnest($1::uuid[]) WITH ORDINALITY AS wished (id, n)
-                 WHERE m.id = wished.id AND m.state IN ('synced', 'hidden', 'parked')
+                 WHERE m.id = wished.id AND m.state IN ('synced', 'removed', 'hidden', 'parked')
                  RETURNING m.id, m.leave
              )
              INSERT INTO timeline (leave, mapping, at, kind, detail)
@@ -130,10 +222,14 @@ impl Store {
             mappings,
             millis(wait),
             millis(spacing),
-            Json(serde_json::json!({"why": "the policy has changed"})) as _
+            why()
         )
         .execute(&self.pool)
         .await?;
         Ok(())
     }
+}
+
+fn why() -> serde_json::Value {
+    serde_json::json!({"why": "the policy has changed"})
 }

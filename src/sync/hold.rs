@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, directory, own_time};
+use super::{Engine, calendar::Calendars, directory, own_time};
 use crate::{config::LEASE_MARGIN, domain::event::OwnTime, store::queue::Lease};
 
 /// Whether a call may begin.
@@ -33,6 +33,7 @@ pub(super) struct Hold<'a> {
     closed: AtomicBool,
     user: OnceCell<String>,
     own: OnceCell<OwnTime>,
+    pub(super) calendars: Calendars,
     stop: &'a CancellationToken,
 }
 
@@ -47,6 +48,7 @@ impl<'a> Hold<'a> {
             closed: AtomicBool::new(false),
             user: OnceCell::new(),
             own: OnceCell::new(),
+            calendars: Calendars::default(),
             stop,
         }
     }
@@ -69,6 +71,22 @@ impl<'a> Hold<'a> {
     /// What the mailbox says of its owner's time. Found out once, when the first leave needs it.
     pub(super) async fn own_time(&self) -> &OwnTime {
         self.own.get_or_init(|| own_time::ask(self.engine, self)).await
+    }
+
+    /// The id of the mailbox's calendar of that name, if anybody has noted it.
+    pub(super) async fn remembered(&self, name: &str) -> Option<String> {
+        let known = self.engine.store.calendar(self.lease.mailbox, name).await;
+        known.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a calendar's id could not be read; the calendar is looked for");
+            None
+        })
+    }
+
+    /// Notes it, for later leases.
+    pub(super) async fn remember(&self, name: &str, id: &str) {
+        if let Err(error) = self.engine.store.remember_calendar(self.lease, name, id).await {
+            tracing::warn!(%error, "a calendar's id could not be written; the calendar is looked for again");
+        }
     }
 
     /// For as long as a call may take, whatever precedes a call may take as well.

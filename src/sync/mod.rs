@@ -4,6 +4,7 @@
 //! task of its own. Everything that has to survive is in the store. A process may die at any line: its leases expire,
 //! the next holder distrusts what it cannot know, and `plan` starts from there. Tests drive the same single step.
 
+mod calendar;
 mod countdown;
 mod directory;
 mod door;

@@ -3,6 +3,8 @@
 //!
 //! It must never hold up a delivery: without an answer what is known counts, and else the policy.
 
+use jiff::civil::Time;
+
 use super::{
     Engine, Tenant,
     hold::{Hold, Leave},
@@ -12,7 +14,6 @@ use crate::{
         event::OwnTime,
         hours::{Day, Hours},
         judge::Failure,
-        policy::Policy,
         zone::Zone,
     },
     graph::{Mailbox, MailboxTime},
@@ -32,7 +33,7 @@ pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> OwnTime {
     let told = match tenant.graph.mailbox_time(Mailbox { user, until }).await {
         Ok(told) => {
             tenant.settings.answered();
-            understood(&told, &tenant.policy)
+            understood(&told, tenant.policy.hours.usual.midday)
         }
         Err(error) => return refused(engine, tenant, hold, &error).await,
     };
@@ -66,10 +67,10 @@ async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: &crat
 }
 
 /// In our words. Hours that are meant in another zone than the mailbox's would be wrong by its clock.
-fn understood(told: &MailboxTime, policy: &Policy) -> OwnTime {
+fn understood(told: &MailboxTime, midday: Time) -> OwnTime {
     let name = told.time_zone.as_deref().unwrap_or_default();
     let hours = told.working_hours.as_ref().filter(|hours| hours.time_zone.name == name).and_then(|hours| {
-        let usual = Day::new(hours.start_time, policy.hours.usual.midday, hours.end_time)?;
+        let usual = Day::new(hours.start_time, midday, hours.end_time)?;
         Some(Hours { usual, week: [None; 7] })
     });
     OwnTime { zone: Zone::of_outlook(name), hours }
@@ -81,25 +82,7 @@ mod tests {
 
     #[test]
     fn hours_count_only_in_the_mailboxes_own_zone() {
-        let policy = Policy {
-            look: crate::domain::policy::Look {
-                publish: crate::domain::policy::Publish::OnRequest,
-                title: crate::domain::template::Template::parse("x").unwrap(),
-                body: crate::domain::template::Template::parse("").unwrap(),
-                show_as: crate::domain::policy::ShowAs::Oof,
-                show_as_pending: crate::domain::policy::ShowAs::Tentative,
-                sensitivity: crate::domain::policy::Sensitivity::Private,
-                category: None,
-                reminder: None,
-            },
-            types: std::collections::BTreeMap::default(),
-            link: None,
-            time_zone: Zone::parse("UTC").unwrap(),
-            hours: Hours {
-                usual: Day::new("09:00".parse().unwrap(), "13:00".parse().unwrap(), "18:00".parse().unwrap()).unwrap(),
-                week: [None; 7],
-            },
-        };
+        let midday = "13:00".parse().unwrap();
         for (zone, of_hours, start, end, expected) in [
             ("GMT Standard Time", "GMT Standard Time", "08:00", "17:00", Some(("08:00:00", "13:00:00", "17:00:00"))),
             ("GMT Standard Time", "GMT Standard Time", "14:00", "22:00", Some(("14:00:00", "18:00:00", "22:00:00"))),
@@ -108,13 +91,13 @@ mod tests {
         ] {
             let told = serde_json::json!({"timeZone": zone, "workingHours":
                 {"startTime": start, "endTime": end, "timeZone": {"name": of_hours}, "daysOfWeek": ["monday"]}});
-            let own = understood(&serde_json::from_value(told).unwrap(), &policy);
+            let own = understood(&serde_json::from_value(told).unwrap(), midday);
             assert_eq!(own.zone.as_ref().map(Zone::name), Some("Europe/London"));
             let day = own.hours.map(|hours| hours.usual);
             let told = day.map(|day| [day.start, day.midday, day.end].map(|time| time.to_string()));
             assert_eq!(told, expected.map(|(a, b, c)| [a, b, c].map(str::to_owned)), "{start}-{end}");
         }
         let custom = MailboxTime { time_zone: Some("Customized Time Zone".into()), working_hours: None };
-        assert_eq!(understood(&custom, &policy), OwnTime::default());
+        assert_eq!(understood(&custom, midday), OwnTime::default());
     }
 }

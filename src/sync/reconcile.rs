@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
-        event::{self, Application, Desired, OwnTime},
+        event::{Application, Desired, OwnTime},
         judge::{Failure, History, Reason, Verdict, judge},
         plan::Observed,
         policy::Policy,
+        team::{self, OWN, Place},
     },
     graph::{Graph, GraphError},
     store::{
@@ -141,9 +142,16 @@ impl Delivery<'_> {
             Ok((status, Some(leave))) if self.due.wanted => {
                 let application =
                     Application { id: &self.due.leave_id, source: &self.due.source, status: *status, leave };
+                let held = self.hold.lease;
+                let place = Place { mailbox: &held.address, calendar: &self.due.calendar };
                 let plain = OwnTime::default();
-                let own = if leave.depends_on_own_time() { self.hold.own_time().await } else { &plain };
-                Ok(event::desired(&application, self.policy, own))
+                // In a team's calendar the mailbox's own time is the team's, not the person's.
+                let person = match place.calendar {
+                    OWN if leave.depends_on_own_time() => self.hold.own_time().await,
+                    OWN => &plain,
+                    _ => &self.due.person,
+                };
+                Ok(team::desired(place, &application, self.policy, person))
             }
             Ok(_) => Ok(Desired::Absent),
             Err(unreadable) => Err(*unreadable),

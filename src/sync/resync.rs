@@ -12,10 +12,14 @@ use uuid::Uuid;
 use super::Engine;
 use crate::{
     domain::{
-        event::{self, Application, Desired},
+        event::{Application, Desired},
         policy::Policy,
+        team::{self, OWN, Place},
     },
-    store::{StoreError, resync::Settled},
+    store::{
+        StoreError,
+        resync::{Further, Upcoming, Wanted},
+    },
 };
 
 /// Twenty a second: far from what a tenant may ask of Graph, and hardly to be seen beside new leave.
@@ -52,17 +56,22 @@ impl Engine {
         if theirs.is_some() {
             let mut after = 0;
             let mut put = 0_u32;
-            while let (settled, Some(last)) = self.store.upcoming(name, after).await? {
+            while let (leaves, Some(last)) = self.store.upcoming(name, after).await? {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
-                let again: Vec<Uuid> =
-                    settled.iter().filter(|mapping| is_other(mapping, policy)).map(|mapping| mapping.id).collect();
+                let again: Vec<Uuid> = leaves.iter().flat_map(|leave| others(leave, policy)).collect();
+                let further: Vec<Further> =
+                    leaves.iter().flat_map(|leave| further(leave, policy, || self.random.uuid())).collect();
                 if !again.is_empty() {
                     self.store.resync(&again, SPACING * put, SPACING).await?;
                     put = put.saturating_add(u32::try_from(again.len()).unwrap_or(u32::MAX));
-                    self.bell.ring_due();
                 }
+                if !further.is_empty() {
+                    self.store.want_further(name, &further, SPACING * put, SPACING).await?;
+                    put = put.saturating_add(u32::try_from(further.len()).unwrap_or(u32::MAX));
+                }
+                self.bell.ring_due();
                 after = last;
             }
             tracing::info!(
@@ -75,15 +84,47 @@ impl Engine {
     }
 }
 
-/// Whether the event would be another one by this policy. What is parked is tried once more by it.
-fn is_other(settled: &Settled, policy: &Policy) -> bool {
-    let Ok((status, Some(leave))) = &settled.leave else { return false };
-    let application = Application { id: &settled.leave_id, source: &settled.source, status: *status, leave };
-    match event::desired(&application, policy, &settled.own) {
-        Desired::Present(event) => settled.state != "synced" || settled.applied.as_ref() != Some(&event),
-        Desired::Hidden => settled.state != "hidden",
-        Desired::Absent => false,
-    }
+/// The settled mappings of a leave whose event would be another one by this policy. What is parked is tried once more by it.
+fn others<'a>(upcoming: &'a Upcoming, policy: &'a Policy) -> impl Iterator<Item = Uuid> + 'a {
+    let is_other = |mapping: &&Wanted| {
+        let place = Place { mailbox: &mapping.mailbox, calendar: &mapping.calendar };
+        let Some(desired) = wanted(upcoming, place, policy) else { return false };
+        match (desired, mapping.state.as_str()) {
+            // Whatever is in the queue is planned by this policy anyway.
+            (_, "pending" | "waiting") => false,
+            (Desired::Present(event), "synced") => mapping.applied.as_ref() != Some(&event),
+            (Desired::Present(_), _) => true,
+            (Desired::Hidden, state) => state != "hidden",
+            (Desired::Absent, state) => state != "removed",
+        }
+    };
+    upcoming.mappings.iter().filter(is_other).map(|mapping| mapping.id)
+}
+
+/// The calendars of teams into which a leave belongs by this policy and where nobody has wanted it yet.
+fn further(upcoming: &Upcoming, policy: &Policy, id: impl Fn() -> Uuid) -> Vec<Further> {
+    let Ok((_, Some(leave))) = &upcoming.leave else { return Vec::new() };
+    let is_new = |place: &Place<'_>| {
+        let known = |mapping: &Wanted| mapping.mailbox == place.mailbox && mapping.calendar == place.calendar;
+        place.calendar != OWN && !upcoming.mappings.iter().any(known)
+    };
+    let shows = |place: &Place<'_>| matches!(wanted(upcoming, *place, policy), Some(Desired::Present(_)));
+    let places = team::places(leave, &upcoming.source, policy);
+    let places = places.into_iter().filter(is_new).filter(shows);
+    places
+        .map(|place| Further {
+            id: id(),
+            leave: upcoming.row,
+            mailbox: place.mailbox.to_owned(),
+            calendar: place.calendar.to_owned(),
+        })
+        .collect()
+}
+
+fn wanted(upcoming: &Upcoming, place: Place<'_>, policy: &Policy) -> Option<Desired> {
+    let Ok((status, Some(leave))) = &upcoming.leave else { return None };
+    let application = Application { id: &upcoming.leave_id, source: &upcoming.source, status: *status, leave };
+    Some(team::desired(place, &application, policy, &upcoming.own))
 }
 
 /// The same for the same policy, at every start and every replica.

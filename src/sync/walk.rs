@@ -16,7 +16,7 @@ use crate::{
 
 /// A request that got no answer may still be carried out for so long: nothing found before that is no proof.
 pub(super) const LATEST: Duration = Duration::from_mins(1);
-/// More steps than any way through needs: look up, create, look up, update, look up, done.
+/// More steps than any way through needs: create, look up, create, look up, update, look up, done.
 const MOST_STEPS: usize = 8;
 
 /// Why a way through ended early.
@@ -62,9 +62,10 @@ impl Delivery<'_> {
                     };
                 }
                 Step::Create(event) => {
+                    let calendar = self.calendar(known).await?;
                     known.step = "create";
                     let (id, incarnation) = (self.due.id, self.due.incarnation);
-                    let create = |mailbox| self.graph.create(mailbox, &event, id, incarnation);
+                    let create = |mailbox| self.graph.create(mailbox, calendar.as_deref(), &event, id, incarnation);
                     match self.call("create", create).await? {
                         Ok(written) => {
                             Self::note(known, written, event);
@@ -83,6 +84,14 @@ impl Delivery<'_> {
                                 }
                                 None if known.looked_up => return Err(Halt::Anew),
                                 None => known.observed.unsure = true,
+                            }
+                        }
+                        Err(error) if error.failure == Failure::EventGone && calendar.is_some() => {
+                            // Somebody has deleted the calendar. That says nothing of the event: it is looked for before
+                            // another is made, now or later.
+                            known.observed.unsure = true;
+                            if !self.is_another_than(calendar.as_deref().unwrap_or_default(), known).await? {
+                                return Err(Halt::Failed(error));
                             }
                         }
                         Err(error) => return Err(Self::in_doubt(known, error)),
@@ -132,7 +141,7 @@ impl Delivery<'_> {
 
     /// Makes a call, if it may begin; once more with a new token, if it may begin again, should Graph refuse the first:
     /// one that expired early or was revoked, or a claims challenge (continuous access evaluation).
-    async fn call<'a, T, F>(
+    pub(super) async fn call<'a, T, F>(
         &'a self,
         name: &'static str,
         call: impl Fn(Mailbox<'a>) -> F,

@@ -6,28 +6,49 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::support::{
-    AMY,
-    fleet::{Fleet, Replica},
-    until,
+use super::{
+    support::{
+        AMY,
+        fleet::{Fleet, Replica},
+        until,
+    },
+    teams::{SALES, TEAMS},
 };
 
 /// A leave is filed, changed, cancelled and restored while the process dies at `point`, once.
 async fn survives(point: &str) {
+    goes_through_life(point, &[AMY], &[]).await;
+}
+
+/// The same with a copy in a team's calendar.
+async fn survives_in_a_team(point: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("teams.toml");
+    std::fs::write(&file, TEAMS).unwrap();
+    goes_through_life(point, &[AMY, SALES], &[("LEAVEBRIDGE_CONFIG", file.to_str().unwrap())]).await;
+}
+
+async fn goes_through_life(point: &str, mailboxes: &[&str], environment: &[(&str, &str)]) {
     let fleet = Fleet::new().await;
-    let replica = fleet.start(&[], &[("LEAVEBRIDGE_CRASH_AT", point)]).await;
-    let mut life = Life { fleet: &fleet, replica, died: 0 };
+    for address in mailboxes.iter().filter(|address| **address != AMY) {
+        fleet.microsoft.person(json!({"address": address, "name": "Team", "kind": "shared"})).await;
+    }
+    let first: Vec<_> = environment.iter().copied().chain([("LEAVEBRIDGE_CRASH_AT", point)]).collect();
+    let replica = fleet.start(&[], &first).await;
+    let mut life = Life { fleet: &fleet, replica, died: 0, mailboxes: mailboxes.len(), environment };
     for (minutes, changes, state, last_day) in [
-        (0, Some(json!({})), "synced", Some("2026-12-22T00:00:00.0000000")),
-        (1, Some(json!({"end": "2026-12-22"})), "synced", Some("2026-12-23T00:00:00.0000000")),
+        (0, Some(json!({"department": "Sales"})), "synced", Some("2026-12-22T00:00:00.0000000")),
+        (1, Some(json!({"department": "Sales", "end": "2026-12-22"})), "synced", Some("2026-12-23T00:00:00.0000000")),
         (2, None, "removed", None),
-        (3, Some(json!({"end": "2026-12-24"})), "synced", Some("2026-12-25T00:00:00.0000000")),
+        (3, Some(json!({"department": "Sales", "end": "2026-12-24"})), "synced", Some("2026-12-25T00:00:00.0000000")),
     ] {
         life.post(&fleet.webhook(minutes, changes.as_ref())).await;
         life.settles(state, point).await;
-        let events = fleet.microsoft.events(AMY).await;
-        let ends: Vec<&Value> = events.iter().map(|event| &event["end"]["dateTime"]).collect();
-        assert_eq!(ends, last_day.iter().collect::<Vec<_>>(), "{point}, after minute {minutes}");
+        for address in mailboxes {
+            let events = fleet.microsoft.events(address).await;
+            let ends: Vec<&Value> = events.iter().map(|event| &event["end"]["dateTime"]).collect();
+            assert_eq!(ends, last_day.iter().collect::<Vec<_>>(), "{point}, after minute {minutes}, {address}");
+        }
     }
     // It may have died after all was done.
     life.replica.program.signal_if_alive("-TERM");
@@ -41,6 +62,9 @@ struct Life<'a> {
     fleet: &'a Fleet,
     replica: Replica,
     died: u32,
+    mailboxes: usize,
+    /// Of every process.
+    environment: &'a [(&'a str, &'a str)],
 }
 
 impl Life<'_> {
@@ -63,7 +87,7 @@ impl Life<'_> {
             if fleet.mappings("state = 'waiting' AND next_attempt_at > leavebridge_now()").await > 0 {
                 fleet.advance(SignedDuration::from_secs(61)).await;
             }
-            fleet.mappings(&format!("state = '{state}'")).await == 1
+            usize::try_from(fleet.mappings(&format!("state = '{state}'")).await).unwrap() == self.mailboxes
         })
         .await;
     }
@@ -72,7 +96,7 @@ impl Life<'_> {
     async fn succeed(&mut self) {
         self.replica.program.ended().await;
         self.died += 1;
-        self.replica = self.fleet.start(&[], &[]).await;
+        self.replica = self.fleet.start(&[], self.environment).await;
         self.fleet.advance(SignedDuration::from_secs(31)).await;
     }
 }
@@ -113,5 +137,20 @@ async fn around_the_writing_of_each_result() {
         ["before record", "after record", "before record 2", "after record 2", "before record 3", "after record 4"]
     {
         survives(point).await;
+    }
+}
+
+#[tokio::test]
+async fn around_each_call_that_finds_or_makes_a_teams_calendar() {
+    for point in ["before find-calendar", "after find-calendar", "before create-calendar", "after create-calendar"] {
+        survives_in_a_team(point).await;
+    }
+}
+
+#[tokio::test]
+async fn between_a_persons_own_event_and_the_teams() {
+    for point in ["after create", "before create 2", "after create 2", "after update", "after remove", "after record 2"]
+    {
+        survives_in_a_team(point).await;
     }
 }

@@ -29,3 +29,4 @@ mod rules;
 mod senders;
 mod simulator;
 mod support;
+mod teams;

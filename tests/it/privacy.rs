@@ -3,7 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{AMY, Answer, TestApp, answer, browser::Browser, cancelled, encoded, leave, updated};
+use super::{
+    support::{AMY, Answer, TestApp, answer, browser::Browser, cancelled, encoded, leave, updated},
+    teams::SALES,
+};
 
 /// Each private field with a mark that occurs nowhere else. All begin with `MARK`.
 const REASON: &str = "MARK-reason";
@@ -85,6 +88,39 @@ async fn private_marks_reach_neither_outlook_nor_any_answer_nor_any_figure() {
         assert!(dump.contains(mark), "{mark} is kept in the database: the test would see it elsewhere");
     }
     for table in ["timeline", "received", "mappings", "mailboxes"] {
+        let marks = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%MARK%'");
+        assert_eq!(app.database.number(&marks).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_team_is_told_the_name_and_nothing_else_that_is_private() {
+    let team = r#"
+        [[tenants.default.team_calendars]]
+        mailbox = "sales-team@contoso.com"
+        calendar = "Who is away"
+        departments = ["mark-department"]
+        types = ["mark-type"]
+    "#;
+    let app = TestApp::with_file(team).await;
+    app.microsoft.person(json!({"address": SALES, "name": "Team", "kind": "shared"})).await;
+    let answers = vec![
+        app.deliver("ess", &marked("LA-1", 0, &json!({}))).await,
+        app.deliver("ess", &marked("LA-1", 5, &json!({"end": "2026-12-23"}))).await,
+        app.deliver("ess", &marked("LA-2", 0, &json!({"status": "pending", "end_session": "am"}))).await,
+    ];
+    assert!(answers.iter().all(|answer| answer.status == 202), "{answers:?}");
+
+    let events = Value::from(app.microsoft.stored_events(SALES).await).to_string();
+    assert_eq!(events.matches("MARK").count(), 2, "two events, each with the name: {events}");
+    let mut texts: Vec<String> = answers.iter().map(said).collect();
+    texts.push(events.replace("MARK-name – away", ""));
+    texts.extend(everything_that_can_be_read(&app).await);
+    texts.push(Value::from(app.microsoft.stored_events(AMY).await).to_string());
+    texts.push(Value::from(app.microsoft.journal().await).to_string());
+    assert_unmarked(&texts);
+    // What was written into the team's calendar is kept, to be compared with; beside the leave itself that is all.
+    for table in ["timeline", "received", "mailboxes", "calendars"] {
         let marks = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%MARK%'");
         assert_eq!(app.database.number(&marks).await, 0, "{table}");
     }

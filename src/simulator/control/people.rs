@@ -194,6 +194,42 @@ pub(super) async fn delete_event(
     Ok(StatusCode::NO_CONTENT)
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalendarDraft {
+    name: Box<str>,
+}
+
+pub(super) async fn add_calendar(
+    State(simulator): State<Simulator>,
+    Path(address): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, Complaint> {
+    let person = find(&simulator, &address)?;
+    let CalendarDraft { name } = read(&body)?;
+    let mut mailbox = person.mailbox();
+    if mailbox.calendar_named(&name).is_some() {
+        return Err(Complaint(StatusCode::CONFLICT, format!("There is a calendar {name}.")));
+    }
+    mailbox.calendars.push(name);
+    Ok(StatusCode::CREATED)
+}
+
+pub(super) async fn delete_calendar(
+    State(simulator): State<Simulator>,
+    Path((address, name)): Path<(String, String)>,
+) -> Result<StatusCode, Complaint> {
+    let person = find(&simulator, &address)?;
+    let forget = simulator.settings().switches.transaction_memory == TransactionMemory::ForgottenOnDelete;
+    let mut mailbox = person.mailbox();
+    // Outlook lets nobody delete their first calendar.
+    let Some(number) = mailbox.calendar_named(&name).filter(|number| *number != 0) else {
+        return Err(Complaint(StatusCode::NOT_FOUND, format!("There is no calendar {name} that can be deleted.")));
+    };
+    mailbox.remove_calendar(number, forget, simulator.0.clock.now());
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// An event's JSON, where `"deleted"` may stand beside Graph's properties.
 fn draft(body: &[u8]) -> Result<(Draft, Option<bool>), Complaint> {
     let mut body: Map<String, Value> = read(body)?;

@@ -18,7 +18,7 @@ struct Draft {
 
 pub(super) fn list(call: &MailboxCall<'_>) -> Response {
     let mailbox = call.person.mailbox();
-    let numbers: Vec<u32> = (0..).take(mailbox.calendars.len()).collect();
+    let numbers: Vec<u32> = mailbox.open_calendars().collect();
     let show = |number: &u32| shown(call, &mailbox, *number);
     let page = call.query.page(&numbers, &call.prefer, &call.here("calendars"), show);
     exchange::json(StatusCode::OK, &page)
@@ -39,7 +39,7 @@ pub(super) fn create(call: &MailboxCall<'_>) -> Result<Response, Failure> {
     if draft.name.trim().is_empty() {
         return Err(Failure::property());
     }
-    if mailbox.calendars.iter().any(|name| name.eq_ignore_ascii_case(&draft.name)) {
+    if mailbox.calendar_named(&draft.name).is_some() {
         let message = "A folder with the specified name already exists.";
         return Err(Failure::new(StatusCode::CONFLICT, "ErrorFolderExists", message));
     }

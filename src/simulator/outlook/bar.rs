@@ -22,6 +22,7 @@ pub(super) fn bar(event: &Shown, monday: Date, owner: Option<(&str, u16)>) -> Ma
                 @if !event.is_bar() { span.time { (time(event.from)) @if owner.is_none() { "–" (time(event.to)) } } }
                 @if event.private { span.lock title="Private" { (lock()) } }
                 @if let Some((name, _)) = owner { span.owner { (name) } }
+                @if let Some(calendar) = &event.calendar { span.calendar title="Calendar" { (calendar) } }
                 span.subject { (event.subject) }
             }
             div.card {

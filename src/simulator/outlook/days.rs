@@ -28,6 +28,8 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Shown {
     pub(super) subject: String,
+    /// The calendar's name, if it is a further one.
+    pub(super) calendar: Option<String>,
     pub(super) show_as: ShowAs,
     pub(super) private: bool,
     pub(super) all_day: bool,
@@ -45,7 +47,11 @@ impl Row {
         let profile = person.profile();
         let zone = TimeZone::get(&profile.time_zone).unwrap_or(TimeZone::UTC);
         let mailbox = person.mailbox();
-        let shown = mailbox.living().map(|event| Shown::read(event, &zone));
+        let shown = mailbox.living().map(|event| {
+            // The first calendar needs no name.
+            let further = mailbox.calendars.get(event.calendar as usize).filter(|_| event.calendar != 0);
+            Shown::read(event, further.map(|name| &**name), &zone)
+        });
         let mut events: Vec<Shown> = shown.filter(|event| event.first <= window.1 && event.last >= window.0).collect();
         // Bars above, the day's appointments below them in their order.
         events.sort_by_key(|event| (!event.is_bar(), event.first, event.from));
@@ -55,7 +61,7 @@ impl Row {
 }
 
 impl Shown {
-    fn read(event: &Event, zone: &TimeZone) -> Self {
+    fn read(event: &Event, calendar: Option<&str>, zone: &TimeZone) -> Self {
         let content = &event.content;
         let (first, last) = covered(content.start.at, content.end.at, zone);
         let (start, end) = (zone.to_datetime(content.start.at), zone.to_datetime(content.end.at));
@@ -68,6 +74,7 @@ impl Shown {
         );
         let body = if content.html { "HTML".to_owned() } else { content.body.to_string() };
         let mut fields = vec![
+            ("Calendar", calendar.unwrap_or_default().to_owned()),
             ("From", time(start)),
             ("To", time(end)),
             ("Sent as", if content.all_day { format!("all day, {sent}") } else { sent }),
@@ -85,6 +92,7 @@ impl Shown {
         fields.retain(|(name, value)| !value.is_empty() && (*name, value.as_str()) != ("Text", "HTML"));
         Self {
             subject: if content.subject.is_empty() { "(no subject)".into() } else { content.subject.to_string() },
+            calendar: calendar.map(str::to_owned),
             show_as: content.show_as,
             private: matches!(content.sensitivity, Sensitivity::Private | Sensitivity::Confidential),
             all_day: content.all_day,

@@ -46,7 +46,7 @@ h1{font-size:20px;font-weight:600;margin:0 0 0 10px;flex:1}
 .bar.begins summary{border-radius:5px 0 0 5px}.bar.ends summary{border-radius:0 5px 5px 0}.bar.begins.ends summary{border-radius:5px}
 .bar:not(.begins){margin-left:0}.bar:not(.ends){margin-right:0}
 .subject{overflow:hidden;text-overflow:ellipsis}.time{font-variant-numeric:tabular-nums;color:#5c636b;font-size:11.5px}
-.owner{font-weight:600}.lock{display:inline-flex;opacity:.8}
+.owner{font-weight:600}.calendar{padding:0 5px;border:1px solid currentColor;border-radius:8px;font-size:10.5px;opacity:.75}.lock{display:inline-flex;opacity:.8}
 .week .slot summary{flex-wrap:wrap;gap:0 6px;white-space:normal}
 .oof{--strong:#7a3fa8;--soft:#efe6f7}.busy{--strong:#0f6cbd;--soft:#e3effa}.tentative{--strong:#0f6cbd;--soft:#f2f8fd}
 .workingElsewhere{--strong:#0b8a80;--soft:#e4f5f3}.free,.unknown{--strong:#9aa1a9;--soft:#fff}

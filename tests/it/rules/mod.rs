@@ -2,7 +2,8 @@
 //!
 //! A case is a line in a block ```` ```rules ````, `leave = event`. The leave: `FIRST [am|pm] [.. LAST [am|pm]]` in dates or local
 //! times, then in any order `in ZONE`, `type CODE`, a status, `mailbox ZONE`, `works HH:MM-HH:MM`, `of nobody` (a person of
-//! whom only the address is known). The event: `removed`, `hidden`, or `[all day] START to END, ZONE`, and after further
+//! whom only the address is known), `department NAME`, `from SOURCE`, `on CALENDAR` (a team's). The event: `nothing` (it does not belong
+//! there), `removed`, `hidden`, or `[all day] START to END, ZONE`, and after further
 //! commas what of the rest matters: how it shows, who sees it, `titled "…"`, `saying "…"`, `category "…"`, `remind MINUTES`.
 //! The policy is the document's block ```` ```toml ````.
 
@@ -13,10 +14,11 @@ use std::fs;
 use leavebridge::{
     config,
     domain::{
-        event::{Application, Desired, EventSpec, OwnTime, desired},
+        event::{Application, Desired, EventSpec, OwnTime},
         hours::{Day, Hours},
         leave::{Leave, Session, Span, Staff, Status},
         policy::Policy,
+        team::{self, OWN, Place, TeamCalendar, places},
         zone::Zone,
     },
 };
@@ -50,13 +52,15 @@ fn cases(document: &str) -> Vec<(&str, &str)> {
 }
 
 /// Somebody's leave and what is known of their mailbox.
-struct Case {
+struct Case<'a> {
+    source: &'a str,
+    calendar: &'a str,
     status: Status,
     leave: Leave,
     own: OwnTime,
 }
 
-fn case(text: &str, policy: &Policy) -> Case {
+fn case<'a>(text: &'a str, policy: &Policy) -> Case<'a> {
     let mut words = text.split_whitespace().peekable();
     let first = words.next().unwrap();
     let session = |word: Option<&&str>| match word {
@@ -91,11 +95,15 @@ fn case(text: &str, policy: &Policy) -> Case {
     let department = Some("Sales".into());
     let mut leave = Leave { staff, leave_type: None, span, time_zone: None, department };
     let (mut status, mut own) = (Status::Approved, OwnTime::default());
+    let (mut source, mut calendar) = ("ess", OWN);
     while let Some(word) = words.next() {
         let mut next = || words.next().unwrap_or_else(|| panic!("nothing behind {word}: {text}"));
         match word {
             "in" => leave.time_zone = Some(Zone::parse(next()).unwrap()),
             "type" => leave.leave_type = Some(next().to_owned()),
+            "department" => leave.department = Some(next().to_owned()),
+            "from" => source = next(),
+            "on" => calendar = next(),
             "mailbox" => own.zone = Some(Zone::parse(next()).unwrap()),
             "works" => {
                 let (start, end) = next().split_once('-').unwrap();
@@ -111,7 +119,7 @@ fn case(text: &str, policy: &Policy) -> Case {
             word => status = Status::of(word).unwrap_or_else(|| panic!("what is {word}? {text}")),
         }
     }
-    Case { status, leave, own }
+    Case { source, calendar, status, leave, own }
 }
 
 /// What of an event the right side of a case speaks of.
@@ -154,9 +162,16 @@ fn check(name: &str, document: &str) -> usize {
     let cases = cases(document);
     let mut wrong = Vec::new();
     for (leave, expected) in &cases {
-        let Case { status, leave: content, own } = case(leave, &policy);
-        let application = Application { id: "LA-2026-000123", source: "ess", status, leave: &content };
-        let seen = match desired(&application, &policy, &own) {
+        let Case { source, calendar, status, leave: content, own } = case(leave, &policy);
+        let application = Application { id: "LA-2026-000123", source, status, leave: &content };
+        let team = policy.team_calendars.iter().find(|team| team.calendar == calendar);
+        let place = team.map_or(Place { mailbox: content.staff.mailbox(), calendar }, TeamCalendar::place);
+        let desired = team::desired(place, &application, &policy, &own);
+        // Nothing is ever written where the leave has no business.
+        let belongs = places(&content, source, &policy).contains(&place);
+        assert!(belongs || desired == Desired::Absent, "{leave}");
+        let seen = match desired {
+            Desired::Absent if !belongs => "nothing".into(),
             Desired::Present(event) => told(&event, expected),
             Desired::Absent => "removed".into(),
             Desired::Hidden => "hidden".into(),

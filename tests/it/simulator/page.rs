@@ -37,6 +37,25 @@ async fn leave_covers_its_days_and_an_event_sent_in_the_wrong_zone_one_more() {
 }
 
 #[tokio::test]
+async fn an_event_on_a_further_calendar_says_on_which() {
+    let stage = Stage::new().await;
+    let calendars = format!("/users/{AMY}/calendars");
+    let team = stage.post(&calendars, &json!({"name": "Team <leave>"})).await.body["id"].as_str().unwrap().to_owned();
+    stage.leave(&leave()).await;
+    assert!(!page(&stage, "date=2026-12-23").await.contains("class=\"calendar\""), "the first one needs no name");
+    let path = format!("{calendars}/{}/events", crate::support::encoded(&team));
+    assert_eq!(stage.post(&path, &leave_with(json!({"transactionId": "another"}))).await.status, 201);
+    for view in ["week", "month"] {
+        let page = page(&stage, &format!("view={view}&date=2026-12-23")).await;
+        assert_eq!(
+            page.matches("<span class=\"calendar\" title=\"Calendar\">Team &lt;leave&gt;</span>").count(),
+            1,
+            "{view}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_an_event_says_is_never_markup() {
     let stage = Stage::new().await;
     let evil = "<script>alert(1)</script>\"'";

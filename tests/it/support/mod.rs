@@ -83,6 +83,21 @@ impl TestApp {
         Self::at_home(Home::Here, further).await
     }
 
+    /// The same with what no environment variable can say, as a file says it.
+    pub(crate) async fn with_file(toml: &str) -> Self {
+        let clock = ManualClock::at(START.parse().unwrap());
+        let (database, microsoft) = (Database::new(clock.now()).await, Microsoft::new(&clock).await);
+        let settings = file_settings(toml, &configuration(&database.url, &microsoft.url, &[]));
+        Self::told(settings, database, microsoft, clock, Home::Here).await
+    }
+
+    /// Goes on with another file, as after a change of the configuration.
+    pub(crate) async fn restart_with_file(&mut self, toml: &str) {
+        self.stop().await;
+        self.settings = file_settings(toml, &configuration(&self.database.url, &self.microsoft.url, &[]));
+        self.restart().await;
+    }
+
     /// The same, where [`TestApp::crash`] can kill it.
     pub(crate) async fn apart(further: &[(&str, &str)]) -> Self {
         Self::at_home(Home::Apart, further).await
@@ -279,6 +294,13 @@ pub(crate) fn configuration(database: &str, microsoft: &str, further: &[(&str, &
     all.retain(|(name, _)| further.iter().all(|(other, _)| other != name));
     all.extend(further);
     all.into_iter().map(|(name, value)| (format!("LEAVEBRIDGE__{name}"), value.to_owned())).collect()
+}
+
+fn file_settings(toml: &str, environment: &[(String, String)]) -> Settings {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("leavebridge.toml");
+    std::fs::write(&file, toml).unwrap();
+    config::load(Some(&file), environment).unwrap()
 }
 
 /// Sends a request and reads the answer.

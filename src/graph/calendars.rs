@@ -1,0 +1,103 @@
+//! The calendars of a mailbox: found by name, made where there is none.
+//!
+//! It must never touch a calendar that is there: what a mailbox's people named or coloured stays theirs.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Answer, Graph, GraphError, Mailbox,
+    events::{MOST_PAGES, parse},
+};
+use crate::domain::judge::Failure;
+
+#[derive(Debug, Deserialize)]
+struct Calendar {
+    id: String,
+    name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    value: Vec<Calendar>,
+    #[serde(rename = "@odata.nextLink")]
+    next_link: Option<String>,
+}
+
+impl Graph {
+    /// The id of the mailbox's calendar of that name. Upper and lower case are one, as they are to Exchange.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn find_calendar(&self, mailbox: Mailbox<'_>, name: &str) -> Result<Option<String>, GraphError> {
+        let mut url = self.url(&mailbox, &["calendars"]);
+        url.set_query(Some("$select=id,name&$top=100"));
+        let mut calendars = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let Answer { body, trail } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
+            let page: Page = parse(body, &trail)?;
+            calendars.extend(page.value);
+            match page.next_link.map(|link| self.own(&link, &trail)) {
+                Some(next) => url = next?,
+                None => return Ok(named(calendars, name)),
+            }
+        }
+        Err(GraphError::silent("the list of calendars never ends"))
+    }
+
+    /// Makes a calendar and gives its id; `None` when there is one of that name.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn create_calendar(&self, mailbox: Mailbox<'_>, name: &str) -> Result<Option<String>, GraphError> {
+        let url = self.url(&mailbox, &["calendars"]);
+        match self.call(mailbox.until, Method::POST, url, Some(&json!({"name": name}))).await {
+            Ok(Answer { body, trail }) => parse(body, &trail).map(|Calendar { id, .. }| Some(id)),
+            Err(GraphError { failure: Failure::Conflict, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What a refusal to make an event in a calendar means: there Exchange says in several ways that the calendar is gone, or
+/// has never been this mailbox's.
+pub(super) fn gone(error: GraphError) -> GraphError {
+    match error.code.as_str() {
+        "ErrorFolderNotFound" | "ErrorInvalidFolderId" | "ErrorInvalidMailboxItemId" => {
+            GraphError { failure: Failure::EventGone, ..error }
+        }
+        _ => error,
+    }
+}
+
+/// The one that is called just so, else the first that is but for upper and lower case.
+fn named(calendars: Vec<Calendar>, name: &str) -> Option<String> {
+    let lower = name.to_lowercase();
+    let same = |calendar: &Calendar| calendar.name.as_ref().is_some_and(|name| name.to_lowercase() == lower);
+    let mut same: Vec<Calendar> = calendars.into_iter().filter(same).collect();
+    same.sort_by_key(|calendar| calendar.name.as_deref() != Some(name));
+    same.into_iter().next().map(|calendar| calendar.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calendar_is_known_by_its_name_just_so_before_any_other_spelling() {
+        let calendars = |names: &[&str]| {
+            let calendar = |(at, name): (usize, &&str)| Calendar { id: at.to_string(), name: Some((*name).to_owned()) };
+            names.iter().enumerate().map(calendar).collect::<Vec<_>>()
+        };
+        for (names, found) in [
+            (&["Calendar", "Away"][..], Some("1")),
+            (&["AWAY", "Away"], Some("1")),
+            (&["AWAY", "away"], Some("0")),
+            (&["Away team", "Calendar"], None),
+            (&[], None),
+        ] {
+            assert_eq!(named(calendars(names), "Away").as_deref(), found, "{names:?}");
+        }
+    }
+}
