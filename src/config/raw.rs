@@ -115,8 +115,11 @@ pub(super) struct Tenant {
 pub(super) struct TeamCalendar {
     pub(super) mailbox: String,
     pub(super) calendar: String,
+    #[serde(deserialize_with = "words")]
     pub(super) departments: Vec<String>,
+    #[serde(deserialize_with = "words")]
     pub(super) sources: Vec<String>,
+    #[serde(deserialize_with = "words")]
     pub(super) types: Vec<String>,
     pub(super) title: Option<String>,
     pub(super) body: String,
@@ -275,6 +278,11 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Er
         }
         Err(_) => Err(D::Error::custom("must be a list of strings, or one string with commas or spaces between")),
     }
+}
+
+/// A list of words that may have spaces in them.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Vec::deserialize(deserializer).map_err(|_| D::Error::custom("must be a list of strings"))
 }
 
 fn secret_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {

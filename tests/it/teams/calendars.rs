@@ -42,16 +42,21 @@ async fn the_calendar_is_made_once_however_many_leaves_arrive_at_how_many_replic
     let one = teams().await;
     let two = one.replica().await;
     one.microsoft.settings(json!({"answer_delay_ms": 5})).await;
-    for n in 0..24 {
-        let app = if n % 2 == 0 { &one } else { &two };
-        let address = format!("person{}@contoso.com", n % 6);
-        if n < 6 {
-            one.microsoft.person(json!({"address": address, "name": "P", "time_zone": "UTC"})).await;
-        }
-        let staff = json!({"email": address, "name": format!("Person {n}")});
-        app.post("ess", &of_sales(&format!("LA-{n}"), 0, &json!({"staff": staff}))).await;
+    for n in 0..6 {
+        let address = format!("person{n}@contoso.com");
+        one.microsoft.person(json!({"address": address, "name": "P", "time_zone": "UTC"})).await;
     }
-    all_synced(&one, 48).await;
+    // All at the same moment, among others that are no team's.
+    let post = async |n: usize| {
+        let app = if n.is_multiple_of(2) { &one } else { &two };
+        let staff = json!({"email": format!("person{}@contoso.com", n % 6), "name": format!("Person {n}")});
+        let department = if n < 24 { "Sales" } else { "Research" };
+        let leave = of_sales(&format!("LA-{n}"), 0, &json!({"staff": staff, "department": department}));
+        let answer = app.post("ess", &leave).await;
+        assert_eq!((answer.status, answer.body["mappings"].as_array().unwrap().len()), (202, 1 + usize::from(n < 24)));
+    };
+    futures_util::future::join_all((0..36).map(post)).await;
+    all_synced(&one, 60).await;
     assert_eq!((asked(&one, "GET").await, asked(&one, "POST").await), (1, 1));
     let mut subjects: Vec<_> = shown(&one, SALES).await;
     subjects.sort_unstable();

@@ -71,6 +71,9 @@ async fn a_leave_stands_in_the_persons_own_calendar_and_in_the_teams_and_says_th
     let answer = app.deliver("backstage", &of_sales("LA-1", 0, &json!({"end": "2026-12-23"}))).await;
     assert_eq!(answer.body["mappings"].as_array().unwrap().len(), 2, "{answer:?}");
 
+    let again = app.deliver("backstage", &of_sales("LA-1", 0, &json!({"end": "2026-12-23"}))).await;
+    assert_eq!((&again.body["outcome"], &again.body["mappings"]), (&json!("unchanged"), &answer.body["mappings"]));
+
     let own = app.microsoft.events(AMY).await.remove(0);
     assert_eq!(
         (&own["subject"], &own["showAs"], &own["calendar"]),
