@@ -4,7 +4,10 @@ use jiff::SignedDuration;
 use leavebridge::config;
 use serde_json::{Value, json};
 
-use crate::support::{AMY, TestApp, configuration, until, updated};
+use crate::{
+    support::{AMY, TestApp, configuration, until, updated},
+    teams::{SALES, SERVICE, TEAMS, away, of_sales, shown},
+};
 
 /// A leave of that day.
 fn day(id: &str, date: &str) -> Value {
@@ -122,5 +125,46 @@ async fn who_is_killed_on_the_way_goes_on_at_the_next_start() {
         titles(&app).await.iter().filter(|title| *title == "Away").count() == 10
     })
     .await;
+    assert_eq!(app.microsoft.score().await["duplicates"], 0);
+}
+
+#[tokio::test]
+async fn a_team_calendar_that_is_new_is_filled_and_one_that_is_taken_out_is_emptied() {
+    let mut app = TestApp::new().await;
+    for address in [SALES, SERVICE] {
+        app.microsoft.person(json!({"address": address, "name": "Team", "kind": "shared"})).await;
+    }
+    app.deliver("ess", &of_sales("LA-1", 0, &json!({}))).await;
+    app.deliver("ess", &of_sales("LA-2", 0, &json!({"start": "2026-11-20", "end": "2026-11-20"}))).await;
+    app.deliver("ess", &of_sales("LA-3", 0, &json!({"department": "Kitchen"}))).await;
+    app.deliver("ess", &of_sales("LA-4", 0, &json!({"status": "rejected"}))).await;
+
+    app.restart_with_file(TEAMS).await;
+    until("the team sees who is away", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        shown(&app, SALES).await == away("Amy Chan")
+    })
+    .await;
+    assert!(shown(&app, SERVICE).await.is_empty());
+    let mappings = app.get("/leaves/LA-1", Some("ess")).await;
+    assert_eq!(mappings.body["mappings"].as_array().unwrap().len(), 2, "{mappings:?}");
+    assert_eq!(app.get("/leaves/LA-4", Some("ess")).await.body["mappings"].as_array().unwrap().len(), 1);
+
+    // The other way round: the team's list names another department from now on.
+    app.restart_with_file(&TEAMS.replace("\"Sales\"", "\"Kitchen\"")).await;
+    until("the team sees the other one", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        let mapping = app.get("/mappings?leave=LA-3", Some("ops")).await;
+        mapping.body["mappings"].as_array().unwrap().iter().filter(|one| one["state"] == "synced").count() == 2
+            && app.microsoft.events(SALES).await.len() == 1
+    })
+    .await;
+    app.restart_with_file("").await;
+    until("nobody is shown any more", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        app.microsoft.events(SALES).await.is_empty()
+    })
+    .await;
+    assert_eq!(app.microsoft.events(AMY).await.len(), 3, "people's own calendars are as they were");
     assert_eq!(app.microsoft.score().await["duplicates"], 0);
 }
