@@ -190,7 +190,8 @@ fn body(look: &Look, policy: &Policy, application: &Application<'_>) -> String {
     lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-fn value(field: Field, application: &Application<'_>) -> String {
+/// What stands in a gap.
+pub(super) fn value(field: Field, application: &Application<'_>) -> String {
     let Application { id, source, status, leave } = *application;
     let staff = &leave.staff;
     let name = || {
@@ -213,7 +214,7 @@ fn value(field: Field, application: &Application<'_>) -> String {
 }
 
 /// The first and the last day away.
-fn days(span: &Span) -> (Date, Date) {
+pub(super) fn days(span: &Span) -> (Date, Date) {
     match *span {
         Span::Days { first, last, .. } => (first, last),
         // Until midnight is until the end of the day before.
@@ -233,7 +234,7 @@ fn encoded(value: &str) -> String {
 
 /// When: in the leave's own zone, else in the mailbox's, else in the policy's; a morning and an afternoon by the mailbox's own
 /// working hours, else by the policy's.
-fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
+pub(super) fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
     let hours = own.hours.as_ref().unwrap_or(&policy.hours);
     let (all_day, start, end) = match leave.span {
         Span::Days { first, starts: Session::Am, last, ends: Session::Pm } => {

@@ -14,5 +14,6 @@ pub mod microsoft;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+pub mod reply;
 pub mod template;
 pub mod zone;

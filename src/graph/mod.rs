@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod managed;
 mod probe;
+mod reply;
 mod token;
 mod wire;
 

@@ -17,23 +17,35 @@ use super::{
 };
 use crate::{
     config::Scope,
-    store::views::{Filter, MappingView, TimelineEntry},
+    store::{
+        replies::AutomaticReply,
+        views::{Filter, MappingView, TimelineEntry},
+    },
 };
 
 /// One page of mappings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MappingList {
     /// Newest change first.
-    mappings: Vec<MappingView>,
+    mappings: Vec<MappingWithReply>,
     /// Give it as `cursor` for the next page; none on the last.
     next_cursor: Option<String>,
+}
+
+/// One mapping with what its mailbox answers by itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MappingWithReply {
+    #[serde(flatten)]
+    mapping: MappingView,
+    /// The automatic reply of the mailbox: one for all of its leave. None where no leave brings one about.
+    automatic_reply: Option<AutomaticReply>,
 }
 
 /// One mapping with its leave's history.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MappingWithTimeline {
     #[serde(flatten)]
-    mapping: MappingView,
+    mapping: MappingWithReply,
     /// What happened to the leave, oldest first.
     timeline: Vec<TimelineEntry>,
 }
@@ -76,7 +88,11 @@ pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -
     mappings.truncate(limit);
     let last = mappings.last().filter(|_| more);
     let next_cursor = last.map(|mapping| query::cursor((mapping.updated_at, mapping.id)));
-    Ok(Json(MappingList { mappings, next_cursor }))
+    let ids: Vec<Uuid> = mappings.iter().map(|mapping| mapping.id).collect();
+    let mut replies = api.0.store.replies_of(&ids).await?;
+    let mappings =
+        mappings.into_iter().map(|mapping| MappingWithReply { automatic_reply: replies.remove(&mapping.id), mapping });
+    Ok(Json(MappingList { mappings: mappings.collect(), next_cursor }))
 }
 
 /// Shows one mapping with its leave's history.
@@ -98,6 +114,8 @@ pub(super) async fn get(
 ) -> Result<Json<MappingWithTimeline>, Refusal> {
     let caller = api.caller(&headers, Scope::OpsRead)?;
     let (mapping, timeline) = find(&api, &caller, path).await?;
+    let automatic_reply = api.0.store.replies_of(&[mapping.id]).await?.remove(&mapping.id);
+    let mapping = MappingWithReply { mapping, automatic_reply };
     Ok(Json(MappingWithTimeline { mapping, timeline }))
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn routes() -> Router<Simulator> {
         .route("/users/{address}", patch(people::change).delete(people::remove))
         .route("/users/{address}/events", get(people::events).post(people::add_event))
         .route("/users/{address}/events/{id}", patch(people::change_event).delete(people::delete_event))
+        .route("/users/{address}/automatic-replies", get(people::replies).patch(people::change_replies))
         .route("/requests", get(requests))
         .route("/faults", post(add_faults).get(faults).delete(clear_faults))
         .route("/errors", get(errors))

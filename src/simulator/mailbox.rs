@@ -15,6 +15,7 @@ use super::{
     failure::Failure,
     ids::{Form, Seal},
     property::PropertyId,
+    replies::AutomaticReplies,
     score::Score,
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct Mailbox {
     pub(crate) seal: Seal,
     /// Names by number; number 0 is the default calendar.
     pub(crate) calendars: Vec<Box<str>>,
+    /// What the mailbox answers by itself.
+    pub(crate) replies: AutomaticReplies,
     events: Vec<Option<Event>>,
     living: usize,
     changes: u64,
@@ -50,6 +53,7 @@ impl Mailbox {
         Self {
             seal,
             calendars: vec!["Calendar".into()],
+            replies: AutomaticReplies::default(),
             events: Vec::new(),
             living: 0,
             changes: 0,

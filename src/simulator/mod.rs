@@ -28,6 +28,7 @@ mod odata;
 mod outlook;
 mod prefer;
 mod property;
+mod replies;
 mod route;
 mod score;
 mod serve;

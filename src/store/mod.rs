@@ -9,6 +9,7 @@ pub mod intake;
 pub mod ledger;
 pub mod queue;
 mod reception;
+pub mod replies;
 pub mod tenants;
 pub mod upkeep;
 pub mod views;

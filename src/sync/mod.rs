@@ -9,6 +9,7 @@ mod directory;
 mod hold;
 mod mailbox;
 mod reconcile;
+mod reply;
 mod walk;
 mod writer;
 
@@ -20,6 +21,7 @@ use std::{
 
 use directory::Directory;
 use jiff::{SignedDuration, Timestamp};
+use reply::Replies;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use writer::Writer;
@@ -110,6 +112,7 @@ impl Engine {
         let mut writing = tokio::spawn(writing);
         let served: Vec<String> = self.tenants.keys().cloned().collect();
         let mut mailboxes = JoinSet::new();
+        let mut replies = Replies::default();
         // Subscribed before the first claim: what is due later than the claim's look will ring.
         let mut bell = self.bell.hear_due();
         while !stop.is_cancelled() {
@@ -118,6 +121,10 @@ impl Engine {
             let free = self.settings.mailboxes.saturating_sub(mailboxes.len());
             if let Err(error) = self.tick(&served, free, &writer, &mut mailboxes, &stop).await {
                 tracing::warn!(%error, cause = error.cause(), "cannot look for what is due");
+            }
+            let free = self.settings.mailboxes.saturating_sub(mailboxes.len());
+            if let Err(error) = replies.tick(&self, free, &writer, &mut mailboxes, &stop).await {
+                tracing::warn!(%error, cause = error.cause(), "cannot look for automatic replies that are due");
             }
             let pause = LOOK_EVERY.mul_f64(0.9 + self.random.fraction() / 5.0);
             tokio::select! {

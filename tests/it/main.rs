@@ -21,6 +21,7 @@ mod privacy;
 mod processes;
 mod queue_plan;
 mod replicas;
+mod replies;
 mod resilience;
 mod rules;
 mod senders;
