@@ -181,7 +181,7 @@ pub fn plan(now: Timestamp, wanted: Option<&Wanted>, current: &Setting, memory: 
         }
         None => Step::Nothing,
         Some(wanted) if is_ours && wanted.is_met_by(current, now) => Step::Nothing,
-        Some(wanted) if is_ours => Step::Schedule(wanted.from_now_on(now), memory.before.clone()),
+        Some(wanted) if is_ours => Step::Schedule(wanted.no_earlier_than_possible(now), memory.before.clone()),
         Some(_) if current.is_active(now) => Step::LeaveAlone(Kept::OwnReply),
         Some(wanted) => {
             let never_arrived = memory.in_doubt && before().is_some_and(|before| before.is_same(current));
@@ -191,7 +191,7 @@ pub fn plan(now: Timestamp, wanted: Option<&Wanted>, current: &Setting, memory: 
             if was_set && is_about_it && !never_arrived {
                 Step::LeaveAlone(Kept::SwitchedOff)
             } else {
-                Step::Schedule(wanted.from_now_on(now), Some(current.clone()))
+                Step::Schedule(wanted.no_earlier_than_possible(now), Some(current.clone()))
             }
         }
     }

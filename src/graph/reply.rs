@@ -108,7 +108,7 @@ impl Graph {
 
 impl Wire {
     fn setting(self) -> Setting {
-        let start = self.scheduled_start_date_time.and_then(moment);
+        let start = self.scheduled_start_date_time.as_ref().and_then(moment);
         Setting {
             status: self.status,
             audience: match self.external_audience {
@@ -117,7 +117,7 @@ impl Wire {
                 // Exchange's own default.
                 Some(Reach::All) | None => Audience::All,
             },
-            window: start.zip(self.scheduled_end_date_time.and_then(moment)),
+            window: start.zip(self.scheduled_end_date_time.as_ref().and_then(moment)),
             inside: self.internal_reply_message.unwrap_or_default(),
             outside: self.external_reply_message.unwrap_or_default(),
         }
@@ -137,7 +137,7 @@ fn zoned(moment: &Moment) -> Value {
 }
 
 /// The moment; `None` in a zone that nobody knows.
-fn moment(zoned: Zoned) -> Option<Timestamp> {
+fn moment(zoned: &Zoned) -> Option<Timestamp> {
     let name = zoned.time_zone.as_deref().unwrap_or("UTC");
     let rules = match localzone::win_zone_to_iana(name, None) {
         _ if name == "UTC" => TimeZone::UTC,
@@ -161,7 +161,7 @@ mod tests {
             ("2026-12-21T00:00:00", Some("Customized Time Zone"), None),
         ] {
             let zoned = Zoned { date_time: time.parse().unwrap(), time_zone: zone.map(str::to_owned) };
-            assert_eq!(moment(zoned), at.map(|at| at.parse().unwrap()), "{time} {zone:?}");
+            assert_eq!(moment(&zoned), at.map(|at| at.parse().unwrap()), "{time} {zone:?}");
         }
     }
 

@@ -119,7 +119,7 @@ pub(super) async fn get(
     Ok(Json(MappingWithTimeline { mapping, timeline }))
 }
 
-/// Tries a mapping again now; also takes it out of `parked`.
+/// Tries a mapping again now; also takes it out of `parked`. The automatic reply of its mailbox is tried with it.
 #[utoipa::path(
     post, path = "/mappings/{id}/retry", tag = "operations",
     params(("id" = Uuid, Path, description = "The mapping's id")),
@@ -138,6 +138,7 @@ pub(super) async fn retry(
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
     let caller = api.caller(&headers, Scope::OpsWrite)?;
     let (mapping, _) = find(&api, &caller, path).await?;
+    api.0.store.retry_reply(mapping.id).await?;
     try_again(&api, &caller, Some(mapping.id), &Filter::default()).await
 }
 

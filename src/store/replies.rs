@@ -148,6 +148,21 @@ impl Store {
         Ok(())
     }
 
+    /// Makes the reply of that mapping's mailbox due, whatever it waits for.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn retry_reply(&self, mapping: Uuid) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE replies r SET next_attempt_at = leavebridge_now(), asked = r.asked + 1, attempts = 0, failing_since = NULL
+             FROM mappings m WHERE m.id = $1 AND r.mailbox = m.mailbox AND r.state IN ('waiting', 'parked')",
+            mapping
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Leases up to `slots` mailboxes of these tenants whose reply is to be looked at.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ impl Wanted {
     }
 
     /// The same, beginning as early as may be set.
-    pub(super) fn from_now_on(&self, now: Timestamp) -> Self {
+    pub(super) fn no_earlier_than_possible(&self, now: Timestamp) -> Self {
         let soon = earliest(now);
         if self.from.at >= soon {
             return self.clone();

@@ -76,7 +76,8 @@ async fn scheduled(app: &TestApp) -> Option<(String, String)> {
 
 #[track_caller]
 fn assert_span(found: Option<(String, String)>, from: &str, until: &str) {
-    assert_eq!(found, Some((from.to_owned(), until.to_owned())));
+    let Some((first, last)) = found else { panic!("nothing is scheduled") };
+    assert_eq!((first.as_str(), last.as_str()), (from, until));
 }
 
 /// The requests to mailbox settings so far, as `METHOD status`.

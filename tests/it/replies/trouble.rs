@@ -115,7 +115,7 @@ async fn retry_after_is_for_the_whole_mailbox() {
 }
 
 #[tokio::test]
-async fn what_graph_refuses_is_parked_until_the_leave_changes() {
+async fn what_graph_refuses_is_parked_until_somebody_tries_again_or_the_leave_changes() {
     let app = stage(&[]).await;
     let error = json!({"error": {"code": "ErrorInvalidRequest", "message": "No."}});
     fault(&app, "PATCH", json!({"status": 400, "body": error})).await;
@@ -125,6 +125,12 @@ async fn what_graph_refuses_is_parked_until_the_leave_changes() {
     assert_eq!(app.mapping("LA-1").await["state"], "synced");
     passes(&app, SignedDuration::from_hours(48)).await;
     assert_eq!(requests(&app).await, ["GET 200", "PATCH 400"]);
+    // Somebody may have mended it.
+    let id = app.mapping("LA-1").await["id"].as_str().unwrap().to_owned();
+    let retry = app.request(reqwest::Method::POST, &format!("/mappings/{id}/retry")).bearer_auth(app.token("ops"));
+    assert_eq!(crate::support::answer(retry).await.status, 202);
+    settles(&app).await;
+    assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
     file(&app, &days("LA-1", 1, "2026-12-21", "2026-12-22")).await;
     assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-22T16:00:00");
 }
