@@ -25,6 +25,7 @@ const REQUESTS: &str = "leavebridge_http_requests_total";
 const REQUEST_SECONDS: &str = "leavebridge_http_request_seconds";
 const INTAKE: &str = "leavebridge_intake_total";
 const DELIVERIES: &str = "leavebridge_deliveries_total";
+const REPLIES: &str = "leavebridge_automatic_replies_total";
 const BACKLOG: &str = "leavebridge_backlog";
 const OLDEST: &str = "leavebridge_oldest_due_seconds";
 const TENANT_BLOCKED: &str = "leavebridge_tenant_blocked";
@@ -54,6 +55,10 @@ impl Default for Metrics {
             metrics::describe_histogram!(REQUEST_SECONDS, "Seconds from a request to its answer, by method and route.");
             metrics::describe_counter!(INTAKE, "Webhooks by client and what became of them.");
             metrics::describe_counter!(DELIVERIES, "Deliveries by tenant and how they ended.");
+            metrics::describe_counter!(
+                REPLIES,
+                "Looks at a mailbox's automatic reply by tenant and how it stands since."
+            );
             metrics::describe_gauge!(BACKLOG, "Mappings that are due, waiting or parked, by tenant.");
             metrics::describe_gauge!(OLDEST, "For how long the oldest due mapping has been due, by tenant.");
             metrics::describe_gauge!(TENANT_BLOCKED, "1 while Microsoft refuses to serve the tenant, else 0.");
@@ -88,6 +93,13 @@ impl Metrics {
     pub fn delivery(&self, tenant: &str, outcome: &'static str) {
         with_local_recorder(&self.0.0, || {
             counter!(DELIVERIES, "tenant" => tenant.to_owned(), "outcome" => outcome).increment(1);
+        });
+    }
+
+    /// A mailbox's automatic reply was looked at.
+    pub fn reply(&self, tenant: &str, state: &'static str) {
+        with_local_recorder(&self.0.0, || {
+            counter!(REPLIES, "tenant" => tenant.to_owned(), "state" => state).increment(1);
         });
     }
 

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, civil::Time};
 use super::raw;
 use crate::domain::{
     hours::{Day, Hours},
-    policy::{Look, Policy},
+    policy::{Look, Policy, Reply},
     problem::Problems,
     template::{Field, Template},
     zone::Zone,
@@ -108,6 +108,7 @@ fn look(prefix: &str, raw: &raw::Look, report: Report<'_>) -> Option<Look> {
     let body = template(&key("body"), raw.body.as_deref().unwrap_or_default(), report);
     let category = category(&key("category"), raw.category.as_deref().unwrap_or_default(), report);
     let reminder = reminder(&key("reminder"), raw.reminder.as_deref().unwrap_or_default(), report);
+    let reply = reply(&key("automatic_replies"), &raw.automatic_replies, report);
     Some(Look {
         publish: raw.publish?,
         title: title?,
@@ -117,7 +118,24 @@ fn look(prefix: &str, raw: &raw::Look, report: Report<'_>) -> Option<Look> {
         sensitivity: raw.sensitivity?,
         category: category?,
         reminder: reminder?,
+        reply: reply?,
     })
+}
+
+#[expect(clippy::option_option, reason = "no reply is as right as one")]
+fn reply(key: &str, raw: &raw::Replies, report: Report<'_>) -> Option<Option<Reply>> {
+    let (inside_key, outside_key) = (format!("{key}.inside"), format!("{key}.outside"));
+    let text = raw.inside.as_deref().unwrap_or_default();
+    if text.trim().is_empty() {
+        report(&inside_key, "must be a text: who writes to somebody on leave gets it".into());
+    }
+    let inside = template(&inside_key, text, report);
+    let other = raw.outside.as_deref().unwrap_or_default();
+    let outside = if other.trim().is_empty() { inside.clone() } else { template(&outside_key, other, report) };
+    let reply =
+        Reply { inside: inside.filter(|_| !text.trim().is_empty())?, outside: outside?, audience: raw.audience? };
+    // Wrong texts are told although nobody would get them: they are meant to be used some day.
+    Some(raw.enabled?.then_some(reply))
 }
 
 pub(super) fn title(key: &str, text: &str, report: Report<'_>) -> Option<Template> {
@@ -224,6 +242,12 @@ fn over(own: &raw::Look, base: &raw::Look) -> raw::Look {
         sensitivity: own.sensitivity.or(base.sensitivity),
         category: text(&own.category, &base.category),
         reminder: text(&own.reminder, &base.reminder),
+        automatic_replies: raw::Replies {
+            enabled: own.automatic_replies.enabled.or(base.automatic_replies.enabled),
+            inside: text(&own.automatic_replies.inside, &base.automatic_replies.inside),
+            outside: text(&own.automatic_replies.outside, &base.automatic_replies.outside),
+            audience: own.automatic_replies.audience.or(base.automatic_replies.audience),
+        },
     }
 }
 
@@ -234,12 +258,15 @@ fn is_set(own: &raw::Policy, key: &str) -> bool {
         "body" => look.body.is_some(),
         "category" => look.category.is_some(),
         "reminder" => look.reminder.is_some(),
+        "automatic_replies.inside" => look.automatic_replies.inside.is_some(),
+        "automatic_replies.outside" => look.automatic_replies.outside.is_some(),
         _ => false,
     };
     match key.split_once('.') {
         Some(("hours", weekday)) => own.hours.contains_key(weekday),
         Some(("types", rest)) => {
-            let (code, name) = rest.rsplit_once('.').unwrap_or((rest, ""));
+            let dot = rest.rfind(".automatic_replies.").or_else(|| rest.rfind('.'));
+            let (code, name) = dot.map_or((rest, ""), |dot| (&rest[..dot], &rest[dot + 1..]));
             let same = |known: &str, code: &str| known.to_lowercase() == code.to_lowercase();
             own.types.iter().any(|(known, look)| same(known, rest) || (same(known, code) && of_look(look, name)))
         }

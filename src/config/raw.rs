@@ -9,7 +9,7 @@ use serde::{
     de::{Error as _, IgnoredAny, IntoDeserializer as _},
 };
 
-use crate::domain::policy::{Publish, Sensitivity, ShowAs};
+use crate::domain::policy::{Audience, Publish, Sensitivity, ShowAs};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,6 +210,7 @@ pub(super) struct Policy {
     pub(super) link: Option<String>,
     pub(super) category: Option<String>,
     pub(super) reminder: Option<String>,
+    pub(super) automatic_replies: Replies,
     pub(super) types: BTreeMap<String, Look>,
 }
 
@@ -225,6 +226,7 @@ impl Policy {
             sensitivity: self.sensitivity,
             category: self.category.clone(),
             reminder: self.reminder.clone(),
+            automatic_replies: self.automatic_replies.clone(),
         }
     }
 }
@@ -245,6 +247,18 @@ pub(super) struct Look {
     pub(super) sensitivity: Option<Sensitivity>,
     pub(super) category: Option<String>,
     pub(super) reminder: Option<String>,
+    pub(super) automatic_replies: Replies,
+}
+
+/// The automatic reply during leave, or what is otherwise about it.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Replies {
+    pub(super) enabled: Option<bool>,
+    pub(super) inside: Option<String>,
+    pub(super) outside: Option<String>,
+    #[serde(deserialize_with = "some_word")]
+    pub(super) audience: Option<Audience>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -195,7 +195,8 @@ pub(super) fn text(body: &Template, application: &Application<'_>) -> String {
     body.fill(|field| value(field, application)).trim().to_owned()
 }
 
-fn value(field: Field, application: &Application<'_>) -> String {
+/// What stands in a gap.
+pub(super) fn value(field: Field, application: &Application<'_>) -> String {
     let Application { id, source, status, leave } = *application;
     let staff = &leave.staff;
     let name = || {
@@ -218,7 +219,7 @@ fn value(field: Field, application: &Application<'_>) -> String {
 }
 
 /// The first and the last day away.
-fn days(span: &Span) -> (Date, Date) {
+pub(super) fn days(span: &Span) -> (Date, Date) {
     match *span {
         Span::Days { first, last, .. } => (first, last),
         // Until midnight is until the end of the day before.

@@ -14,6 +14,7 @@ pub mod microsoft;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+pub mod reply;
 pub mod team;
 pub mod template;
 pub mod zone;

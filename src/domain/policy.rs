@@ -32,6 +32,12 @@ impl Policy {
         let own = leave_type.and_then(|code| self.types.get(&code.to_lowercase()));
         own.unwrap_or(&self.look)
     }
+
+    /// Whether any leave brings about an automatic reply.
+    #[must_use]
+    pub fn replies(&self) -> bool {
+        std::iter::once(&self.look).chain(self.types.values()).any(|look| look.reply.is_some())
+    }
 }
 
 /// How leave looks in Outlook.
@@ -53,6 +59,31 @@ pub struct Look {
     pub category: Option<String>,
     /// How many minutes before it Outlook reminds; `None` for not at all.
     pub reminder: Option<u32>,
+    /// The automatic reply while somebody is away on such leave; `None` for none.
+    pub reply: Option<Reply>,
+}
+
+/// What people hear who write to somebody on leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reply {
+    /// The text for people of the organisation.
+    pub inside: Template,
+    /// The text for everybody else whom `audience` lets have one.
+    pub outside: Template,
+    /// Who else gets one.
+    pub audience: Audience,
+}
+
+/// Who outside of the organisation gets an automatic reply: Graph's `externalAudienceScope`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Audience {
+    /// Nobody.
+    None,
+    /// Those among the person's contacts.
+    ContactsOnly,
+    /// Everybody.
+    All,
 }
 
 /// From which status on a leave shows in Outlook.

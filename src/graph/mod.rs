@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod managed;
 mod probe;
+mod reply;
 mod settings;
 mod token;
 mod wire;

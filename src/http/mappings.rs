@@ -17,23 +17,35 @@ use super::{
 };
 use crate::{
     config::Scope,
-    store::views::{Filter, MappingView, TimelineEntry},
+    store::{
+        replies::AutomaticReply,
+        views::{Filter, MappingView, TimelineEntry},
+    },
 };
 
 /// One page of mappings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MappingList {
     /// Newest change first.
-    pub(super) mappings: Vec<MappingView>,
+    pub(super) mappings: Vec<MappingWithReply>,
     /// Give it as `cursor` for the next page; none on the last.
     pub(super) next_cursor: Option<String>,
+}
+
+/// One mapping with what its mailbox answers by itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MappingWithReply {
+    #[serde(flatten)]
+    pub(super) mapping: MappingView,
+    /// The automatic reply of the mailbox: one for all of its leave. None where no leave brings one about.
+    pub(super) automatic_reply: Option<AutomaticReply>,
 }
 
 /// One mapping with its leave's history.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MappingWithTimeline {
     #[serde(flatten)]
-    mapping: MappingView,
+    mapping: MappingWithReply,
     /// What happened to the leave, oldest first.
     timeline: Vec<TimelineEntry>,
 }
@@ -80,7 +92,11 @@ pub(super) async fn page(api: &Api, query: &ListQuery) -> Result<MappingList, Re
     mappings.truncate(limit);
     let last = mappings.last().filter(|_| more);
     let next_cursor = last.map(|mapping| query::cursor((mapping.updated_at, mapping.id)));
-    Ok(MappingList { mappings, next_cursor })
+    let ids: Vec<Uuid> = mappings.iter().map(|mapping| mapping.id).collect();
+    let mut replies = api.0.store.replies_of(&ids).await?;
+    let mappings =
+        mappings.into_iter().map(|mapping| MappingWithReply { automatic_reply: replies.remove(&mapping.id), mapping });
+    Ok(MappingList { mappings: mappings.collect(), next_cursor })
 }
 
 /// Shows one mapping with its leave's history.
@@ -102,10 +118,12 @@ pub(super) async fn get(
 ) -> Result<Json<MappingWithTimeline>, Refusal> {
     let caller = api.caller(&headers, Scope::OpsRead).await?;
     let (mapping, timeline) = find(&api, &caller, path).await?;
+    let automatic_reply = api.0.store.replies_of(&[mapping.id]).await?.remove(&mapping.id);
+    let mapping = MappingWithReply { mapping, automatic_reply };
     Ok(Json(MappingWithTimeline { mapping, timeline }))
 }
 
-/// Tries a mapping again now; also takes it out of `parked`.
+/// Tries a mapping again now; also takes it out of `parked`. The automatic reply of its mailbox is tried with it.
 #[utoipa::path(
     post, path = "/mappings/{id}/retry", tag = "operations",
     params(("id" = Uuid, Path, description = "The mapping's id")),
@@ -124,6 +142,7 @@ pub(super) async fn retry(
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
     let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let (mapping, _) = find(&api, &caller, path).await?;
+    api.0.store.retry_reply(mapping.id).await?;
     try_again(&api, &caller, Some(mapping.id), &Filter::default()).await
 }
 

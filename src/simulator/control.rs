@@ -25,6 +25,7 @@ pub(crate) fn routes() -> Router<Simulator> {
         .route("/users/{address}/events/{id}", patch(people::change_event).delete(people::delete_event))
         .route("/users/{address}/calendars", post(people::add_calendar))
         .route("/users/{address}/calendars/{name}", delete(people::delete_calendar))
+        .route("/users/{address}/automatic-replies", get(people::replies).patch(people::change_replies))
         .route("/requests", get(requests))
         .route("/faults", post(add_faults).get(faults).delete(clear_faults))
         .route("/errors", get(errors))

@@ -15,6 +15,7 @@ use super::{
     failure::Failure,
     ids::{Form, Seal},
     property::PropertyId,
+    replies::AutomaticReplies,
     score::Score,
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Mailbox {
     pub(crate) calendars: Vec<Box<str>>,
     /// The numbers of those that are deleted.
     removed: BTreeSet<u32>,
+    /// What the mailbox answers by itself.
+    pub(crate) replies: AutomaticReplies,
     events: Vec<Option<Event>>,
     living: usize,
     changes: u64,
@@ -53,6 +56,7 @@ impl Mailbox {
             seal,
             calendars: vec!["Calendar".into()],
             removed: BTreeSet::new(),
+            replies: AutomaticReplies::default(),
             events: Vec::new(),
             living: 0,
             changes: 0,

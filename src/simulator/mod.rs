@@ -29,6 +29,7 @@ mod odata;
 mod outlook;
 mod prefer;
 mod property;
+mod replies;
 mod route;
 mod score;
 mod serve;

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod own_time;
 pub mod queue;
 mod reception;
+pub mod replies;
 pub mod resync;
 pub mod tenants;
 pub mod upkeep;

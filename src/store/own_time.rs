@@ -24,6 +24,12 @@ impl Store {
              ), kept AS (
                  UPDATE mailboxes b SET time_zone = $3, working_hours = $4, settings_at = leavebridge_now()
                  FROM before WHERE b.id = before.id
+             ), replied AS (
+                 -- By their clock it begins and ends.
+                 UPDATE replies r SET next_attempt_at = leavebridge_now(), asked = r.asked + 1
+                 FROM before
+                 WHERE r.mailbox = before.id AND r.state = 'scheduled'
+                   AND (before.time_zone, before.working_hours) IS DISTINCT FROM ($3, $4)
              )
              UPDATE mappings m SET state = 'pending', next_attempt_at = leavebridge_now(), updated_at = leavebridge_now()
              FROM before, mappings own, leaves l

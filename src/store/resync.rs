@@ -201,6 +201,21 @@ impl Store {
         Ok(())
     }
 
+    /// The tenant's automatic replies may want other texts: each is looked at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn look_at_replies(&self, tenant: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE replies SET next_attempt_at = leavebridge_now(), asked = asked + 1
+             WHERE tenant = $1 AND state IN ('scheduled', 'none')",
+            tenant
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Makes these mappings due, the first after `wait` and each `spacing` after the one before, with a line in their leave's
     /// history. One that has become due by itself meanwhile is left as it is.
     ///

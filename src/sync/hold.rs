@@ -11,8 +11,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, calendar::Calendars, directory, own_time};
-use crate::{config::LEASE_MARGIN, domain::event::OwnTime, store::queue::Lease};
+use super::{Engine, calendar::Calendars, directory, own_time, walk::Halt};
+use crate::{
+    config::LEASE_MARGIN,
+    crash,
+    domain::{event::OwnTime, judge::Failure},
+    graph::{Graph, GraphError, Mailbox},
+    store::queue::Lease,
+};
 
 /// Whether a call may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,5 +122,36 @@ impl<'a> Hold<'a> {
             }
         }
         if self.is_closed() { Leave::Closed } else { Leave::Granted(asked + call_timeout) }
+    }
+
+    /// Makes a call, if it may begin; once more with a new token, if it may begin again, should Graph refuse the first:
+    /// one that expired early or was revoked, or a claims challenge (continuous access evaluation).
+    pub(super) async fn call<'b, T, F>(
+        &'b self,
+        graph: &Graph,
+        name: &'static str,
+        call: impl Fn(Mailbox<'b>) -> F,
+    ) -> Result<Result<T, GraphError>, Halt>
+    where
+        F: Future<Output = Result<T, GraphError>>,
+    {
+        let mut is_first = true;
+        loop {
+            // Before the lease is looked at, because it takes time, in which the mailbox may have been closed or lost.
+            graph.sign_in(self.soon()).await.map_err(Halt::Failed)?;
+            let user = self.user().await;
+            let until = match self.may_call().await {
+                Leave::Granted(until) => until,
+                Leave::Closed => return Err(Halt::Interrupted),
+                Leave::Lost => return Err(Halt::Lost),
+            };
+            crash::point("before", name);
+            let answer = call(Mailbox { user, until }).await;
+            crash::point("after", name);
+            match answer {
+                Err(error) if is_first && error.failure == Failure::Credentials => is_first = false,
+                answer => return Ok(answer),
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::{
     Engine,
     hold::Hold,
     reconcile::{Delivered, Delivery},
+    reply,
     writer::Writer,
 };
 use crate::store::{
@@ -79,6 +80,10 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
             let reached = matches!(ending, Ending::Synced | Ending::Removed) && story.get("graph").is_some();
             if let Ending::Parked(reason, _) = &ending {
                 tracing::warn!(mapping = %due.id, reason = reason.word(), "parked: a person is needed");
+            }
+            let is_settled = matches!(ending, Ending::Synced | Ending::Removed | Ending::Hidden | Ending::Parked(..));
+            if is_settled && tenant.policy.replies() && !reply::ask(engine, lease).await {
+                return Next::Abandon;
             }
             let record = Record::new(lease, due, holding, ending, retry_after, story);
             let state = record.state();

@@ -12,6 +12,7 @@ mod hold;
 mod mailbox;
 mod own_time;
 mod reconcile;
+mod reply;
 mod resync;
 mod walk;
 mod writer;
@@ -24,6 +25,7 @@ use std::{
 
 use door::Door;
 use jiff::{SignedDuration, Timestamp};
+use reply::Replies;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use writer::Writer;
@@ -115,6 +117,7 @@ impl Engine {
         let mut writing = tokio::spawn(writing);
         let served: Vec<String> = self.tenants.keys().cloned().collect();
         let mut mailboxes = JoinSet::new();
+        let mut replies = Replies::default();
         // Subscribed before the first claim: what is due later than the claim's look will ring.
         let mut bell = self.bell.hear_due();
         while !stop.is_cancelled() {
@@ -123,6 +126,10 @@ impl Engine {
             let free = self.settings.mailboxes.saturating_sub(mailboxes.len());
             if let Err(error) = self.tick(&served, free, &writer, &mut mailboxes, &stop).await {
                 tracing::warn!(%error, cause = error.cause(), "cannot look for what is due");
+            }
+            let free = self.settings.mailboxes.saturating_sub(mailboxes.len());
+            if let Err(error) = replies.tick(&self, free, &writer, &mut mailboxes, &stop).await {
+                tracing::warn!(%error, cause = error.cause(), "cannot look for automatic replies that are due");
             }
             let pause = LOOK_EVERY.mul_f64(0.9 + self.random.fraction() / 5.0);
             tokio::select! {

@@ -74,6 +74,7 @@ impl Engine {
                 self.bell.ring_due();
                 after = last;
             }
+            self.store.look_at_replies(name).await?;
             tracing::info!(
                 tenant = name,
                 events = put,

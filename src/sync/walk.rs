@@ -1,11 +1,10 @@
 //! The steps of one delivery: asks `plan` what is next and carries it out, until nothing is left to do or something goes
-//! wrong. Before every call it asks the hold, because a call may only begin while the mailbox's lease is sure to outlast it.
+//! wrong. Every call goes through the hold, because it may only begin while the mailbox's lease is sure to outlast it.
 
 use std::time::Duration;
 
-use super::{hold::Leave, reconcile::Delivery};
+use super::reconcile::Delivery;
 use crate::{
-    crash,
     domain::{
         event::{Desired, EventSpec},
         judge::Failure,
@@ -139,8 +138,6 @@ impl Delivery<'_> {
         }))
     }
 
-    /// Makes a call, if it may begin; once more with a new token, if it may begin again, should Graph refuse the first:
-    /// one that expired early or was revoked, or a claims challenge (continuous access evaluation).
     pub(super) async fn call<'a, T, F>(
         &'a self,
         name: &'static str,
@@ -149,24 +146,7 @@ impl Delivery<'_> {
     where
         F: Future<Output = Result<T, GraphError>>,
     {
-        let mut is_first = true;
-        loop {
-            // Before the hold is asked, because it takes time, in which the mailbox may have been closed or lost.
-            self.graph.sign_in(self.hold.soon()).await.map_err(Halt::Failed)?;
-            let user = self.hold.user().await;
-            let until = match self.hold.may_call().await {
-                Leave::Granted(until) => until,
-                Leave::Closed => return Err(Halt::Interrupted),
-                Leave::Lost => return Err(Halt::Lost),
-            };
-            crash::point("before", name);
-            let answer = call(Mailbox { user, until }).await;
-            crash::point("after", name);
-            match answer {
-                Err(error) if is_first && error.failure == Failure::Credentials => is_first = false,
-                answer => return Ok(answer),
-            }
-        }
+        self.hold.call(self.graph, name, call).await
     }
 
     async fn find(&self, known: &mut Known) -> Result<Found, Halt> {

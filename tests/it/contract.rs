@@ -43,6 +43,7 @@ fn the_metrics_are_as_agreed() {
     metrics.request("GET", "/mappings", 200, 0.01);
     metrics.intake("ess", "accepted");
     metrics.delivery("default", "created");
+    metrics.reply("default", "scheduled");
     metrics.tenant(
         "default",
         Backlog {

@@ -23,6 +23,7 @@ mod privacy;
 mod processes;
 mod queue_plan;
 mod replicas;
+mod replies;
 mod resilience;
 mod resync;
 mod rules;

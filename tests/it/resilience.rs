@@ -50,7 +50,9 @@ async fn one_tenants_backlog_does_not_hold_up_another_tenant() {
         app.post("ess", &updated(&format!("LA-{n}"), 0, &json!({"staff": {"email": address}}))).await;
     }
     app.post("group", &updated("ACME-1", 0, &json!({"tenant": "acme"}))).await;
-    app.database.execute("UPDATE tenants_state SET blocked_until = NULL; SELECT pg_notify('leavebridge_due', '')").await;
+    app.database
+        .execute("UPDATE tenants_state SET blocked_until = NULL; SELECT pg_notify('leavebridge_due', '')")
+        .await;
     until("acme's leave is in Outlook", async || app.microsoft.events(AMY).await.len() == 1).await;
     let left = app.database.number("SELECT count(*) FROM mappings WHERE state = 'pending'").await;
     assert!(left > 20, "it came after the backlog: {left} left");

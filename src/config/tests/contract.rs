@@ -58,6 +58,7 @@ fn every_key_that_the_program_reads_is_documented_and_no_other() {
             "TeamCalendar" => "tenants.name.team_calendars".to_owned(),
             "Client" => "clients.name".to_owned(),
             "Look" => "policy.types.CODE".to_owned(),
+            "Replies" => "policy.automatic_replies".to_owned(),
             "Raw" | "Tenant" => continue,
             section => section.to_lowercase(),
         };
@@ -68,10 +69,14 @@ fn every_key_that_the_program_reads_is_documented_and_no_other() {
                 && !kind.starts_with("BTreeMap")
                 // Known only to be refused.
                 && !kind.contains("IgnoredAny")
+                && !kind.starts_with("Replies")
             {
                 read.insert(format!("{table}.{key}"));
             }
         }
+    }
+    for key in ["enabled", "inside", "outside", "audience"] {
+        read.insert(format!("policy.types.CODE.automatic_replies.{key}"));
     }
     // One weekday stands for all.
     read.insert("policy.hours.friday".into());

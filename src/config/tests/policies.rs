@@ -1,7 +1,7 @@
 //! Policies: what is refused at start, all of it at once and by key, and what a tenant and a kind of leave change.
 
 use super::{file, filled, load, with};
-use crate::domain::policy::{Publish, Sensitivity, ShowAs};
+use crate::domain::policy::{Audience, Publish, Sensitivity, ShowAs};
 
 const BROKEN: &str = r#"
     [policy]
@@ -17,6 +17,12 @@ const BROKEN: &str = r#"
     title = ""
     publish = "sometimes"
     colour = "red"
+    [policy.automatic_replies]
+    inside = "away because of {reason}"
+    audience = "everybody"
+    [policy.types.SICK.automatic_replies]
+    inside = " "
+    outside = "back on {day"
     [policy.types.HOME]
     body = "{comment}"
     [tenants.default.policy]
@@ -66,6 +72,40 @@ fn a_kind_of_leave_and_a_tenant_change_what_they_name_and_have_the_rest() {
     assert_eq!(policy.look.category.as_deref(), Some("Leave"));
     let friday = policy.hours.on(jiff::civil::Weekday::Friday);
     assert_eq!((friday.start.to_string(), friday.end.to_string()), ("08:00:00".into(), "14:00:00".into()));
+}
+
+#[test]
+fn automatic_replies_are_off_and_each_kind_of_leave_may_have_its_own() {
+    assert!(!with(&[]).unwrap().tenants["default"].policy.replies());
+    let (_kept, path) = file(
+        r#"
+        [policy.automatic_replies]
+        inside = "Away until {last_day}."
+        audience = "contacts-only"
+        [tenants.default.policy.automatic_replies]
+        enabled = true
+        [tenants.default.policy.types.HOME.automatic_replies]
+        enabled = false
+        [tenants.default.policy.types.SICK.automatic_replies]
+        outside = "Away."
+        audience = "all"
+        "#,
+    );
+    let settings = load(Some(&path), &super::environment(&[])).unwrap();
+    let policy = &settings.tenants["default"].policy;
+    assert!(policy.replies());
+    assert_eq!(policy.look(Some("home")).reply, None);
+    let text = |template: &crate::domain::template::Template| template.fill(|field| field.word().to_owned());
+    for (code, inside, outside, audience) in [
+        (None, "Away until last_day.", "Away until last_day.", Audience::ContactsOnly),
+        (Some("SICK"), "Away until last_day.", "Away.", Audience::All),
+    ] {
+        let reply = policy.look(code).reply.as_ref().unwrap();
+        assert_eq!(
+            (text(&reply.inside), text(&reply.outside), reply.audience),
+            (inside.into(), outside.into(), audience)
+        );
+    }
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn table(list: &MappingList, asked: &Asked, now: Timestamp) -> Markup {
                         @for name in ["State", "Leave", "Mailbox", "Why", "Next try", "Changed"] { th scope="col" { (name) } }
                     }
                 }
-                tbody { @for mapping in &list.mappings { (row(mapping, now)) } }
+                tbody { @for one in &list.mappings { (row(&one.mapping, now)) } }
             }
         }
         nav.paging aria-label="Pages" {

@@ -230,6 +230,26 @@ pub(super) async fn delete_calendar(
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub(super) async fn replies(
+    State(simulator): State<Simulator>,
+    Path(address): Path<String>,
+) -> Result<Json<Value>, Complaint> {
+    Ok(Json(find(&simulator, &address)?.mailbox().replies.shown()))
+}
+
+/// What people set in Outlook themselves: there it may begin whenever they like.
+pub(super) async fn change_replies(
+    State(simulator): State<Simulator>,
+    Path(address): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Complaint> {
+    let person = find(&simulator, &address)?;
+    let change: Map<String, Value> = read(&body)?;
+    let mut mailbox = person.mailbox();
+    mailbox.replies = mailbox.replies.change(&change, None).map_err(refused)?;
+    Ok(Json(mailbox.replies.shown()))
+}
+
 /// An event's JSON, where `"deleted"` may stand beside Graph's properties.
 fn draft(body: &[u8]) -> Result<(Draft, Option<bool>), Complaint> {
     let mut body: Map<String, Value> = read(body)?;

@@ -117,6 +117,7 @@ impl<'a> MailboxCall<'a> {
             ("POST", Part::Calendars) => calendars::create(self),
             ("GET", Part::Calendar { calendar }) => calendars::get(self, calendar),
             ("GET", Part::Settings { one }) => settings::get(self, one.as_deref()),
+            ("PATCH", Part::Settings { one: None }) => settings::patch(self),
             _ => Err(wrong_method()),
         }
     }

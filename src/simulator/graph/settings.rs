@@ -1,4 +1,4 @@
-//! A mailbox's settings, as far as anything of ours reads them.
+//! A mailbox's settings, as far as anything of ours reads or writes them.
 //!
 //! Zones must come in Windows' names, as Exchange keeps them, whatever name the person was entered with.
 
@@ -29,6 +29,27 @@ pub(super) fn get(call: &MailboxCall<'_>, one: Option<&str>) -> Result<Response,
     Ok(exchange::json(StatusCode::OK, &Value::Object(body)))
 }
 
+/// Changes the automatic reply, the one setting that a leave service has any business with.
+pub(super) fn patch(call: &MailboxCall<'_>) -> Result<Response, Failure> {
+    let mut body = call.call.json()?;
+    body.retain(|name, _| !name.starts_with('@'));
+    let change = body.remove("automaticRepliesSetting");
+    if let Some(other) = body.keys().next() {
+        // Graph would do it. A person's time zone and working hours are theirs, so here it is a mistake.
+        return Err(Failure::bad_request("BadRequest", format!("This mailbox does not let anybody change {other}.")));
+    }
+    let Some(Value::Object(change)) = change else {
+        return Err(Failure::bad_request("BadRequest", "Empty Payload. JSON content expected."));
+    };
+    let shown = {
+        let mut mailbox = call.person.mailbox();
+        mailbox.replies = mailbox.replies.change(&change, Some(call.call.now))?;
+        mailbox.replies.shown()
+    };
+    let body = json!({"@odata.context": call.context("mailboxSettings"), "automaticRepliesSetting": shown});
+    Ok(exchange::json(StatusCode::OK, &body))
+}
+
 fn shown(call: &MailboxCall<'_>) -> Map<String, Value> {
     let zone = zones::zone(&call.profile.time_zone, true);
     let zone = zone.map_or_else(|| call.profile.time_zone.clone(), |zone| zone.windows.to_string());
@@ -40,5 +61,6 @@ fn shown(call: &MailboxCall<'_>) -> Map<String, Value> {
             "startTime": format!("{start}:00.0000000"), "endTime": format!("{end}:00.0000000"),
             "timeZone": {"name": zone},
         },
+        "automaticRepliesSetting": call.person.mailbox().replies.shown(),
     }))
 }

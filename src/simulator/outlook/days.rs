@@ -22,6 +22,8 @@ use super::super::{
 pub(super) struct Row {
     pub(super) profile: Arc<Profile>,
     pub(super) events: Vec<Shown>,
+    /// The automatic reply, where there is one that has not ended.
+    pub(super) reply: Option<String>,
 }
 
 /// An event as it is drawn.
@@ -43,7 +45,7 @@ pub(super) struct Shown {
 
 impl Row {
     /// What `person` has on the days from `window.0` to `window.1`.
-    pub(super) fn read(person: &Person, window: (Date, Date)) -> Self {
+    pub(super) fn read(person: &Person, window: (Date, Date), now: Timestamp) -> Self {
         let profile = person.profile();
         let zone = TimeZone::get(&profile.time_zone).unwrap_or(TimeZone::UTC);
         let mailbox = person.mailbox();
@@ -55,8 +57,9 @@ impl Row {
         let mut events: Vec<Shown> = shown.filter(|event| event.first <= window.1 && event.last >= window.0).collect();
         // Bars above, the day's appointments below them in their order.
         events.sort_by_key(|event| (!event.is_bar(), event.first, event.from));
+        let reply = mailbox.replies.line(now, &zone);
         drop(mailbox);
-        Self { profile, events }
+        Self { profile, events, reply }
     }
 }
 

@@ -110,11 +110,12 @@ pub(crate) async fn page(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let today = TimeZone::UTC.to_datetime(simulator.0.clock.now()).date();
+    let now = simulator.0.clock.now();
+    let today = TimeZone::UTC.to_datetime(now).date();
     let wanted = Wanted::read(&query.unwrap_or_default(), today);
     let everybody = simulator.directory().people().to_vec();
     let shown = everybody.iter().filter(|person| wanted.shows(&person.profile().address.to_lowercase()));
-    let rows: Vec<Row> = shown.take(MOST_PEOPLE).map(|person| Row::read(person, wanted.days())).collect();
+    let rows: Vec<Row> = shown.take(MOST_PEOPLE).map(|person| Row::read(person, wanted.days(), now)).collect();
     let names: Vec<_> = everybody.iter().take(MOST_PEOPLE).map(|person| person.profile()).collect();
     let calendar = match wanted.view {
         _ if rows.is_empty() => shell::nobody(entra::host(&headers), everybody.is_empty()),

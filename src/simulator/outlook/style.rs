@@ -30,7 +30,7 @@ h1{font-size:20px;font-weight:600;margin:0 0 0 10px;flex:1}
 .day.today{color:#0f6cbd}.day.today b{background:#0f6cbd;color:#fff;border-radius:50%}
 .row+.row,.month .lane+.lane{border-top:1px solid #eceef1}
 .who{padding:12px 14px;min-width:0}.who span{display:block;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.name{font-weight:600}.address,.zone{font-size:11.5px;color:#707780}
+.name{font-weight:600}.address,.zone,.reply{font-size:11.5px;color:#707780}.reply{color:#7a3fa8}
 .lane{position:relative;min-height:84px}.month .lane{min-height:116px}
 .backdrop{position:absolute;inset:0;display:grid;grid-template-columns:repeat(7,1fr)}
 .cell{border-left:1px solid #eceef1}.month .cell:first-child{border-left:0}

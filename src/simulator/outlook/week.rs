@@ -23,6 +23,7 @@ pub(super) fn grid(rows: &[Row], days: (Date, Date), today: Date) -> Markup {
                         span.name { (row.profile.name) }
                         span.address { (row.profile.address) }
                         span.zone { (row.profile.time_zone) }
+                        @if let Some(reply) = &row.reply { span.reply title=(reply) { (reply) } }
                     }
                     div.lane {
                         (backdrop(&week, today, None))

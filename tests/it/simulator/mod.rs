@@ -11,5 +11,6 @@ mod limits;
 mod lists;
 mod mailboxes;
 mod page;
+mod replies;
 mod stage;
 mod transactions;

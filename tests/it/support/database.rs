@@ -103,7 +103,9 @@ impl Database {
     pub(crate) async fn dump(&self) -> String {
         let mut connection = self.connect().await;
         let mut dump = String::new();
-        for table in ["leaves", "mailboxes", "calendars", "mappings", "received", "timeline", "tenants_state"] {
+        for table in
+            ["leaves", "mailboxes", "calendars", "mappings", "received", "timeline", "tenants_state", "replies"]
+        {
             let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT t::text FROM {table} t")))
                 .fetch_all(&mut connection)
                 .await

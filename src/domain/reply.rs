@@ -1,0 +1,214 @@
+//! The automatic reply of a mailbox: what should be set there, and what to do next so that it is.
+//!
+//! A mailbox has one such setting, which belongs to its owner. It must never overwrite one that the person has switched
+//! on, nor change what is not recognised as ours; and once no leave wants it any more, what was there before is put back.
+
+#[cfg(test)]
+mod tests;
+mod wanted;
+
+use jiff::{SignedDuration, Timestamp, civil::DateTime};
+use serde::{Deserialize, Serialize};
+pub use wanted::{Away, Wanted, wanted};
+
+use super::policy::Audience;
+
+/// Only a range in the future may be set (Microsoft: automaticRepliesSetting), and a request takes its time: what has
+/// begun already is scheduled from the next full minute that is so far ahead.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
+/// So long before a reply begins its mailbox is looked at once more, for a setting of the person's that took its place.
+const LOOK_BEFORE: SignedDuration = SignedDuration::from_hours(24);
+/// How often to look whether a setting of the person's is gone.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whether a mailbox replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    /// No.
+    Disabled,
+    /// Until somebody switches it off.
+    AlwaysEnabled,
+    /// During its window.
+    Scheduled,
+}
+
+/// The one setting of a mailbox, as it is read there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// Whether it replies.
+    pub status: Status,
+    /// To whom outside of the organisation.
+    pub audience: Audience,
+    /// From when until when, where it is scheduled; `None` where that cannot be read.
+    pub window: Option<(Timestamp, Timestamp)>,
+    /// The text for people of the organisation, as HTML.
+    pub inside: String,
+    /// The text for everybody else, as HTML.
+    pub outside: String,
+}
+
+impl Setting {
+    /// Whether it replies now or will. What cannot be read counts as it would for its owner: it is on.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        match self.status {
+            Status::Disabled => false,
+            Status::AlwaysEnabled => true,
+            Status::Scheduled => self.window.is_none_or(|(_, until)| now < until),
+        }
+    }
+
+    /// Whether the two mean the same, however Exchange has dressed up the texts in between.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.status == other.status && self.window == other.window && self.says_the_same(other)
+    }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.audience == other.audience
+            && words(&self.inside) == words(&other.inside)
+            && (self.audience == Audience::None || words(&self.outside) == words(&other.outside))
+    }
+
+    /// The same, switched off: how it is put back, since a range that is over cannot be set again.
+    #[must_use]
+    pub fn at_rest(&self) -> Self {
+        Self { status: Status::Disabled, window: None, ..self.clone() }
+    }
+
+    fn overlaps(&self, wanted: &Wanted) -> bool {
+        self.window.is_some_and(|(from, until)| from < wanted.until.at && wanted.from.at < until)
+    }
+}
+
+/// The text without tags, white space and the commonest entities: what survives Exchange's way with HTML.
+fn words(html: &str) -> String {
+    let mut plain = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some((text, tag)) = rest.split_once('<') {
+        plain.push_str(text);
+        let lower = tag.to_ascii_lowercase();
+        // What a style sheet says is no text.
+        let end = if lower.starts_with("style") { "</style>" } else { ">" };
+        rest = lower.find(end).and_then(|at| tag.get(at + end.len()..)).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    for (entity, meaning) in
+        [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]
+    {
+        plain = plain.replace(entity, meaning);
+    }
+    plain.retain(|c| !c.is_whitespace());
+    plain
+}
+
+/// A moment on somebody's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// What the clock shows.
+    pub local: DateTime,
+    /// The Windows name of its zone.
+    pub zone: String,
+    /// The moment.
+    pub at: Timestamp,
+}
+
+/// What we remember of a mailbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// What we last wrote; several while it is not known which of them arrived.
+    pub written: Vec<Setting>,
+    /// What was there before we wrote.
+    pub before: Option<Setting>,
+    /// A write's outcome is unknown.
+    pub in_doubt: bool,
+}
+
+/// Why a mailbox is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// The person has a reply of their own.
+    OwnReply,
+    /// The person has switched ours off.
+    SwitchedOff,
+}
+
+impl Kept {
+    /// The fixed word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::OwnReply => "own-reply",
+            Self::SwitchedOff => "switched-off",
+        }
+    }
+
+    /// The same in a sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::OwnReply => {
+                "The person has an automatic reply of their own, which stays. It is looked at again within a day."
+            }
+            Self::SwitchedOff => "The person has switched the automatic reply off, and so it stays for this leave.",
+        }
+    }
+}
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// All is as wanted.
+    Nothing,
+    /// Schedule this reply. The setting is what to put back some day.
+    Schedule(Wanted, Option<Setting>),
+    /// Put this back.
+    Withdraw(Setting),
+    /// The setting is the person's.
+    LeaveAlone(Kept),
+}
+
+/// The next step towards `wanted`, where `current` is what the mailbox has.
+#[must_use]
+pub fn plan(now: Timestamp, wanted: Option<&Wanted>, current: &Setting, memory: &Memory) -> Step {
+    let is_ours = memory.written.iter().any(|written| written.is_same(current));
+    let before = || memory.before.as_ref();
+    match wanted {
+        None if is_ours => {
+            let empty = || Setting { inside: String::new(), outside: String::new(), ..current.clone() };
+            Step::Withdraw(before().cloned().unwrap_or_else(empty).at_rest())
+        }
+        None => Step::Nothing,
+        Some(wanted) if is_ours && wanted.is_met_by(current, now) => Step::Nothing,
+        Some(wanted) if is_ours => Step::Schedule(wanted.no_earlier_than_possible(now), memory.before.clone()),
+        Some(_) if current.is_active(now) => Step::LeaveAlone(Kept::OwnReply),
+        Some(wanted) => {
+            let never_arrived = memory.in_doubt && before().is_some_and(|before| before.is_same(current));
+            let was_set = memory.written.iter().any(|written| written.overlaps(wanted));
+            // A reply of the person's for another time, over by now, took the place of ours without meaning it.
+            let is_about_it = current.status == Status::Disabled || current.overlaps(wanted);
+            if was_set && is_about_it && !never_arrived {
+                Step::LeaveAlone(Kept::SwitchedOff)
+            } else {
+                Step::Schedule(wanted.no_earlier_than_possible(now), Some(current.clone()))
+            }
+        }
+    }
+}
+
+/// When to look at a mailbox again that has what is wanted.
+#[must_use]
+pub fn look_again(now: Timestamp, wanted: &Wanted) -> Timestamp {
+    let before = wanted.from.at.saturating_sub(LOOK_BEFORE).unwrap_or(wanted.until.at);
+    if now < before { before } else { wanted.until.at }
+}
+
+/// When to look at a mailbox again that is left alone.
+#[must_use]
+pub fn look_at_kept(now: Timestamp, wanted: &Wanted, current: &Setting) -> Timestamp {
+    let own =
+        current.window.map(|(_, until)| until).filter(|until| now < *until && current.status == Status::Scheduled);
+    let later = now.saturating_add(LOOK_AGAIN).unwrap_or(wanted.until.at);
+    own.unwrap_or(later).min(later).min(wanted.until.at)
+}

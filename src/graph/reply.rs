@@ -1,0 +1,174 @@
+//! The automatic reply of a mailbox, read and written.
+//!
+//! It must never write any other setting of a mailbox: time zone and working hours are the person's.
+
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, Graph, GraphError, Mailbox, Trail, events::parse};
+use crate::domain::{
+    policy::Audience,
+    reply::{Moment, Setting, Status, Wanted},
+    zone::Zone,
+};
+
+#[derive(Deserialize)]
+struct MailboxSettings {
+    #[serde(rename = "automaticRepliesSetting")]
+    replies: Wire,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    status: Status,
+    external_audience: Option<Reach>,
+    scheduled_start_date_time: Option<Zoned>,
+    scheduled_end_date_time: Option<Zoned>,
+    internal_reply_message: Option<String>,
+    external_reply_message: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Reach {
+    None,
+    ContactsOnly,
+    All,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Zoned {
+    date_time: DateTime,
+    time_zone: Option<String>,
+}
+
+impl Graph {
+    /// The automatic reply that is set in a mailbox.
+    ///
+    /// # Errors
+    /// See [`Failure`](crate::domain::judge::Failure); `AccessDenied` when the app may not look into mailbox settings.
+    pub async fn automatic_reply(&self, mailbox: Mailbox<'_>) -> Result<(Setting, Trail), GraphError> {
+        let Answer { body, trail } =
+            self.call(mailbox.until, Method::GET, self.url(&mailbox, &["mailboxSettings"]), None).await?;
+        let settings: MailboxSettings = parse(body, &trail)?;
+        Ok((settings.replies.setting(), trail))
+    }
+
+    /// Schedules a reply; gives it as Graph has it now, where it says so.
+    ///
+    /// # Errors
+    /// See [`Failure`](crate::domain::judge::Failure).
+    pub async fn schedule_reply(
+        &self,
+        mailbox: Mailbox<'_>,
+        wanted: &Wanted,
+    ) -> Result<(Option<Setting>, Trail), GraphError> {
+        let Wanted { from, until, audience, inside, outside, .. } = wanted;
+        let body = json!({
+            "status": "scheduled",
+            "externalAudience": reach(*audience),
+            "scheduledStartDateTime": zoned(from),
+            "scheduledEndDateTime": zoned(until),
+            "internalReplyMessage": inside,
+            "externalReplyMessage": outside,
+        });
+        self.write_reply(mailbox, body).await
+    }
+
+    /// Switches the automatic reply off, with these texts for another time.
+    ///
+    /// # Errors
+    /// See [`Failure`](crate::domain::judge::Failure).
+    pub async fn withdraw_reply(
+        &self,
+        mailbox: Mailbox<'_>,
+        back: &Setting,
+    ) -> Result<(Option<Setting>, Trail), GraphError> {
+        let body = json!({
+            "status": "disabled",
+            "externalAudience": reach(back.audience),
+            "internalReplyMessage": back.inside,
+            "externalReplyMessage": back.outside,
+        });
+        self.write_reply(mailbox, body).await
+    }
+
+    async fn write_reply(&self, mailbox: Mailbox<'_>, setting: Value) -> Result<(Option<Setting>, Trail), GraphError> {
+        let url = self.url(&mailbox, &["mailboxSettings"]);
+        let body = json!({"automaticRepliesSetting": setting});
+        let Answer { body, trail } = self.call(mailbox.until, Method::PATCH, url, Some(&body)).await?;
+        let answered = body.and_then(|body| serde_json::from_value::<MailboxSettings>(body).ok());
+        Ok((answered.map(|settings| settings.replies.setting()), trail))
+    }
+}
+
+impl Wire {
+    fn setting(self) -> Setting {
+        let start = self.scheduled_start_date_time.as_ref().and_then(moment);
+        Setting {
+            status: self.status,
+            audience: match self.external_audience {
+                Some(Reach::None) => Audience::None,
+                Some(Reach::ContactsOnly) => Audience::ContactsOnly,
+                // Exchange's own default.
+                Some(Reach::All) | None => Audience::All,
+            },
+            window: start.zip(self.scheduled_end_date_time.as_ref().and_then(moment)),
+            inside: self.internal_reply_message.unwrap_or_default(),
+            outside: self.external_reply_message.unwrap_or_default(),
+        }
+    }
+}
+
+const fn reach(audience: Audience) -> &'static str {
+    match audience {
+        Audience::None => "none",
+        Audience::ContactsOnly => "contactsOnly",
+        Audience::All => "all",
+    }
+}
+
+fn zoned(moment: &Moment) -> Value {
+    json!({"dateTime": moment.local.strftime("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": moment.zone})
+}
+
+/// The moment; `None` in a zone that nobody knows.
+fn moment(zoned: &Zoned) -> Option<Timestamp> {
+    let name = zoned.time_zone.as_deref().unwrap_or("UTC");
+    let rules = match localzone::win_zone_to_iana(name, None) {
+        _ if name == "UTC" => TimeZone::UTC,
+        Some(iana) => Zone::parse(iana).ok()?.rules(),
+        None => Zone::parse(name).ok()?.rules(),
+    };
+    Some(zoned.date_time.to_zoned(rules).ok()?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_read_in_whatever_zone_it_is_told() {
+        for (time, zone, at) in [
+            ("2026-12-21T00:00:00.0000000", Some("UTC"), Some("2026-12-21T00:00:00Z")),
+            ("2026-12-21T08:00:00", Some("China Standard Time"), Some("2026-12-21T00:00:00Z")),
+            ("2026-07-01T01:00:00", Some("Europe/London"), Some("2026-07-01T00:00:00Z")),
+            ("2026-12-21T00:00:00", None, Some("2026-12-21T00:00:00Z")),
+            ("2026-12-21T00:00:00", Some("Customized Time Zone"), None),
+        ] {
+            let zoned = Zoned { date_time: time.parse().unwrap(), time_zone: zone.map(str::to_owned) };
+            assert_eq!(moment(&zoned), at.map(|at| at.parse().unwrap()), "{time} {zone:?}");
+        }
+    }
+
+    #[test]
+    fn what_graph_leaves_out_is_nothing() {
+        let wire: Wire = serde_json::from_value(json!({"status": "disabled", "scheduledStartDateTime": null})).unwrap();
+        let setting = wire.setting();
+        assert_eq!((setting.status, setting.window, setting.inside.as_str()), (Status::Disabled, None, ""));
+    }
+}

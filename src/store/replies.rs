@@ -1,0 +1,375 @@
+//! Automatic replies: which mailboxes are to be looked at, what we wrote there, and how it stands.
+//!
+//! They are worked on under the same leases as events, and every result is fenced by the lease's epoch. What is about to
+//! be sent is noted first: whoever comes after a death knows it for ours.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::types::Json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    Store, StoreError, millis,
+    queue::{Lease, own_time, seconds},
+};
+use crate::domain::reply::{Away, Memory, Setting};
+
+/// So many due rows are looked at for free mailboxes.
+const STRETCH: i64 = 1024;
+/// So many mailboxes are entered in one statement.
+const ENTERED_AT_ONCE: i64 = 1000;
+/// Leave is at most 366 days long: what began earlier than this cannot matter any more.
+const LONGEST_AGO_DAYS: i32 = 400;
+
+/// A mailbox whose reply is to be looked at.
+#[derive(Debug, Clone)]
+pub struct DueReply {
+    /// The time of the database, by which everything becomes due.
+    pub now: Timestamp,
+    /// Which request for a look this is.
+    pub asked: i64,
+    /// What we remember.
+    pub memory: Memory,
+    /// For how long a write's outcome has been unknown.
+    pub doubted_for: Duration,
+    /// The state and reason as last written down.
+    pub state: (String, Option<String>),
+    /// The leave that the last reply began with.
+    pub leave: Option<i64>,
+    /// Failed attempts since the last success.
+    pub attempts: u32,
+    /// For how long it has been failing.
+    pub failing_for: Duration,
+}
+
+/// How the automatic reply of a mailbox stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AutomaticReply {
+    /// `pending`, `scheduled`, `kept` (the setting is the person's), `waiting` or `parked`.
+    #[schema(example = "scheduled")]
+    pub state: String,
+    /// When it begins; no leave is meant any more where this is missing.
+    pub from: Option<Timestamp>,
+    /// When it has ended.
+    pub until: Option<Timestamp>,
+    /// Why it is kept, waits or is parked: `own-reply`, `switched-off`, or a word as in `reason` of a mapping.
+    #[schema(example = "own-reply")]
+    pub reason: Option<String>,
+    /// The same in a sentence.
+    pub detail: Option<String>,
+}
+
+/// How a look at a mailbox ended.
+#[derive(Debug, Clone)]
+pub struct ReplyRecord {
+    /// `none`, `scheduled`, `kept`, `waiting` or `parked`.
+    pub state: &'static str,
+    /// Why: a fixed word, and a sentence.
+    pub reason: Option<(&'static str, String)>,
+    /// When the reply is, or would be.
+    pub window: Option<(Timestamp, Timestamp)>,
+    /// The leave that it begins with.
+    pub leave: Option<i64>,
+    /// What is to be remembered. Where it says that there is no doubt, that is over.
+    pub memory: Memory,
+    /// When to look again.
+    pub next: Option<Timestamp>,
+    /// Another attempt failed.
+    pub failed: bool,
+    /// How long Microsoft asks the whole mailbox to wait.
+    pub floor: Option<Duration>,
+    /// A line for the leave's timeline: its kind and what it says.
+    pub story: Option<(&'static str, Value)>,
+}
+
+impl Store {
+    /// Makes known which tenants have automatic replies: their mailboxes are entered where they are not yet, and what was
+    /// written for tenants that have none any more is looked at again, to be withdrawn. Gives the latter tenants.
+    ///
+    /// # Errors
+    /// When the database does not answer; some may be entered then.
+    pub async fn open_replies(&self, on: &[String], off: &[String]) -> Result<Vec<String>, StoreError> {
+        loop {
+            let entered = sqlx::query!(
+                "INSERT INTO replies (mailbox, tenant, next_attempt_at, updated_at)
+                 SELECT b.id, b.tenant, leavebridge_now(), leavebridge_now() FROM mailboxes b
+                 WHERE b.tenant = ANY ($1) AND NOT EXISTS (SELECT FROM replies r WHERE r.mailbox = b.id)
+                 ORDER BY b.id LIMIT $2
+                 ON CONFLICT DO NOTHING",
+                on,
+                ENTERED_AT_ONCE
+            )
+            .execute(&self.pool)
+            .await?;
+            if entered.rows_affected() == 0 {
+                break;
+            }
+        }
+        let left = sqlx::query_scalar!(
+            r#"WITH left_over AS MATERIALIZED (
+                   SELECT r.mailbox FROM replies r WHERE r.tenant = ANY ($1) AND r.state <> 'none'
+                   ORDER BY r.mailbox FOR NO KEY UPDATE
+               ), due AS (
+                   UPDATE replies r SET next_attempt_at = leavebridge_now(), asked = r.asked + 1
+                   FROM left_over WHERE r.mailbox = left_over.mailbox
+                   RETURNING r.tenant
+               )
+               SELECT DISTINCT tenant AS "tenant!" FROM due"#,
+            off
+        );
+        Ok(left.fetch_all(&self.pool).await?)
+    }
+
+    /// The leave of this mailbox has changed: its reply is to be looked at. One that waits for a permission goes on waiting.
+    ///
+    /// # Errors
+    /// When the database does not answer: it may never be looked at then.
+    pub async fn ask_for_reply(&self, mailbox: i64) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO replies AS r (mailbox, tenant, next_attempt_at, updated_at)
+             SELECT b.id, b.tenant, leavebridge_now(), leavebridge_now() FROM mailboxes b WHERE b.id = $1
+             ON CONFLICT (mailbox) DO UPDATE
+             SET asked = r.asked + 1,
+                 next_attempt_at = CASE WHEN r.state = 'waiting' AND r.reason = 'access-denied' THEN r.next_attempt_at
+                                        ELSE excluded.next_attempt_at END",
+            mailbox
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Makes the reply of that mapping's mailbox due, whatever it waits for.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn retry_reply(&self, mapping: Uuid) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE replies r SET next_attempt_at = leavebridge_now(), asked = r.asked + 1, attempts = 0, failing_since = NULL
+             FROM mappings m WHERE m.id = $1 AND r.mailbox = m.mailbox AND r.state IN ('waiting', 'parked')",
+            mapping
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Leases up to `slots` mailboxes of these tenants whose reply is to be looked at.
+    ///
+    /// # Errors
+    /// When the database does not answer; leases that it granted expire by themselves then.
+    pub async fn claim_replies(
+        &self,
+        tenants: &[String],
+        slots: usize,
+        lease: Duration,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let rows = sqlx::query!(
+            r#"WITH due AS MATERIALIZED (
+                   SELECT queue.mailbox, queue.next_attempt_at
+                   FROM unnest((SELECT $1::text[])) AS served (tenant)
+                   LEFT JOIN tenants_state t ON t.tenant = served.tenant
+                   CROSS JOIN LATERAL (
+                       SELECT r.mailbox, r.next_attempt_at FROM replies r
+                       WHERE r.tenant = served.tenant AND r.next_attempt_at <= leavebridge_now()
+                       ORDER BY r.next_attempt_at
+                       LIMIT (SELECT $4::bigint)
+                   ) AS queue
+                   WHERE t.blocked_until IS NULL OR t.blocked_until <= leavebridge_now()
+               ), late AS MATERIALIZED (
+                   -- Out of the head of the queue: nothing of the mailbox can be done before.
+                   SELECT r.mailbox, greatest(b.blocked_until, b.throttled_until) AS until
+                   FROM due JOIN mailboxes b ON b.id = due.mailbox JOIN replies r ON r.mailbox = due.mailbox
+                   WHERE greatest(b.blocked_until, b.throttled_until) > leavebridge_now()
+                   FOR NO KEY UPDATE OF r SKIP LOCKED
+               ), put_off AS (
+                   UPDATE replies r SET next_attempt_at = late.until FROM late WHERE r.mailbox = late.mailbox
+               ), free AS MATERIALIZED (
+                   SELECT b.id, b.lease_until AS died
+                   FROM due JOIN mailboxes b ON b.id = due.mailbox
+                   WHERE (b.lease_until IS NULL OR b.lease_until <= leavebridge_now())
+                     AND (b.blocked_until IS NULL OR b.blocked_until <= leavebridge_now())
+                     AND (b.throttled_until IS NULL OR b.throttled_until <= leavebridge_now())
+                   ORDER BY due.next_attempt_at
+                   LIMIT (SELECT $2::bigint)
+                   FOR NO KEY UPDATE OF b SKIP LOCKED
+               ), leased AS (
+                   UPDATE mailboxes b
+                   SET lease_epoch = b.lease_epoch + 1,
+                       lease_until = leavebridge_now() + $3 * interval '1 millisecond'
+                   FROM free WHERE b.id = free.id
+                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.entra_id, b.resolved_at, b.time_zone,
+                             b.working_hours, b.settings_at, free.died
+               ), distrusted AS (
+                   -- As in the claim of events: whoever held the mailbox last may have written some without a word.
+                   UPDATE mappings m SET unsure = true, doubt_since = leased.died, doubt_rev = 0
+                   FROM leased WHERE leased.died IS NOT NULL AND m.mailbox = leased.id AND m.state IN ('pending', 'waiting')
+               )
+               SELECT id AS mailbox, lease_epoch AS epoch, tenant, address, entra_id,
+                      resolved_at IS NOT NULL AS "looked_up!", time_zone, working_hours,
+                      extract(epoch FROM leavebridge_now() - settings_at)::bigint AS own_age
+               FROM leased"#,
+            tenants,
+            i64::try_from(slots).unwrap_or(i64::MAX),
+            millis(lease),
+            STRETCH
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let leases = rows.into_iter().map(|row| Lease {
+            mailbox: row.mailbox,
+            epoch: row.epoch,
+            tenant: row.tenant,
+            address: row.address,
+            entra_id: row.entra_id,
+            looked_up: row.looked_up,
+            blocked: None,
+            own: own_time(row.time_zone, row.working_hours),
+            own_age: row.own_age.map(seconds),
+        });
+        Ok(leases.collect())
+    }
+
+    /// What is known of a mailbox's reply, and the approved leave from which it follows. What this version cannot read is
+    /// left out.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn reply(&self, mailbox: i64) -> Result<Option<(DueReply, Vec<Away>)>, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", asked, written AS "written: Json<Vec<Setting>>",
+                      before AS "before: Json<Setting>", doubt_since IS NOT NULL AS "in_doubt!",
+                      extract(epoch FROM leavebridge_now() - doubt_since)::bigint AS doubted_for, state, reason, leave,
+                      attempts, extract(epoch FROM leavebridge_now() - failing_since)::bigint AS failing_for
+               FROM replies WHERE mailbox = $1"#,
+            mailbox
+        );
+        let Some(row) = row.fetch_optional(&self.pool).await? else { return Ok(None) };
+        let leaves = sqlx::query!(
+            r#"SELECT l.id, l.source, l.external_id, l.content AS "content!"
+               FROM mappings m JOIN leaves l ON l.id = m.leave
+               WHERE m.mailbox = $1 AND m.calendar = 'default' AND m.wanted AND l.status = 'approved'
+                 AND coalesce(l.content #>> '{span,days,first}', l.content #>> '{span,hours,from}')
+                     >= to_char(leavebridge_now() - make_interval(days => $2), 'YYYY-MM-DD')"#,
+            mailbox,
+            LONGEST_AGO_DAYS
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let leaves = leaves.into_iter().filter_map(|row| {
+            let leave = serde_json::from_value(row.content).ok()?;
+            Some(Away { row: row.id, id: row.external_id, source: row.source, leave })
+        });
+        let written = row.written.0;
+        let due = DueReply {
+            now: row.now.to_jiff(),
+            asked: row.asked,
+            memory: Memory { written, before: row.before.map(|before| before.0), in_doubt: row.in_doubt },
+            doubted_for: row.doubted_for.map(seconds).unwrap_or_default(),
+            state: (row.state, row.reason),
+            leave: row.leave,
+            attempts: u32::try_from(row.attempts).unwrap_or(0),
+            failing_for: row.failing_for.map(seconds).unwrap_or_default(),
+        };
+        Ok(Some((due, leaves.collect())))
+    }
+
+    /// Notes what is about to be sent. `false` when the lease is somebody else's by now: then it must not be sent.
+    ///
+    /// # Errors
+    /// When the database does not confirm it: then it must not be sent.
+    pub async fn intend_reply(&self, held: &Lease, memory: &Memory) -> Result<bool, StoreError> {
+        let noted = sqlx::query!(
+            "UPDATE replies r SET written = $3, before = $4, doubt_since = leavebridge_now(), updated_at = leavebridge_now()
+             FROM mailboxes b WHERE b.id = $1 AND b.lease_epoch = $2 AND r.mailbox = b.id",
+            held.mailbox,
+            held.epoch,
+            Json(&memory.written) as _,
+            memory.before.as_ref().map(Json) as _
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(noted.rows_affected() == 1)
+    }
+
+    /// Writes down how a look ended. `false` when the lease is somebody else's by now: nothing is written then.
+    ///
+    /// # Errors
+    /// When the database does not confirm it: treat the lease as lost.
+    pub async fn record_reply(&self, held: &Lease, asked: i64, record: &ReplyRecord) -> Result<bool, StoreError> {
+        let (from, until) = record.window.unzip();
+        let (reason, detail) = record.reason.clone().unzip();
+        let (kind, story) = record.story.clone().unzip();
+        let kept = sqlx::query_scalar!(
+            r#"WITH held AS MATERIALIZED (
+                   SELECT b.id FROM mailboxes b WHERE b.id = $1 AND b.lease_epoch = $2 FOR NO KEY UPDATE
+               ), kept AS (
+                   UPDATE replies r
+                   SET state = $4, reason = $5, detail = $6, from_at = $7, until_at = $8, leave = $9, written = $10,
+                       before = $11,
+                       doubt_since = CASE WHEN $12 THEN coalesce(r.doubt_since, leavebridge_now()) END,
+                       attempts = CASE WHEN $13 THEN r.attempts + 1 ELSE 0 END,
+                       failing_since = CASE WHEN $13 THEN coalesce(r.failing_since, leavebridge_now()) END,
+                       -- Asked for meanwhile: one more look.
+                       next_attempt_at = CASE WHEN r.asked = $3 THEN $14 ELSE leavebridge_now() END,
+                       updated_at = leavebridge_now()
+                   FROM held WHERE r.mailbox = held.id
+                   RETURNING r.mailbox
+               ), throttled AS (
+                   UPDATE mailboxes b
+                   SET throttled_until = greatest(b.throttled_until, leavebridge_now() + $15 * interval '1 millisecond')
+                   FROM held WHERE b.id = held.id AND $15::double precision IS NOT NULL
+               ), told AS (
+                   INSERT INTO timeline (leave, mapping, at, kind, detail)
+                   SELECT m.leave, m.id, leavebridge_now(), $16, $17
+                   FROM kept JOIN mappings m ON m.mailbox = kept.mailbox AND m.leave = $18 AND m.calendar = 'default'
+                   WHERE $16::text IS NOT NULL
+               )
+               SELECT count(*) AS "kept!" FROM kept"#,
+            held.mailbox,
+            held.epoch,
+            asked,
+            record.state,
+            reason,
+            detail,
+            from.map(Timestamp::to_sqlx) as _,
+            until.map(Timestamp::to_sqlx) as _,
+            record.leave,
+            Json(&record.memory.written) as _,
+            record.memory.before.as_ref().map(Json) as _,
+            record.memory.in_doubt,
+            record.failed,
+            record.next.map(Timestamp::to_sqlx) as _,
+            record.floor.map(millis),
+            kind,
+            story,
+            record.leave
+        );
+        Ok(kept.fetch_one(&self.pool).await? == 1)
+    }
+
+    /// How the automatic replies of the mailboxes of these mappings stand, by mapping; none where there is nothing to say.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn replies_of(&self, mappings: &[Uuid]) -> Result<HashMap<Uuid, AutomaticReply>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT m.id, r.state, r.from_at AS "from: jiff_sqlx::Timestamp", r.until_at AS "until: jiff_sqlx::Timestamp",
+                      r.reason, r.detail
+               FROM unnest($1::uuid[]) AS shown (id)
+               JOIN mappings m ON m.id = shown.id AND m.calendar = 'default'
+               JOIN replies r ON r.mailbox = m.mailbox AND r.state <> 'none'"#,
+            mappings
+        );
+        let rows = rows.fetch_all(&self.pool).await?.into_iter().map(|row| {
+            let (from, until) = (row.from.map(Into::into), row.until.map(Into::into));
+            (row.id, AutomaticReply { state: row.state, from, until, reason: row.reason, detail: row.detail })
+        });
+        Ok(rows.collect())
+    }
+}

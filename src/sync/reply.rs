@@ -1,0 +1,357 @@
+//! Automatic replies: one leased mailbox, read first, compared, and written only where `plan` says so.
+//!
+//! It must never cost an event anything: whatever goes wrong here is the reply's alone, except what Microsoft says about
+//! the whole mailbox (slow down) or tenant (credentials).
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Engine, Tenant,
+    hold::Hold,
+    walk::{Halt, LATEST},
+    writer::Writer,
+};
+use crate::{
+    crash,
+    domain::{
+        judge::{History, Reason, Verdict, judge},
+        reply::{self, Memory, Setting, Step, Wanted},
+    },
+    graph::{GraphError, Mailbox, Trail},
+    store::{
+        StoreError,
+        queue::Lease,
+        replies::{DueReply, ReplyRecord},
+    },
+};
+
+/// The tenants whose replies are looked after; `None` until the database has heard of them.
+#[derive(Debug, Default)]
+pub(super) struct Replies(Option<Vec<String>>);
+
+impl Replies {
+    /// One look: claims up to `free` mailboxes whose reply is due and begins to work on them. Costs nothing where no
+    /// tenant has replies.
+    pub(super) async fn tick(
+        &mut self,
+        engine: &Arc<Engine>,
+        free: usize,
+        writer: &Writer,
+        mailboxes: &mut JoinSet<()>,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        if self.0.is_none() {
+            let names = |on: bool| {
+                let tenants = engine.tenants.iter().filter(move |(_, tenant)| tenant.policy.replies() == on);
+                tenants.map(|(name, _)| name.clone()).collect::<Vec<String>>()
+            };
+            let mut served = names(true);
+            served.extend(engine.store.open_replies(&served, &names(false)).await?);
+            self.0 = Some(served);
+        }
+        let served = self.0.as_deref().unwrap_or_default();
+        if free == 0 || served.is_empty() {
+            return Ok(());
+        }
+        let claimed = Instant::now();
+        for lease in engine.store.claim_replies(served, free, engine.settings.lease).await? {
+            let (engine, writer, stop) = (Arc::clone(engine), writer.clone(), stop.clone());
+            mailboxes.spawn(async move {
+                if work(&engine, &lease, claimed, &stop).await {
+                    writer.release(lease.mailbox, lease.epoch);
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The mailbox's leave has changed. Said before the change is written down as delivered, so that a death in between only
+/// says it twice. `false` when it could not be said.
+pub(super) async fn ask(engine: &Engine, lease: &Lease) -> bool {
+    let asked = engine.store.ask_for_reply(lease.mailbox).await;
+    crash::point("after", "reply-asked");
+    if let Err(error) = &asked {
+        tracing::warn!(%error, cause = error.cause(), "a mailbox's automatic reply could not be asked for");
+    }
+    asked.is_ok()
+}
+
+/// Why a look ended without a result.
+enum End {
+    /// Nothing to write down; the lease is given back.
+    Leave,
+    /// The lease is somebody else's or cannot be counted on: it must expire by itself.
+    Abandon,
+}
+
+/// Looks at one mailbox; whether its lease may be given back.
+async fn work(engine: &Engine, lease: &Lease, claimed: Instant, stop: &CancellationToken) -> bool {
+    let Some(tenant) = engine.tenants.get(&lease.tenant) else { return true };
+    let (due, leaves) = match engine.store.reply(lease.mailbox).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return true,
+        Err(error) => {
+            tracing::warn!(%error, cause = error.cause(), "a mailbox's automatic reply could not be read");
+            return true;
+        }
+    };
+    let wanted = reply::wanted(due.now, &leaves, &tenant.policy, &lease.own);
+    let hold = Hold::new(engine, lease, claimed, stop);
+    let look = Look { engine, tenant, due: &due, wanted: wanted.as_ref(), hold: &hold };
+    // A panic is a bug in what this one mailbox leads to: it must not come back for ever.
+    let looked = AssertUnwindSafe(look.run()).catch_unwind().await.unwrap_or_else(|_panic| {
+        tracing::error!("a look at an automatic reply broke down; it is parked");
+        let reason = Some((Reason::Internal.word(), Reason::Internal.meaning().to_owned()));
+        Ok(look.record("parked", reason, due.memory.clone(), None))
+    });
+    let record = match looked {
+        Ok(record) => record,
+        Err(End::Leave) => return true,
+        Err(End::Abandon) => return false,
+    };
+    crash::point("before", "reply-record");
+    match engine.store.record_reply(lease, due.asked, &record).await {
+        Ok(true) => {
+            crash::point("after", "reply-record");
+            engine.metrics.reply(&lease.tenant, record.state);
+            true
+        }
+        Ok(false) => false,
+        Err(error) => {
+            tracing::warn!(%error, cause = error.cause(), "a look at an automatic reply could not be written down");
+            false
+        }
+    }
+}
+
+/// One look at a mailbox.
+struct Look<'a> {
+    engine: &'a Engine,
+    tenant: &'a Tenant,
+    due: &'a DueReply,
+    wanted: Option<&'a Wanted>,
+    hold: &'a Hold<'a>,
+}
+
+impl Look<'_> {
+    async fn run(&self) -> Result<ReplyRecord, End> {
+        let remembered = &self.due.memory;
+        if self.wanted.is_none() && remembered.written.is_empty() {
+            return Ok(self.record("none", None, Memory::default(), None));
+        }
+        let graph = &self.tenant.graph;
+        let read = self.hold.call(graph, "read-reply", |mailbox| graph.automatic_reply(mailbox)).await;
+        let (current, trail) = match read.and_then(|answer| answer.map_err(Halt::Failed)) {
+            Ok(read) => read,
+            Err(halt) => return self.halted(halt, remembered.clone()).await,
+        };
+        self.tenant.served(&self.engine.store, &self.hold.lease.tenant, self.engine.clock.now()).await;
+        match reply::plan(self.due.now, self.wanted, &current, remembered) {
+            Step::Nothing => Ok(self.is_as_wanted(current)),
+            Step::LeaveAlone(kept) => {
+                let reason = Some((kept.word(), kept.meaning().to_owned()));
+                let again = self.wanted.map(|wanted| reply::look_at_kept(self.due.now, wanted, &current));
+                let memory = Memory { in_doubt: self.is_doubtful(), ..remembered.clone() };
+                let record = self.record("kept", reason, memory, again);
+                Ok(self.told(record, "leave-reply", None, &trail))
+            }
+            Step::Schedule(wanted, before) => {
+                let mut written = self.still_possible(&current);
+                written.push(wanted.setting());
+                let intended = Memory { written, before, in_doubt: true };
+                let schedule = |mailbox| graph.schedule_reply(mailbox, &wanted);
+                self.write(intended, "schedule-reply", schedule, Some(&wanted)).await
+            }
+            Step::Withdraw(back) => {
+                let intended = Memory {
+                    written: self.still_possible(&current),
+                    before: remembered.before.clone(),
+                    in_doubt: true,
+                };
+                let withdraw = |mailbox| graph.withdraw_reply(mailbox, &back);
+                self.write(intended, "withdraw-reply", withdraw, None).await
+            }
+        }
+    }
+
+    /// Notes what is to be sent, sends it, and says what came of it.
+    async fn write<'b, F>(
+        &'b self,
+        intended: Memory,
+        step: &'static str,
+        call: impl Fn(Mailbox<'b>) -> F,
+        wanted: Option<&Wanted>,
+    ) -> Result<ReplyRecord, End>
+    where
+        F: Future<Output = Result<(Option<Setting>, Trail), GraphError>>,
+    {
+        match self.engine.store.intend_reply(self.hold.lease, &intended).await {
+            Ok(true) => {}
+            Ok(false) => return Err(End::Abandon),
+            Err(error) => {
+                tracing::warn!(%error, cause = error.cause(), "an automatic reply could not be noted; it is not sent");
+                return Err(End::Abandon);
+            }
+        }
+        crash::point("after", "reply-intended");
+        let sent = self.hold.call(&self.tenant.graph, step, call).await;
+        let (answered, trail) = match sent.and_then(|answer| answer.map_err(Halt::Failed)) {
+            Ok(sent) => sent,
+            Err(halt) => return self.halted(halt, intended).await,
+        };
+        // An earlier request that got no answer may still come after this one: then both may be what is found.
+        let memory = match wanted {
+            _ if self.due.memory.in_doubt => intended,
+            Some(wanted) => {
+                let sent = wanted.setting();
+                let dressed = answered.filter(|answered| !answered.is_same(&sent));
+                let written = std::iter::once(sent).chain(dressed).collect();
+                Memory { written, before: intended.before, in_doubt: false }
+            }
+            None => Memory::default(),
+        };
+        let record = match wanted {
+            Some(wanted) => {
+                let again = reply::look_again(self.due.now, wanted);
+                let mut record = self.record("scheduled", None, memory, Some(again));
+                record.window = Some((wanted.from.at, wanted.until.at));
+                record
+            }
+            None => self.record("none", None, memory, None),
+        };
+        Ok(self.told(record, step, None, &trail))
+    }
+
+    fn is_as_wanted(&self, current: Setting) -> ReplyRecord {
+        let memory = Memory { in_doubt: self.is_doubtful(), ..self.due.memory.clone() };
+        let Some(wanted) = self.wanted else {
+            let memory = if memory.in_doubt { memory } else { Memory::default() };
+            return self.record("none", None, memory, None);
+        };
+        let window = current.window;
+        let memory = if memory.in_doubt { memory } else { Memory { written: vec![current], ..memory } };
+        let mut record = self.record("scheduled", None, memory, Some(reply::look_again(self.due.now, wanted)));
+        record.window = window;
+        record
+    }
+
+    /// Something went wrong; `memory` is what has been noted so far.
+    async fn halted(&self, halt: Halt, memory: Memory) -> Result<ReplyRecord, End> {
+        let error = match halt {
+            Halt::Failed(error) => error,
+            Halt::Interrupted | Halt::Anew => return Err(End::Leave),
+            Halt::Lost => return Err(End::Abandon),
+        };
+        let due = self.due;
+        let history = History { attempts: due.attempts, failing_for: due.failing_for, blocked_for: due.failing_for };
+        let (reason, verdict) = judge(error.failure, history, self.engine.random.fraction());
+        let (state, wait) = match verdict {
+            Verdict::Park => ("parked", None),
+            Verdict::Defer(wait) | Verdict::BlockMailbox(wait) | Verdict::Throttle(wait) => ("waiting", Some(wait)),
+            Verdict::BlockTenant(wait) => {
+                let (name, detail) = (&self.hold.lease.tenant, format!("{}. {}", error.sentence(), reason.meaning()));
+                tracing::error!(tenant = name, reason = reason.word(), "Microsoft does not serve this tenant");
+                self.tenant.blocked();
+                if let Err(error) = self.engine.store.block_tenant(name, reason, &detail, wait).await {
+                    tracing::error!(%error, "a tenant's block could not be written");
+                    // Without the block the claim would come straight back.
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                return Err(End::Leave);
+            }
+        };
+        // A refusal is an answer: then nothing was written.
+        let was_refused = !error.failure.leaves_outcome_unknown();
+        let memory = if was_refused && !due.memory.in_doubt { due.memory.clone() } else { memory };
+        let told = Some((reason.word(), format!("{}. {}", error.sentence(), meaning(reason))));
+        let next =
+            wait.and_then(|wait| SignedDuration::try_from(wait).ok()).and_then(|wait| due.now.checked_add(wait).ok());
+        let mut record = self.record(state, told, memory, next);
+        let throttle = if let Verdict::Throttle(wait) = verdict { Some(wait) } else { None };
+        record.failed = throttle.is_none();
+        record.floor = throttle.max(error.retry_after);
+        let is_news = due.state != (state.to_owned(), Some(reason.word().to_owned()));
+        if is_news {
+            tracing::info!(reason = reason.word(), code = error.code, "an automatic reply waits");
+        }
+        let trail = error.trail.as_deref().cloned();
+        Ok(match trail {
+            Some(trail) if is_news => self.told(record, "reply", Some(&error.code), &trail),
+            _ => record,
+        })
+    }
+
+    fn record(
+        &self,
+        state: &'static str,
+        reason: Option<(&'static str, String)>,
+        memory: Memory,
+        next: Option<Timestamp>,
+    ) -> ReplyRecord {
+        let window = self.wanted.map(|wanted| (wanted.from.at, wanted.until.at));
+        let leave = self.wanted.map(|wanted| wanted.leave).or(self.due.leave);
+        // What is still under way may change things: looked at again once it cannot any more.
+        let left = LATEST.saturating_sub(if memory.in_doubt && self.is_doubtful() {
+            self.due.doubted_for
+        } else {
+            Duration::ZERO
+        });
+        let sure = SignedDuration::try_from(left).ok().and_then(|left| self.due.now.checked_add(left).ok());
+        let next = match sure.filter(|_| memory.in_doubt && state != "waiting") {
+            Some(sure) => Some(next.map_or(sure, |next| next.min(sure))),
+            None => next,
+        };
+        ReplyRecord { state, reason, window, leave, memory, next, failed: false, floor: None, story: None }
+    }
+
+    /// The record with its line in the timeline, where it says something new.
+    fn told(&self, mut record: ReplyRecord, step: &str, code: Option<&str>, trail: &Trail) -> ReplyRecord {
+        let reason = record.reason.as_ref().map(|(word, _)| *word);
+        let is_known = step == "leave-reply" && self.due.state == (record.state.into(), reason.map(str::to_owned));
+        if !is_known {
+            let kind = match record.state {
+                "waiting" => "failed",
+                "parked" => "parked",
+                _ => "delivered",
+            };
+            let mut story: Value = json!({"step": step, "graph": trail.story()});
+            for (name, value) in [("reason", reason), ("code", code)] {
+                if let Some(value) = value {
+                    story[name] = value.into();
+                }
+            }
+            record.story = Some((kind, story));
+        }
+        record
+    }
+
+    /// Whether a request of earlier may still be carried out.
+    fn is_doubtful(&self) -> bool {
+        self.due.memory.in_doubt && self.due.doubted_for < LATEST
+    }
+
+    /// What of ours may be found in the mailbox besides what is written next.
+    fn still_possible(&self, current: &Setting) -> Vec<Setting> {
+        let written = self.due.memory.written.iter();
+        written.filter(|written| self.due.memory.in_doubt || written.is_same(current)).cloned().collect()
+    }
+}
+
+const fn meaning(reason: Reason) -> &'static str {
+    match reason {
+        Reason::AccessDenied => {
+            "The app may not change this mailbox's settings: grant MailboxSettings.ReadWrite, or switch automatic replies off. Events are not affected. It is tried again by itself: hourly for a day, then daily for 30 days."
+        }
+        Reason::Rejected => {
+            "Microsoft Graph refuses this automatic reply as it stands. Report the request-id to whoever runs leavebridge; the next change of the leave tries again."
+        }
+        reason => reason.meaning(),
+    }
+}

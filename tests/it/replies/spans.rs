@@ -1,0 +1,110 @@
+//! Which leave becomes one reply, as a table.
+
+use jiff::Timestamp;
+use leavebridge::domain::{
+    event::OwnTime,
+    leave::{Leave, Session, Span, Staff},
+    policy::Policy,
+    reply::{Away, wanted},
+};
+
+use crate::rules;
+
+const POLICY: &str = r#"
+    [policy]
+    time_zone = "Europe/London"
+    [policy.hours]
+    friday = "09:00-14:00"
+    [policy.automatic_replies]
+    enabled = true
+    inside = "{first_day} {last_day} {id}"
+    [policy.types.HOME.automatic_replies]
+    enabled = false
+"#;
+
+/// `2026-12-21`, `2026-12-21pm..2026-12-22am`, `2026-12-21T14:00..2026-12-21T16:00`, behind a kind of leave and a colon.
+fn away(row: i64, text: &str) -> Away {
+    let (kind, text) = text.split_once("; ").unwrap_or(("ANNUAL", text));
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let span = if first.contains('T') {
+        Span::Hours { from: first.parse().unwrap(), until: last.parse().unwrap() }
+    } else {
+        let starts = if first.ends_with("pm") { Session::Pm } else { Session::Am };
+        let ends = if last.ends_with("am") { Session::Am } else { Session::Pm };
+        Span::Days { first: first[..10].parse().unwrap(), starts, last: last[..10].parse().unwrap(), ends }
+    };
+    let staff = Staff { email: Some("amy@contoso.com".into()), entra_id: None, employee_id: None, name: None };
+    let leave = Leave { staff, leave_type: Some(kind.into()), span, time_zone: None, department: None };
+    Away { row, id: format!("L{row}"), source: "ess".into(), leave }
+}
+
+fn told(now: &str, leaves: &[&str], policy: &Policy) -> String {
+    let leaves: Vec<Away> = (1..).zip(leaves).map(|(row, text)| away(row, text)).collect();
+    let now: Timestamp = now.parse().unwrap();
+    wanted(now, &leaves, policy, &OwnTime::default()).map_or_else(String::new, |wanted| {
+        format!("{} {} {}: {}", wanted.from.local, wanted.until.local, wanted.from.zone, wanted.inside)
+    })
+}
+
+#[test]
+fn the_first_stretch_of_leave_without_a_working_hour_in_between_is_the_reply() {
+    let policy = rules::read(POLICY).unwrap();
+    let now = "2026-12-01T12:00:00Z";
+    let gmt = "GMT Standard Time";
+    for (leaves, expected) in [
+        (&[][..], String::new()),
+        (&["HOME; 2026-12-21"], String::new()),
+        (&["2026-12-21"], format!("2026-12-21T00:00:00 2026-12-22T00:00:00 {gmt}: 2026-12-21 2026-12-21 L1")),
+        // The earlier one first, whichever came first.
+        (
+            &["2026-12-28", "2026-12-21"],
+            format!("2026-12-21T00:00:00 2026-12-22T00:00:00 {gmt}: 2026-12-21 2026-12-21 L2"),
+        ),
+        // Within another, overlapping, and day after day.
+        (
+            &["2026-12-21..2026-12-23", "2026-12-22"],
+            format!("2026-12-21T00:00:00 2026-12-24T00:00:00 {gmt}: 2026-12-21 2026-12-23 L1"),
+        ),
+        (
+            &["2026-12-23..2026-12-24", "2026-12-21..2026-12-23"],
+            format!("2026-12-21T00:00:00 2026-12-25T00:00:00 {gmt}: 2026-12-21 2026-12-24 L2"),
+        ),
+        (
+            &["2026-12-21", "2026-12-22"],
+            format!("2026-12-21T00:00:00 2026-12-23T00:00:00 {gmt}: 2026-12-21 2026-12-22 L1"),
+        ),
+        // A night in between, and a working morning in between.
+        (
+            &["2026-12-21pm..2026-12-21", "2026-12-22..2026-12-22am"],
+            format!("2026-12-21T13:00:00 2026-12-22T13:00:00 {gmt}: 2026-12-21 2026-12-22 L1"),
+        ),
+        (
+            &["2026-12-21", "2026-12-22pm..2026-12-22"],
+            format!("2026-12-21T00:00:00 2026-12-22T00:00:00 {gmt}: 2026-12-21 2026-12-21 L1"),
+        ),
+        // An hour of work in between; and none, on a day that is over at two.
+        (
+            &["2026-12-21T09:00..2026-12-21T11:00", "2026-12-21T12:00..2026-12-21T14:00"],
+            format!("2026-12-21T09:00:00 2026-12-21T11:00:00 {gmt}: 2026-12-21 2026-12-21 L1"),
+        ),
+        (
+            &["2026-12-25T10:00..2026-12-25T14:00", "2026-12-25T16:00..2026-12-25T18:00"],
+            format!("2026-12-25T10:00:00 2026-12-25T18:00:00 {gmt}: 2026-12-25 2026-12-25 L1"),
+        ),
+        // A whole day in between.
+        (
+            &["2026-12-21", "2026-12-23"],
+            format!("2026-12-21T00:00:00 2026-12-22T00:00:00 {gmt}: 2026-12-21 2026-12-21 L1"),
+        ),
+        // What is over does not count, what runs does.
+        (
+            &["2026-11-23..2026-11-24", "2026-11-30..2026-12-02"],
+            format!("2026-11-30T00:00:00 2026-12-03T00:00:00 {gmt}: 2026-11-30 2026-12-02 L2"),
+        ),
+        (&["2026-11-23..2026-11-24"], String::new()),
+        // So late that it would be over before it could be set.
+        (&["2026-12-01T09:00..2026-12-01T12:01"], String::new()),
+    ] {
+        assert_eq!(told(now, leaves, &policy), expected, "{leaves:?}");
+    }
+}

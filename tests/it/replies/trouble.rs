@@ -1,0 +1,159 @@
+//! What goes wrong with a reply stays with the reply.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::{
+    ON, ROLES, assert_span, consent, days, file, leave, passes, requests, scheduled, sets, setting, settles, shown,
+    stage,
+};
+use crate::support::{TestApp, cancelled, until};
+
+const MIN: SignedDuration = SignedDuration::from_mins(1);
+
+async fn fault(app: &TestApp, method: &str, further: Value) {
+    let mut rule = json!({"method": method, "path": "/v1.0/users/*/mailboxSettings", "times": 1});
+    rule.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+    app.microsoft.faults(json!([rule])).await;
+}
+
+#[tokio::test]
+async fn without_the_permission_events_go_on_and_the_reply_waits_for_it() {
+    let app = TestApp::with(&[ON]).await;
+    file(&app, &leave("LA-1")).await;
+    assert_eq!(app.mapping("LA-1").await["state"], "synced");
+    let told = shown(&app, "LA-1").await;
+    assert_eq!((&told["state"], &told["reason"]), (&json!("waiting"), &json!("access-denied")));
+    assert!(told["detail"].as_str().unwrap().contains("MailboxSettings.ReadWrite"), "{told}");
+    // Further leave is delivered at once, and asks nothing in vain.
+    file(&app, &days("LA-2", 0, "2027-01-04", "2027-01-05")).await;
+    assert_eq!(app.mapping("LA-2").await["state"], "synced");
+    assert_eq!(app.database.number("SELECT count(*) FROM mailboxes WHERE blocked_until IS NOT NULL").await, 0);
+    assert_eq!(requests(&app).await, ["GET 403"]);
+    consent(&app.microsoft, &ROLES).await;
+    passes(&app, MIN * 90).await;
+    assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_up_and_nothing_is_taken_for_the_persons() {
+    for (when, writes) in [("after-commit", 1), ("before", 2)] {
+        let app = stage(&[]).await;
+        sets(&app, json!({"internalReplyMessage": "Old words"})).await;
+        fault(&app, "PATCH", json!({"when": when, "drop": true})).await;
+        file(&app, &leave("LA-1")).await;
+        let told = shown(&app, "LA-1").await;
+        assert_eq!((&told["state"], &told["reason"]), (&json!("waiting"), &json!("graph-unavailable")));
+        passes(&app, MIN).await;
+        passes(&app, MIN).await;
+        passes(&app, MIN).await;
+        assert_eq!(shown(&app, "LA-1").await["state"], "scheduled", "{when}");
+        let done = requests(&app).await;
+        assert_eq!(done.iter().filter(|request| request.starts_with("PATCH")).count(), writes, "{when}: {done:?}");
+        // It is known for ours, and no doubt is left.
+        assert_eq!(app.database.number("SELECT count(*) FROM replies WHERE doubt_since IS NOT NULL").await, 0);
+        file(&app, &cancelled("LA-1", 1)).await;
+        let after = setting(&app).await;
+        assert_eq!(after["status"], "disabled", "{when}");
+        assert!(after["internalReplyMessage"].as_str().unwrap().contains("Old words"), "{when}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_carried_out_late_is_written_over() {
+    let app = stage(&[]).await;
+    fault(&app, "PATCH", json!({"when": "before", "drop": true})).await;
+    file(&app, &leave("LA-1")).await;
+    // Before it is tried again the leave is longer.
+    file(&app, &days("LA-1", 1, "2026-12-21", "2026-12-23")).await;
+    assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-23T16:00:00");
+    // The first request comes after all.
+    sets(
+        &app,
+        json!({
+            "internalReplyMessage": "I am out of office from 2026-12-21 to 2026-12-21.",
+            "scheduledEndDateTime": {"dateTime": "2026-12-21T16:00:00", "timeZone": "UTC"},
+        }),
+    )
+    .await;
+    passes(&app, MIN).await;
+    assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-23T16:00:00");
+    passes(&app, MIN * 2).await;
+    assert_eq!(app.database.number("SELECT jsonb_array_length(written)::bigint FROM replies").await, 1);
+}
+
+#[tokio::test]
+async fn a_lost_withdrawal_is_made_sure_of() {
+    let app = stage(&[]).await;
+    file(&app, &leave("LA-1")).await;
+    fault(&app, "PATCH", json!({"when": "before", "drop": true})).await;
+    file(&app, &cancelled("LA-1", 1)).await;
+    assert_eq!(setting(&app).await["status"], "scheduled");
+    assert_eq!(shown(&app, "LA-1").await["state"], "waiting");
+    for _ in 0..3 {
+        passes(&app, MIN).await;
+    }
+    assert_eq!(setting(&app).await["status"], "disabled");
+    assert_eq!(shown(&app, "LA-1").await, json!(null));
+}
+
+#[tokio::test]
+async fn retry_after_is_for_the_whole_mailbox() {
+    let app = stage(&[]).await;
+    fault(&app, "GET", json!({"status": 429, "headers": {"Retry-After": "120"}})).await;
+    file(&app, &leave("LA-1")).await;
+    assert_eq!(shown(&app, "LA-1").await["reason"], "throttled");
+    app.post("ess", &days("LA-2", 0, "2027-01-04", "2027-01-05")).await;
+    passes(&app, SignedDuration::from_secs(119)).await;
+    assert_eq!(requests(&app).await, ["GET 429"]);
+    assert_eq!(app.mapping("LA-2").await["state"], "waiting");
+    passes(&app, MIN).await;
+    app.mapping_in("LA-2", "synced").await;
+    settles(&app).await;
+    assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
+    assert_eq!(app.microsoft.score().await["retry_after_violations"], 0);
+}
+
+#[tokio::test]
+async fn what_graph_refuses_is_parked_until_somebody_tries_again_or_the_leave_changes() {
+    let app = stage(&[]).await;
+    let error = json!({"error": {"code": "ErrorInvalidRequest", "message": "No."}});
+    fault(&app, "PATCH", json!({"status": 400, "body": error})).await;
+    file(&app, &leave("LA-1")).await;
+    let told = shown(&app, "LA-1").await;
+    assert_eq!((&told["state"], &told["reason"]), (&json!("parked"), &json!("rejected")));
+    assert_eq!(app.mapping("LA-1").await["state"], "synced");
+    passes(&app, SignedDuration::from_hours(48)).await;
+    assert_eq!(requests(&app).await, ["GET 200", "PATCH 400"]);
+    // Somebody may have mended it.
+    let id = app.mapping("LA-1").await["id"].as_str().unwrap().to_owned();
+    let retry = app.request(reqwest::Method::POST, &format!("/mappings/{id}/retry")).bearer_auth(app.token("ops"));
+    assert_eq!(crate::support::answer(retry).await.status, 202);
+    settles(&app).await;
+    assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
+    file(&app, &days("LA-1", 1, "2026-12-21", "2026-12-22")).await;
+    assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-22T16:00:00");
+}
+
+#[tokio::test]
+async fn two_replicas_write_each_mailbox_once() {
+    let one = stage(&[]).await;
+    let two = one.replica().await;
+    one.microsoft.settings(json!({"answer_delay_ms": 5})).await;
+    for n in 0..12 {
+        let address = format!("person{n}@contoso.com");
+        one.microsoft.person(json!({"address": address, "name": "P", "time_zone": "UTC"})).await;
+        let app = if n % 2 == 0 { &one } else { &two };
+        app.post("ess", &crate::support::updated(&format!("LA-{n}"), 0, &json!({"staff": {"email": address}}))).await;
+    }
+    until("all are scheduled", async || {
+        one.database.number("SELECT count(*) FROM replies WHERE state = 'scheduled'").await == 12
+    })
+    .await;
+    settles(&one).await;
+    let writes = requests(&one).await.iter().filter(|request| *request == "PATCH 200").count();
+    assert_eq!(writes, 12);
+    let score = one.microsoft.score().await;
+    assert_eq!((&score["duplicates"], &score["limit_violations"]), (&json!(0), &json!(0)), "{score}");
+    assert!(score["max_in_flight_per_mailbox"].as_i64().unwrap() <= 3, "{score}");
+}
