@@ -133,7 +133,7 @@ async fn the_list_has_the_filters_of_the_api_and_goes_on_page_by_page() {
 #[tokio::test]
 async fn one_mapping_says_why_what_next_and_what_happened() {
     let app = TestApp::new().await;
-    app.deliver("ess", &updated("LA-1", 0, &json!({"staff": {"email": "nobody@contoso.com"}}))).await;
+    app.post("ess", &updated("LA-1", 0, &json!({"staff": {"email": "nobody@contoso.com"}}))).await;
     app.mapping_in("LA-1", "waiting").await;
     app.deliver("ess", &leave("LA-2")).await;
     let next_try: Timestamp = app.mapping("LA-1").await["next_attempt_at"].as_str().unwrap().parse().unwrap();
