@@ -29,7 +29,7 @@ pub(super) fn acts(scene: &Scene) -> Vec<Act> {
     let hour = |n: i32, time: &str| format!("{}T{time}", scene.day(n));
     // Each webhook happened a second after the one before.
     let at = |n: i64| scene.now - SignedDuration::from_secs(60 - n);
-    let [amy, ben, carla, dev] = PEOPLE.map(|(address, ..)| json!({"email": address}));
+    let [amy, ben, carla, dev] = PEOPLE.map(|(address, name, _)| json!({"email": address, "name": name}));
 
     vec![
         Act {
@@ -37,7 +37,7 @@ pub(super) fn acts(scene: &Scene) -> Vec<Act> {
             by: Source::Ess,
             kind: "leave.created",
             at: at(1),
-            data: json!({"id": scene.id("LA-1001"), "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(2),
+            data: json!({"id": scene.id("LA-1001"), "staff": amy, "department": "Sales", "leave_type": "ANNUAL", "start": day(0), "end": day(2),
                    "time_zone": "Asia/Hong_Kong", "reason": "this is nobody's business"}),
         },
         Act {
@@ -45,7 +45,7 @@ pub(super) fn acts(scene: &Scene) -> Vec<Act> {
             by: Source::Backstage,
             kind: "leave.created",
             at: at(2),
-            data: json!({"id": scene.id("BS-77"), "staff": ben, "leave_type": "SICK", "start": day(1), "end": day(1),
+            data: json!({"id": scene.id("BS-77"), "staff": ben, "department": "Sales", "leave_type": "SICK", "start": day(1), "end": day(1),
                    "time_zone": "Europe/London"}),
         },
         Act {
@@ -85,7 +85,7 @@ pub(super) fn acts(scene: &Scene) -> Vec<Act> {
             by: Source::Ess,
             kind: "leave.updated",
             at: at(5),
-            data: json!({"id": scene.id("LA-1001"), "staff": amy, "leave_type": "ANNUAL", "start": day(0), "end": day(3),
+            data: json!({"id": scene.id("LA-1001"), "staff": amy, "department": "Sales", "leave_type": "ANNUAL", "start": day(0), "end": day(3),
                    "time_zone": "Asia/Hong_Kong"}),
         },
         Act {

@@ -67,7 +67,9 @@ pub async fn run(options: &Options, environment: &[(String, String)], stop: Canc
         api.local_addr()?,
         simulator.local_addr()?,
     );
-    let settings = config::load(None, &scene.configuration())?;
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(scene::FILE.as_bytes())?;
+    let settings = config::load(Some(file.path()), &scene.configuration())?;
     telemetry::install_log(&settings.log);
 
     let ended = stop.child_token();

@@ -24,6 +24,16 @@ pub(super) const PEOPLE: [(&str, &str, &str); 4] = [
     ("dev.patel@contoso.com", "Dev Patel", "Asia/Kolkata"),
 ];
 
+/// The shared mailbox in whose calendar the sales team sees who is away.
+pub(super) const TEAM: &str = "sales-team@contoso.com";
+/// What of the configuration is no plain value, as a file.
+pub(super) const FILE: &str = r#"
+[[tenants.default.team_calendars]]
+mailbox = "sales-team@contoso.com"
+calendar = "Who is away"
+departments = ["Sales"]
+"#;
+
 /// Where the demonstration plays.
 #[derive(Debug)]
 pub(super) struct Scene {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     acts::{Act, Source, acts},
     portal::Portal,
-    scene::{PEOPLE, Scene, print},
+    scene::{PEOPLE, Scene, TEAM, print},
 };
 use crate::config::Settings;
 
@@ -26,6 +26,9 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
         let answer = http.post(format!("{}/_sim/users", scene.microsoft)).json(&person).send().await?;
         ensure!(answer.status().is_success(), "the simulator does not take {name}: {}", answer.text().await?);
     }
+    let team = json!({"address": TEAM, "name": "Sales team", "kind": "shared"});
+    let answer = http.post(format!("{}/_sim/users", scene.microsoft)).json(&team).send().await?;
+    ensure!(answer.status().is_success(), "the simulator does not take the team: {}", answer.text().await?);
     ready(scene, http).await?;
     print(&format!(
         "leavebridge runs at {}, the simulated Microsoft at {}.\nIt is the week of {}.\n",
@@ -38,7 +41,10 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
         let answer = portal.post(kind, at, data).await.context(what)?;
         print(&format!("{what}\n    → {}", fate(&answer)));
     }
-    let right = calendars(scene, http).await? & mappings(scene, http, settings).await? & score(scene, http).await?;
+    let right = calendars(scene, http).await?
+        & team_calendar(scene, http).await?
+        & mappings(scene, http, settings).await?
+        & score(scene, http).await?;
     print(if right { "\nEvery event is right." } else { "\nSomething is not as it should be." });
     Ok(right)
 }
@@ -103,6 +109,23 @@ async fn calendars(scene: &Scene, http: &Client) -> anyhow::Result<bool> {
     Ok(all_right)
 }
 
+/// Looks whether the team sees who is away, and nothing more.
+async fn team_calendar(scene: &Scene, http: &Client) -> anyhow::Result<bool> {
+    let url = format!("{}/_sim/users/{TEAM}/events", scene.microsoft);
+    let events: Vec<Value> = http.get(url).send().await?.json().await?;
+    let live: Vec<&Value> = events.iter().filter(|event| event["deleted"] != true).collect();
+    let mut right = live.len() == 2;
+    for (event, (_, name, _)) in live.iter().zip(PEOPLE) {
+        let is_right = event["subject"] == format!("{name} – away")
+            && event["showAs"] == "free"
+            && event["calendar"] == "Who is away"
+            && !event.to_string().contains("SICK");
+        right &= is_right;
+        print(&format!("    {} {TEAM}, calendar \u{201c}Who is away\u{201d}: {}", mark(is_right), describe(event)));
+    }
+    Ok(right)
+}
+
 fn is(event: &Value, (start, end, all_day, show_as): &Event) -> bool {
     let begins = |field: &str, with: &str| event[field]["dateTime"].as_str().is_some_and(|at| at.starts_with(with));
     begins("start", start)
@@ -147,7 +170,7 @@ async fn mappings(scene: &Scene, http: &Client, settings: &Settings) -> anyhow::
             .as_array()
             .into_iter()
             .flatten()
-            .filter(|mapping| mapping["leave_id"] == scene.id(leave))
+            .filter(|mapping| mapping["leave_id"] == scene.id(leave) && mapping["mailbox"] != TEAM)
             .collect();
         let right = matches!(found.as_slice(), [one] if one["state"] == state && one["reason"].as_str() == reason);
         all_right &= right;
