@@ -131,7 +131,7 @@ pub struct Permission {
 pub enum Need {
     /// Nothing works without it.
     Required,
-    /// For one further feature. `gives` says what; the setup guide says which of them this version has.
+    /// For one further feature; `gives` says what.
     Optional,
     /// A remnant: take it away.
     Unwanted,

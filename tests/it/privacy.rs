@@ -179,3 +179,25 @@ async fn what_microsoft_says_in_an_error_is_for_those_who_may_see_the_mapping_an
     }
     assert_eq!(app.database.number("SELECT count(*) FROM timeline t WHERE t::text LIKE '%MARK%'").await, 0);
 }
+
+#[tokio::test]
+async fn what_a_policy_maps_reaches_outlook_and_only_of_the_kinds_that_it_names() {
+    let app = TestApp::with_file("[policy.types.MARK-type]\ntitle = \"{leave_type}, {department}\"").await;
+    app.deliver("ess", &marked("LA-mapped", 0, &json!({}))).await;
+    let mut other = marked("LA-other", 0, &json!({"start": "2026-12-22", "end": "2026-12-22"}));
+    other["data"]["leave_type"] = json!("MARK-other");
+    app.deliver("ess", &other).await;
+
+    let events = app.microsoft.events(AMY).await;
+    let subjects: Vec<_> = events.iter().map(|event| event["subject"].as_str().unwrap()).collect();
+    assert_eq!(subjects, ["MARK-type, MARK-department", "Out of office"]);
+    let beyond: Vec<String> =
+        events.iter().map(|event| event.to_string().replace("MARK-type, MARK-department", "")).collect();
+    assert_unmarked(&beyond);
+    // Whoever sees mappings, health or figures learns no more than before.
+    assert_unmarked(&everything_that_can_be_read(&app).await);
+    for table in ["timeline", "received", "mailboxes"] {
+        let marks = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%MARK%'");
+        assert_eq!(app.database.number(&marks).await, 0, "{table}");
+    }
+}
