@@ -72,6 +72,7 @@ CREATE TABLE mappings (
     unsure          boolean     NOT NULL DEFAULT false, -- a call's outcome is unknown: trust neither `applied` nor a missing `event_id`
     doubt_since     timestamptz, -- since when: a request that got no answer may still be carried out a little later
     doubt_rev       bigint,     -- the oldest revision that such a request may still write; 0 = any
+    again           boolean     NOT NULL DEFAULT false, -- what it depends on changed while it was being delivered: plan it once more
     attempts        integer     NOT NULL DEFAULT 0, -- since the last success or change
     failing_since   timestamptz, -- since when it fails by itself, not because of its mailbox or tenant
     next_attempt_at timestamptz NOT NULL,

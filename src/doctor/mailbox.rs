@@ -5,7 +5,7 @@ use super::{
     patient::{Patient, said},
 };
 use crate::{
-    domain::{finding::Finding, judge::Failure, zone::Zone},
+    domain::{finding::Finding, judge::Failure},
     graph::{Graph, Mailbox},
 };
 
@@ -63,18 +63,11 @@ impl Patient<'_> {
         let ours = &self.tenant.policy.time_zone;
         match graph.time_zone(self.mailbox(address)).await {
             Ok(theirs) => {
-                let same = Some(theirs.as_str()) == ours.outlook_name()
-                    || Zone::parse(&theirs).is_ok_and(|zone| zone.outlook_name() == ours.outlook_name());
-                if same || theirs.is_empty() {
-                    return Some(self.fine("time-zone", format!("The mailbox's time zone can be read: {theirs:?}.")));
-                }
-                let explanation = Explanation::warning(
-                    "zone-differs",
-                    "Leave that names no time zone is written in the policy's; this person would see whole days shifted.",
-                    "Set [tenants.{tenant}.policy] time_zone to the zone of most people, or let the portal send time_zone.",
-                );
-                let seen = format!("The mailbox's time zone is {theirs}; the policy's is {}.", ours.name());
-                Some(self.found(seen, explanation, address))
+                let told = if theirs.is_empty() { "none is set there".to_owned() } else { theirs };
+                Some(self.fine(
+                    "time-zone",
+                    format!("The mailbox's time zone and hours can be read and count before the policy's: {told}."),
+                ))
             }
             Err(error) if error.failure == Failure::AccessDenied => Some(self.fine(
                 "time-zone",

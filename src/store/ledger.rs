@@ -194,7 +194,10 @@ impl Store {
                        doubt_rev = CASE WHEN r.unsure AND r.doubted THEN least(m.doubt_rev, r.rev)
                                         WHEN r.unsure THEN m.doubt_rev END,
                        -- A change that came in meanwhile has made the mapping due again: it stays so.
-                       state = CASE WHEN m.wanted_rev = r.rev THEN r.state ELSE m.state END,
+                       state = CASE WHEN m.wanted_rev <> r.rev THEN m.state
+                                    WHEN m.again AND r.state IN ('synced', 'removed', 'hidden') THEN 'pending'
+                                    ELSE r.state END,
+                       again = m.again AND r.state NOT IN ('synced', 'removed', 'hidden'),
                        attempts = CASE WHEN m.wanted_rev <> r.rev THEN m.attempts
                                        WHEN r.reason IS NULL THEN 0
                                        WHEN r.own AND m.failing_since IS NULL THEN 1

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::types::Json;
 
-use super::{Store, StoreError, queue::Lease};
+use super::{Store, StoreError, millis, queue::Lease};
 use crate::domain::event::OwnTime;
 
 /// For how long an answer counts.
@@ -24,6 +24,13 @@ impl Store {
              ), kept AS (
                  UPDATE mailboxes b SET time_zone = $3, working_hours = $4, settings_at = leavebridge_now()
                  FROM before WHERE b.id = before.id
+             ), again AS (
+                 -- Copies in the calendars of teams that are being delivered at this moment, by what was known before.
+                 UPDATE mappings m SET again = true
+                 FROM before, mappings own
+                 WHERE own.mailbox = before.id AND own.calendar = 'default' AND own.wanted
+                   AND m.leave = own.leave AND m.mailbox <> before.id AND m.wanted AND m.state IN ('pending', 'waiting')
+                   AND (before.time_zone, before.working_hours) IS DISTINCT FROM ($3, $4)
              ), replied AS (
                  -- By their clock it begins and ends.
                  UPDATE replies r SET next_attempt_at = leavebridge_now(), asked = r.asked + 1
@@ -42,6 +49,34 @@ impl Store {
             lease.epoch,
             own.zone.as_ref().map(crate::domain::zone::Zone::name),
             own.hours.as_ref().map(Json) as _
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The tenant's mailboxes can be asked from now on: upcoming leave that depends on the answer and was written without one
+    /// is due again, each `spacing` after the one before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ask_for_own_times(&self, tenant: &str, spacing: Duration) -> Result<(), StoreError> {
+        sqlx::query!(
+            "WITH unasked AS (
+                 SELECT m.id, row_number() OVER (ORDER BY m.id) AS n
+                 FROM mailboxes b
+                 CROSS JOIN LATERAL (SELECT * FROM mappings m WHERE m.mailbox = b.id) AS m
+                 JOIN leaves l ON l.id = m.leave
+                 WHERE b.tenant = $1 AND b.settings_at IS NULL AND m.calendar = 'default' AND m.wanted AND m.state = 'synced'
+                   AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')
+                   AND (l.content -> 'time_zone' IS NULL OR l.content #>> '{span,days,starts}' = 'pm'
+                        OR l.content #>> '{span,days,ends}' = 'am')
+             )
+             UPDATE mappings m
+             SET state = 'pending', next_attempt_at = leavebridge_now() + unasked.n * $2::double precision * interval '1 millisecond'
+             FROM unasked WHERE m.id = unasked.id AND m.state = 'synced'",
+            tenant,
+            millis(spacing)
         )
         .execute(&self.pool)
         .await?;

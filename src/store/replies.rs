@@ -171,7 +171,9 @@ impl Store {
     ) -> Result<Vec<Lease>, StoreError> {
         let rows = sqlx::query!(
             r#"WITH due AS MATERIALIZED (
-                   SELECT queue.mailbox, queue.next_attempt_at
+                   -- One of each tenant at a time, so that nobody waits behind another's thousands.
+                   SELECT queue.mailbox, queue.next_attempt_at,
+                          row_number() OVER (PARTITION BY served.tenant ORDER BY queue.next_attempt_at) AS turn
                    FROM unnest((SELECT $1::text[])) AS served (tenant)
                    LEFT JOIN tenants_state t ON t.tenant = served.tenant
                    CROSS JOIN LATERAL (
@@ -195,7 +197,7 @@ impl Store {
                    WHERE (b.lease_until IS NULL OR b.lease_until <= leavebridge_now())
                      AND (b.blocked_until IS NULL OR b.blocked_until <= leavebridge_now())
                      AND (b.throttled_until IS NULL OR b.throttled_until <= leavebridge_now())
-                   ORDER BY due.next_attempt_at
+                   ORDER BY due.turn, due.next_attempt_at
                    LIMIT (SELECT $2::bigint)
                    FOR NO KEY UPDATE OF b SKIP LOCKED
                ), leased AS (

@@ -181,7 +181,12 @@ impl Store {
                  FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) WITH ORDINALITY AS f (id, leave, address, calendar, n)
                  JOIN leaves l ON l.id = f.leave
                  JOIN mailboxes b ON b.tenant = $1 AND b.address = f.address
-                 ON CONFLICT (leave, mailbox, calendar) DO NOTHING
+                 -- It was wanted there before, and then no more: what is under way may still take it away.
+                 ON CONFLICT (leave, mailbox, calendar) DO UPDATE
+                 SET wanted = true, wanted_rev = greatest(mappings.wanted_rev, excluded.wanted_rev), state = 'pending',
+                     again = mappings.state IN ('pending', 'waiting'), next_attempt_at = excluded.next_attempt_at,
+                     attempts = 0, failing_since = NULL, reason = NULL, detail = NULL, updated_at = excluded.updated_at
+                 WHERE NOT mappings.wanted
                  RETURNING id, leave
              )
              INSERT INTO timeline (leave, mapping, at, kind, detail)
@@ -207,8 +212,8 @@ impl Store {
     /// When the database does not answer.
     pub async fn look_at_replies(&self, tenant: &str) -> Result<(), StoreError> {
         sqlx::query!(
-            "UPDATE replies SET next_attempt_at = leavebridge_now(), asked = asked + 1
-             WHERE tenant = $1 AND state IN ('scheduled', 'none')",
+            "UPDATE replies SET next_attempt_at = leavebridge_now(), asked = asked + 1, attempts = 0, failing_since = NULL
+             WHERE tenant = $1 AND state IN ('scheduled', 'none', 'parked')",
             tenant
         )
         .execute(&self.pool)

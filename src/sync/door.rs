@@ -2,9 +2,13 @@
 //!
 //! Nothing needs an answer from behind a door: it must never hold up those who can go on without.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 use crate::{domain::judge::Failure, graph::GraphError};
 
@@ -15,11 +19,16 @@ const TROUBLED_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 /// One permission of one tenant, as far as this process knows.
 #[derive(Debug, Default)]
-pub(super) struct Door(Mutex<Standing>);
+pub(super) struct Door {
+    standing: Mutex<Standing>,
+    told: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Standing {
     is_open: bool,
+    /// Somebody was sent ahead and has not come back.
+    is_on_the_way: bool,
     /// While it is not known to be open: when somebody may try it next.
     next_try: Option<Timestamp>,
 }
@@ -34,8 +43,20 @@ impl Door {
         if !standing.is_open {
             // Should nothing ever come of it, another is sent.
             standing.next_try = now.checked_add(TROUBLED_FOR).ok();
+            standing.is_on_the_way = true;
         }
         true
+    }
+
+    /// Whoever was sent ahead came back with nothing to say of the door.
+    pub(super) fn unsaid(&self) {
+        {
+            let mut standing = self.standing();
+            standing.is_on_the_way = false;
+            // The next one may try at once.
+            standing.next_try = None;
+        }
+        self.told.notify_waiters();
     }
 
     /// Whether somebody was answered since it was last refused.
@@ -43,17 +64,36 @@ impl Door {
         self.standing().is_open
     }
 
-    pub(super) fn answered(&self) {
-        self.standing().is_open = true;
+    /// Somebody was answered. `true` when that is news.
+    pub(super) fn answered(&self) -> bool {
+        let is_news = {
+            let mut standing = self.standing();
+            standing.is_on_the_way = false;
+            !std::mem::replace(&mut standing.is_open, true)
+        };
+        self.told.notify_waiters();
+        is_news
+    }
+
+    /// Waits for what comes of whoever was sent ahead, where somebody is on the way, but not for long.
+    pub(super) async fn outcome(&self, patience: Duration) {
+        let told = self.told.notified();
+        tokio::pin!(told);
+        // Before the look, so that nothing is told in between.
+        told.as_mut().enable();
+        if self.standing().is_on_the_way {
+            let _late = tokio::time::timeout(patience, told).await;
+        }
     }
 
     pub(super) fn refused(&self, error: &GraphError, now: Timestamp) {
         let asked = error.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or_default();
         let wait = if error.failure == Failure::AccessDenied { CLOSED_FOR } else { TROUBLED_FOR }.max(asked);
-        *self.standing() = Standing { is_open: false, next_try: now.checked_add(wait).ok() };
+        *self.standing() = Standing { is_open: false, is_on_the_way: false, next_try: now.checked_add(wait).ok() };
+        self.told.notify_waiters();
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

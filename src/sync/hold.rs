@@ -75,8 +75,11 @@ impl<'a> Hold<'a> {
     }
 
     /// What the mailbox says of its owner's time. Found out once, when the first leave needs it.
-    pub(super) async fn own_time(&self) -> &OwnTime {
-        self.own.get_or_init(|| own_time::ask(self.engine, self)).await
+    ///
+    /// # Errors
+    /// When Microsoft asks us to stay away from the mailbox.
+    pub(super) async fn own_time(&self) -> Result<&OwnTime, GraphError> {
+        self.own.get_or_try_init(|| own_time::ask(self.engine, self)).await
     }
 
     /// The id of the mailbox's calendar of that name, if anybody has noted it.

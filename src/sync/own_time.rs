@@ -3,11 +3,14 @@
 //!
 //! It must never hold up a delivery: without an answer what is known counts, and else the policy.
 
+use std::time::Duration;
+
 use jiff::civil::Time;
 
 use super::{
     Engine, Tenant,
     hold::{Hold, Leave},
+    resync::SPACING,
 };
 use crate::{
     domain::{
@@ -16,54 +19,79 @@ use crate::{
         judge::Failure,
         zone::Zone,
     },
-    graph::{Mailbox, MailboxTime},
+    graph::{GraphError, Mailbox, MailboxTime},
     store::own_time::FRESH_FOR,
 };
 
+/// How long leave waits for whoever was sent ahead to find out whether mailboxes can be asked.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What is known of it, asked anew where that is more than a day old.
-pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> OwnTime {
-    let (lease, known) = (hold.lease, || hold.lease.own.clone());
+///
+/// # Errors
+/// When Microsoft asks us to stay away from the mailbox: that holds for its calendar as well.
+pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> Result<OwnTime, GraphError> {
+    let (lease, known) = (hold.lease, || Ok(hold.lease.own.clone()));
     let Some(tenant) = engine.tenants.get(&lease.tenant) else { return known() };
-    let is_fresh = lease.own_age.is_some_and(|age| age < FRESH_FOR);
-    if is_fresh || !tenant.settings.may_ask(engine.clock.now()) {
+    if lease.own_age.is_some_and(|age| age < FRESH_FOR) {
         return known();
     }
-    let user = hold.user().await;
-    let Leave::Granted(until) = hold.may_call().await else { return known() };
-    let told = match tenant.graph.mailbox_time(Mailbox { user, until }).await {
-        Ok(told) => {
-            tenant.settings.answered();
-            understood(&told, tenant.policy.hours.usual.midday)
+    if !tenant.settings.may_ask(engine.clock.now()) {
+        // Else all who come at the first moment would be written by the policy, and nobody would look again.
+        tenant.settings.outcome(PATIENCE).await;
+        if !tenant.settings.is_open() {
+            return known();
         }
-        Err(error) => return refused(engine, tenant, hold, &error).await,
+    }
+    let user = hold.user().await;
+    let Leave::Granted(until) = hold.may_call().await else {
+        tenant.settings.unsaid();
+        return known();
     };
+    let told = match tenant.graph.mailbox_time(Mailbox { user, until }).await {
+        Ok(told) => understood(&told, tenant.policy.hours.usual.midday),
+        Err(error) => return refused(engine, tenant, hold, error).await,
+    };
+    if tenant.settings.answered()
+        && let Err(error) = engine.store.ask_for_own_times(&lease.tenant, SPACING).await
+    {
+        tracing::warn!(%error, tenant = lease.tenant, "leave that was written without its mailbox's own time stays so");
+    }
     if let Err(error) = engine.store.own_time(lease, &told).await {
         tracing::warn!(%error, "what a mailbox says of its time could not be written; it is asked again");
     }
-    told
+    Ok(told)
 }
 
-async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: &crate::graph::GraphError) -> OwnTime {
-    let known = hold.lease.own.clone();
+async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: GraphError) -> Result<OwnTime, GraphError> {
     match error.failure {
+        Failure::Throttled { .. } => {
+            tenant.settings.unsaid();
+            return Err(error);
+        }
         // The mailbox's own trouble, which the calendar is about to meet as well.
-        Failure::MailboxMissing | Failure::MailboxFull | Failure::Credentials | Failure::EntraUnavailable { .. } => {}
+        Failure::MailboxMissing | Failure::MailboxFull | Failure::Credentials | Failure::EntraUnavailable { .. } => {
+            tenant.settings.unsaid();
+        }
         // Other mailboxes of the tenant tell: this one lies outside of what Exchange grants. It is not asked again today.
         Failure::AccessDenied if tenant.settings.is_open() => {
-            if let Err(error) = engine.store.own_time(hold.lease, &known).await {
+            if let Err(error) = engine.store.own_time(hold.lease, &hold.lease.own).await {
                 tracing::warn!(%error, "that a mailbox tells nothing of its time could not be written");
             }
         }
         _ => {
-            tenant.settings.refused(error, engine.clock.now());
+            tenant.settings.refused(&error, engine.clock.now());
             tracing::info!(
                 tenant = hold.lease.tenant,
                 code = error.code,
                 "no mailbox settings: time zone and hours are the policy's"
             );
+            if error.retry_after.is_some() {
+                return Err(error);
+            }
         }
     }
-    known
+    Ok(hold.lease.own.clone())
 }
 
 /// In our words. Hours that are meant in another zone than the mailbox's would be wrong by its clock.

@@ -55,6 +55,13 @@ impl Delivered {
     }
 }
 
+/// Why it is not known what should be in the calendar.
+enum Undesired {
+    Unreadable,
+    /// Microsoft asks us to stay away from the mailbox.
+    Failed(GraphError),
+}
+
 /// The way through one mapping.
 pub(super) struct Delivery<'a> {
     pub(super) graph: &'a Graph,
@@ -77,12 +84,16 @@ impl Delivery<'_> {
             step: "nothing",
             trail: None,
         };
-        let Ok(desired) = self.desired().await else {
-            // A newer version wrote it, or somebody by hand. Whatever is in the calendar stays until it can be read.
-            let detail = Reason::Internal.meaning().to_owned();
-            let story = story(&known, Some((Reason::Internal.word(), "what is stored cannot be read")));
-            let ending = Ending::Parked(Reason::Internal, detail);
-            return Delivered::Done { holding: holding(known, due.incarnation), ending, retry_after: None, story };
+        let desired = match self.desired().await {
+            Ok(desired) => desired,
+            Err(Undesired::Unreadable) => {
+                // A newer version wrote it, or somebody by hand. Whatever is in the calendar stays until it can be read.
+                let detail = Reason::Internal.meaning().to_owned();
+                let story = story(&known, Some((Reason::Internal.word(), "what is stored cannot be read")));
+                let ending = Ending::Parked(Reason::Internal, detail);
+                return Delivered::Done { holding: holding(known, due.incarnation), ending, retry_after: None, story };
+            }
+            Err(Undesired::Failed(error)) => return self.failed(known, &error),
         };
         match self.walk(&desired, &mut known).await {
             Ok(()) if let Some(wait) = self.must_write_again(&desired) => {
@@ -137,7 +148,7 @@ impl Delivery<'_> {
         left.filter(|_| due.unsure && is_older_under_way && matches!(desired, Desired::Present(_)))
     }
 
-    async fn desired(&self) -> Result<Desired, Unreadable> {
+    async fn desired(&self) -> Result<Desired, Undesired> {
         match &self.due.leave {
             Ok((status, Some(leave))) if self.due.wanted => {
                 let application =
@@ -147,14 +158,14 @@ impl Delivery<'_> {
                 let plain = OwnTime::default();
                 // In a team's calendar the mailbox's own time is the team's, not the person's.
                 let person = match place.calendar {
-                    OWN if leave.depends_on_own_time() => self.hold.own_time().await,
+                    OWN if leave.depends_on_own_time() => self.hold.own_time().await.map_err(Undesired::Failed)?,
                     OWN => &plain,
                     _ => &self.due.person,
                 };
                 Ok(team::desired(place, &application, self.policy, person))
             }
             Ok(_) => Ok(Desired::Absent),
-            Err(unreadable) => Err(*unreadable),
+            Err(Unreadable) => Err(Undesired::Unreadable),
         }
     }
 

@@ -1,8 +1,8 @@
 //! A policy that has changed since the last start: upcoming leave that would look otherwise now is written anew, slowly, so
 //! that nobody's new leave waits behind it. Leave that is over stays as it was.
 //!
-//! Nothing is lost when the process ends on the way: that the policy is a new one is noted only once everything is in the
-//! queue, and what is in the queue already is not put there twice.
+//! Nothing is lost when the process ends on the way: that the policy is a new one is noted only once a look finds nothing
+//! left to do, and what is in the queue already is not put there twice.
 
 use std::time::Duration;
 
@@ -23,42 +23,62 @@ use crate::{
 };
 
 /// Twenty a second: far from what a tenant may ask of Graph, and hardly to be seen beside new leave.
-const SPACING: Duration = Duration::from_millis(50);
+pub(super) const SPACING: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_mins(1);
+/// A replica of the former configuration is taken to be gone by then.
+const OTHERS_GO_WITHIN: Duration = Duration::from_mins(10);
+/// In the place of a fingerprint while leave is being written anew.
+const BETWEEN: &str = "being written anew";
 /// The namespace of policies' fingerprints.
 const POLICIES: Uuid = Uuid::from_u128(0x0d1f_64f2_9f0c_4c4b_8a37_6a5e_04b9_7e11);
 
 impl Engine {
-    /// Looks once, at start, at every tenant's policy.
+    /// Looks at every tenant's policy at start, and goes on looking until nothing is left to write anew: a replica of the
+    /// former configuration that still runs may take some of it for right.
     pub async fn resync(&self, stop: &CancellationToken) {
-        for (name, tenant) in &self.tenants {
-            loop {
+        let mut open: Vec<&str> = self.tenants.keys().map(String::as_str).collect();
+        while !open.is_empty() && !stop.is_cancelled() {
+            let mut wait = AGAIN;
+            let mut left = Vec::new();
+            for name in open {
+                let Some(tenant) = self.tenants.get(name) else { continue };
                 match self.resync_tenant(name, &tenant.policy, stop).await {
-                    Ok(()) => break,
+                    Ok(0) => {}
+                    Ok(put) => {
+                        wait = wait.max(SPACING.saturating_mul(put).saturating_add(OTHERS_GO_WITHIN));
+                        left.push(name);
+                    }
                     Err(error) => {
-                        tracing::warn!(%error, tenant = name, "cannot look whether the policy has changed; again in a minute");
+                        tracing::warn!(%error, tenant = name, "cannot look whether the policy has changed; looking again");
+                        left.push(name);
                     }
                 }
+            }
+            open = left;
+            if !open.is_empty() {
                 tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(AGAIN) => {}
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(wait) => {}
                 }
             }
         }
     }
 
-    async fn resync_tenant(&self, name: &str, policy: &Policy, stop: &CancellationToken) -> Result<(), StoreError> {
+    /// One look; how many events were put into the queue.
+    async fn resync_tenant(&self, name: &str, policy: &Policy, stop: &CancellationToken) -> Result<u32, StoreError> {
         let ours = fingerprint(policy);
         let theirs = self.store.policy_of(name).await?;
         if theirs.as_ref() == Some(&ours) {
-            return Ok(());
+            return Ok(0);
         }
+        let mut put = 0_u32;
         if theirs.is_some() {
+            // Neither the one nor the other: whoever starts next looks again, whichever policy it has.
+            self.store.note_policy(name, BETWEEN).await?;
             let mut after = 0;
-            let mut put = 0_u32;
             while let (leaves, Some(last)) = self.store.upcoming(name, after).await? {
                 if stop.is_cancelled() {
-                    return Ok(());
+                    return Ok(put.max(1));
                 }
                 let again: Vec<Uuid> = leaves.iter().flat_map(|leave| others(leave, policy)).collect();
                 let further: Vec<Further> =
@@ -75,13 +95,17 @@ impl Engine {
                 after = last;
             }
             self.store.look_at_replies(name).await?;
+        }
+        if put > 0 {
             tracing::info!(
                 tenant = name,
                 events = put,
                 "the policy has changed: upcoming leave is written anew, slowly"
             );
+        } else {
+            self.store.note_policy(name, &ours).await?;
         }
-        self.store.note_policy(name, &ours).await
+        Ok(put)
     }
 }
 

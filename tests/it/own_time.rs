@@ -121,9 +121,7 @@ async fn leave_that_says_everything_itself_needs_no_reading() {
 
 #[tokio::test]
 async fn settings_that_cannot_be_read_hold_nothing_up() {
-    for error in
-        ["ErrorServerBusy", "MailboxNotEnabledForRESTAPI", "ApplicationThrottled", "InvalidAuthenticationToken"]
-    {
+    for error in ["ErrorInternalServerError", "MailboxNotEnabledForRESTAPI", "InvalidAuthenticationToken"] {
         let app = permitted().await;
         let rule = json!([{"method": "GET", "path": "/v1.0/users/*/mailboxSettings", "times": null, "error": error}]);
         app.microsoft.faults(rule).await;
@@ -131,6 +129,67 @@ async fn settings_that_cannot_be_read_hold_nothing_up() {
         assert_eq!(answer.body["leave"]["mappings"][0]["state"], "synced", "{error}: {answer:?}");
         assert_eq!(times(&app, AMY).await.0, "2026-12-21T13:00", "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_mailbox_that_asks_us_to_stay_away_is_left_alone_by_its_events_as_well() {
+    let app = permitted().await;
+    let rule = json!([{"method": "GET", "path": format!("/v1.0/users/{AMY}/mailboxSettings"), "times": 1,
+        "error": "ApplicationThrottled"}]);
+    app.microsoft.faults(rule).await;
+    app.post("ess", &afternoon("LA-1", 0)).await;
+    assert_eq!(app.mapping_in("LA-1", "waiting").await["reason"], "throttled");
+    assert!(app.microsoft.calls().await.is_empty(), "nothing was written");
+    // Others are asked and served meanwhile.
+    let bens = updated("LB-1", 0, &json!({"staff": {"email": BEN}, "time_zone": null, "start_session": "pm"}));
+    app.deliver("ess", &bens).await;
+    assert_eq!(app.microsoft.settings_reads().await, ["GET 429", "GET 200"]);
+    app.advance(SignedDuration::from_secs(30)).await;
+    app.mapping_in("LA-1", "synced").await;
+    assert_eq!(times(&app, AMY).await.2, "China Standard Time");
+    assert_eq!(app.microsoft.score().await["retry_after_violations"], 0);
+}
+
+#[tokio::test]
+async fn whoever_comes_while_the_first_one_asks_waits_for_the_answer() {
+    let app = permitted().await;
+    app.microsoft.settings(json!({"answer_delay_ms": 100})).await;
+    for n in 0..6 {
+        let address = format!("person{n}@contoso.com");
+        app.microsoft.person(json!({"address": address, "name": "P", "time_zone": "Asia/Tokyo"})).await;
+        let leave = updated(&format!("LP-{n}"), 0, &json!({"staff": {"email": address}, "time_zone": null}));
+        app.post("ess", &leave).await;
+    }
+    for n in 0..6 {
+        app.mapping_in(&format!("LP-{n}"), "synced").await;
+        let zone = times(&app, &format!("person{n}@contoso.com")).await.2;
+        assert_eq!(zone, "Tokyo Standard Time", "person {n}");
+    }
+}
+
+#[tokio::test]
+async fn once_the_permission_is_there_leave_that_was_written_without_is_written_anew() {
+    let app = with_roles(&["Calendars.ReadWrite"]).await;
+    app.deliver("ess", &afternoon("LA-1", 0)).await;
+    app.deliver("ess", &updated("LA-2", 0, &json!({"start": "2026-12-22", "end": "2026-12-22"}))).await;
+    let granted = json!({
+        "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
+        "roles": ["Calendars.ReadWrite", "MailboxSettings.Read"], "secrets": [{"value": Simulator::CLIENT_SECRET}],
+    });
+    app.microsoft.settings(json!({"apps": [granted]})).await;
+    // The token in hand names the old rights for an hour yet.
+    app.advance(SignedDuration::from_mins(61)).await;
+    let bens = updated("LB-1", 0, &json!({"staff": {"email": BEN}, "time_zone": null, "start_session": "pm"}));
+    app.deliver("ess", &bens).await;
+    until("Amy's afternoon lies by her own clock", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        app.microsoft
+            .events(AMY)
+            .await
+            .iter()
+            .any(|event| event["isAllDay"] == false && event["originalStartTimeZone"] == "China Standard Time")
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -168,3 +168,27 @@ async fn a_team_calendar_that_is_new_is_filled_and_one_that_is_taken_out_is_empt
     assert_eq!(app.microsoft.events(AMY).await.len(), 3, "people's own calendars are as they were");
     assert_eq!(app.microsoft.score().await["duplicates"], 0);
 }
+
+#[tokio::test]
+async fn a_leave_that_left_a_teams_calendar_once_comes_back_with_it() {
+    let mut app = TestApp::with_file(TEAMS).await;
+    app.microsoft.person(json!({"address": SALES, "name": "Team", "kind": "shared"})).await;
+    app.deliver("ess", &of_sales("LA-1", 0, &json!({}))).await;
+    until("the team sees it", async || shown(&app, SALES).await == away("Amy Chan")).await;
+    app.restart_with_file("").await;
+    until("it is taken out", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        app.microsoft.events(SALES).await.is_empty()
+    })
+    .await;
+    // A change that comes while there is no such calendar: the leave is not wanted there any more.
+    app.deliver("ess", &of_sales("LA-1", 5, &json!({"end": "2026-12-22"}))).await;
+    assert_eq!(app.database.number("SELECT count(*) FROM mappings WHERE NOT wanted").await, 1);
+    app.restart_with_file(TEAMS).await;
+    until("it is back", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        shown(&app, SALES).await == away("Amy Chan")
+    })
+    .await;
+    assert_eq!(app.microsoft.score().await["duplicates"], 0);
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use leavebridge::simulator::Simulator;
 use reqwest::Method;
 use serde_json::json;
 
@@ -99,4 +100,28 @@ async fn every_call_for_a_team_calendar_survives_a_lost_answer_without_a_second_
             assert_eq!(app.microsoft.score().await["duplicates"], 0);
         }
     }
+}
+
+#[tokio::test]
+async fn a_copy_that_is_on_its_way_when_the_persons_own_hours_become_known_is_written_once_more() {
+    let app = teams().await;
+    let registered = json!({
+        "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
+        "roles": ["Calendars.ReadWrite", "MailboxSettings.Read"], "secrets": [{"value": Simulator::CLIENT_SECRET}],
+    });
+    app.microsoft.settings(json!({"apps": [registered]})).await;
+    // The team's calendar takes its time, so that Amy's mailbox has told its hours meanwhile.
+    let slow = json!([{"method": "POST", "path": format!("/v1.0/users/{SALES}/*"), "times": null, "delay_ms": 400}]);
+    app.microsoft.faults(slow).await;
+    let afternoon = json!({"start_session": "pm", "end_session": "pm", "time_zone": null});
+    app.post("ess", &of_sales("LA-1", 0, &afternoon)).await;
+    let zone = async |address: &str| {
+        let events = app.microsoft.events(address).await;
+        events.first().map(|event| event["originalStartTimeZone"].clone()).unwrap_or_default()
+    };
+    until("both lie by Amy's clock", async || {
+        zone(AMY).await == "China Standard Time" && zone(SALES).await == "China Standard Time"
+    })
+    .await;
+    assert_eq!((app.microsoft.events(AMY).await.len(), app.microsoft.events(SALES).await.len()), (1, 1));
 }
