@@ -26,7 +26,7 @@ pub(super) async fn tell(scene: &Scene, http: &Client, settings: &Settings) -> a
         let answer = http.post(format!("{}/_sim/users", scene.microsoft)).json(&person).send().await?;
         ensure!(answer.status().is_success(), "the simulator does not take {name}: {}", answer.text().await?);
     }
-    let team = json!({"address": TEAM, "name": "Sales team", "kind": "shared"});
+    let team = json!({"address": TEAM, "name": "Sales team", "kind": "shared", "time_zone": "Europe/London"});
     let answer = http.post(format!("{}/_sim/users", scene.microsoft)).json(&team).send().await?;
     ensure!(answer.status().is_success(), "the simulator does not take the team: {}", answer.text().await?);
     ready(scene, http).await?;

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use super::{
-    event::{self, Application, Desired, EventSpec, OwnTime},
+    event::{self, Application, Desired, EventSpec, OwnTime, Times},
     leave::{Leave, Status},
     policy::{Policy, Publish, Sensitivity, ShowAs},
     template::Template,
@@ -76,9 +76,16 @@ pub fn places<'a>(leave: &'a Leave, source: &str, policy: &'a Policy) -> Vec<Pla
     std::iter::once(own).chain(teams).collect()
 }
 
-/// What should be in that calendar. `person` is what the person's own mailbox says of their time, whoever's calendar it is.
+/// What should be in that calendar. `person` is what the person's own mailbox says of their time, whoever's calendar it is;
+/// `theirs` what the calendar's mailbox says.
 #[must_use]
-pub fn desired(place: Place<'_>, application: &Application<'_>, policy: &Policy, person: &OwnTime) -> Desired {
+pub fn desired(
+    place: Place<'_>,
+    application: &Application<'_>,
+    policy: &Policy,
+    person: &OwnTime,
+    theirs: &OwnTime,
+) -> Desired {
     if place.calendar == OWN {
         return event::desired(application, policy, person);
     }
@@ -95,10 +102,19 @@ pub fn desired(place: Place<'_>, application: &Application<'_>, policy: &Policy,
     Desired::Present(EventSpec {
         subject: event::subject(&team.title, application),
         body: event::text(&team.body, application),
-        times: event::times(leave, policy, person),
+        times: times(leave, policy, person, theirs),
         show_as,
         sensitivity: team.sensitivity,
         category: None,
         reminder: None,
     })
+}
+
+/// Hours are the person's. Whole days are dates, whatever the clock: Exchange keeps them as an interval in the zone that they
+/// are sent in, and in another zone than the mailbox's own Outlook would show them on one day more.
+fn times(leave: &Leave, policy: &Policy, person: &OwnTime, theirs: &OwnTime) -> Times {
+    if leave.span.is_whole_days() {
+        return event::times(&Leave { time_zone: None, ..leave.clone() }, policy, theirs);
+    }
+    event::times(leave, policy, person)
 }

@@ -48,6 +48,8 @@ pub struct Wanted {
     pub state: String,
     /// The event as last written.
     pub applied: Option<EventSpec>,
+    /// What this mailbox says of its owner's time.
+    pub own: OwnTime,
 }
 
 /// A calendar in which a leave is not wanted yet.
@@ -129,8 +131,9 @@ impl Store {
                 });
             }
             let Some(leave) = leaves.last_mut() else { continue };
+            let own = own_time(row.time_zone, row.working_hours);
             if row.calendar == OWN {
-                leave.own = own_time(row.time_zone, row.working_hours);
+                leave.own = own.clone();
             }
             leave.mappings.push(Wanted {
                 id: row.id,
@@ -138,6 +141,7 @@ impl Store {
                 calendar: row.calendar,
                 state: row.state,
                 applied: row.applied.and_then(|applied| serde_json::from_value(applied).ok()),
+                own,
             });
         }
         Ok((leaves, Some(last)))

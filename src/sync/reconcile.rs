@@ -162,7 +162,12 @@ impl Delivery<'_> {
                     OWN => &plain,
                     _ => &self.due.person,
                 };
-                Ok(team::desired(place, &application, self.policy, person))
+                let theirs = if place.calendar != OWN && leave.span.is_whole_days() {
+                    self.hold.own_time().await.map_err(Undesired::Failed)?
+                } else {
+                    &plain
+                };
+                Ok(team::desired(place, &application, self.policy, person, theirs))
             }
             Ok(_) => Ok(Desired::Absent),
             Err(Unreadable) => Err(Undesired::Unreadable),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Engine;
 use crate::{
     domain::{
-        event::{Application, Desired},
+        event::{Application, Desired, OwnTime},
         policy::Policy,
         team::{self, OWN, Place},
     },
@@ -113,7 +113,7 @@ impl Engine {
 fn others<'a>(upcoming: &'a Upcoming, policy: &'a Policy) -> impl Iterator<Item = Uuid> + 'a {
     let is_other = |mapping: &&Wanted| {
         let place = Place { mailbox: &mapping.mailbox, calendar: &mapping.calendar };
-        let Some(desired) = wanted(upcoming, place, policy) else { return false };
+        let Some(desired) = wanted(upcoming, place, policy, &mapping.own) else { return false };
         match (desired, mapping.state.as_str()) {
             // Whatever is in the queue is planned by this policy anyway.
             (_, "pending" | "waiting") => false,
@@ -133,7 +133,8 @@ fn further(upcoming: &Upcoming, policy: &Policy, id: impl Fn() -> Uuid) -> Vec<F
         let known = |mapping: &Wanted| mapping.mailbox == place.mailbox && mapping.calendar == place.calendar;
         place.calendar != OWN && !upcoming.mappings.iter().any(known)
     };
-    let shows = |place: &Place<'_>| matches!(wanted(upcoming, *place, policy), Some(Desired::Present(_)));
+    let shows =
+        |place: &Place<'_>| matches!(wanted(upcoming, *place, policy, &OwnTime::default()), Some(Desired::Present(_)));
     let places = team::places(leave, &upcoming.source, policy);
     let places = places.into_iter().filter(is_new).filter(shows);
     places
@@ -146,10 +147,10 @@ fn further(upcoming: &Upcoming, policy: &Policy, id: impl Fn() -> Uuid) -> Vec<F
         .collect()
 }
 
-fn wanted(upcoming: &Upcoming, place: Place<'_>, policy: &Policy) -> Option<Desired> {
+fn wanted(upcoming: &Upcoming, place: Place<'_>, policy: &Policy, theirs: &OwnTime) -> Option<Desired> {
     let Ok((status, Some(leave))) = &upcoming.leave else { return None };
     let application = Application { id: &upcoming.leave_id, source: &upcoming.source, status: *status, leave };
-    Some(team::desired(place, &application, policy, &upcoming.own))
+    Some(team::desired(place, &application, policy, &upcoming.own, theirs))
 }
 
 /// The same for the same policy, at every start and every replica.

@@ -19,7 +19,7 @@ pub(super) fn bar(event: &Shown, monday: Date, owner: Option<(&str, u16)>) -> Ma
     html! {
         details class={ "event " (kind) " " (event.show_as.word()) " " (begins) " " (ends) " " (side) } style={ "grid-column:" (first) "/" (last + 1) (hue) } {
             summary title=(event.subject) {
-                @if !event.is_bar() { span.time { (time(event.from)) @if owner.is_none() { "–" (time(event.to)) } } }
+                @if !event.all_day { span.time { (time(event.from)) @if owner.is_none() { "–" (time(event.to)) } } }
                 @if event.private { span.lock title="Private" { (lock()) } }
                 @if let Some((name, _)) = owner { span.owner { (name) } }
                 @if let Some(calendar) = &event.calendar { span.calendar title="Calendar" { (calendar) } }

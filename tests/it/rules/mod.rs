@@ -166,7 +166,7 @@ fn check(name: &str, document: &str) -> usize {
         let application = Application { id: "LA-2026-000123", source, status, leave: &content };
         let team = policy.team_calendars.iter().find(|team| team.calendar == calendar);
         let place = team.map_or(Place { mailbox: content.staff.mailbox(), calendar }, TeamCalendar::place);
-        let desired = team::desired(place, &application, &policy, &own);
+        let desired = team::desired(place, &application, &policy, &own, &OwnTime::default());
         // Nothing is ever written where the leave has no business.
         let belongs = places(&content, source, &policy).contains(&place);
         assert!(belongs || desired == Desired::Absent, "{leave}");
