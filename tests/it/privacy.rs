@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    support::{AMY, Answer, TestApp, answer, browser::Browser, cancelled, encoded, leave, updated},
+    support::{AMY, Answer, TestApp, answer, browser::Browser, cancelled, encoded, leave, logs::Logs, updated},
     teams::SALES,
 };
 
@@ -57,7 +57,8 @@ fn assert_unmarked(texts: &[String]) {
 }
 
 #[tokio::test]
-async fn private_marks_reach_neither_outlook_nor_any_answer_nor_any_figure() {
+async fn private_marks_reach_neither_outlook_nor_any_answer_nor_any_figure_nor_the_log() {
+    let logs = Logs::capture();
     let app = TestApp::new().await;
     let mut answers = vec![
         app.deliver("ess", &marked("LA-whole", 0, &json!({}))).await,
@@ -81,6 +82,10 @@ async fn private_marks_reach_neither_outlook_nor_any_answer_nor_any_figure() {
     texts.push(Value::from(events).to_string());
     texts.push(Value::from(app.microsoft.journal().await).to_string());
     assert_unmarked(&texts);
+
+    let heard = logs.heard();
+    assert!(heard.iter().any(|line| line.contains("Graph answered")), "the log is heard: {heard:#?}");
+    assert_unmarked(&heard);
 
     let dump = app.database.dump().await;
     assert!(!dump.contains(REASON) && !dump.contains("MARK-comments"), "{dump}");
@@ -127,7 +132,8 @@ async fn a_team_is_told_the_name_and_nothing_else_that_is_private() {
 }
 
 #[tokio::test]
-async fn private_marks_are_in_no_refusal_whatever_is_wrong() {
+async fn private_marks_are_in_no_refusal_whatever_is_wrong_and_in_no_log_of_it() {
+    let logs = Logs::capture();
     let app = TestApp::new().await;
     let mut answers = Vec::new();
     let mut post = async |body: String| {
@@ -158,10 +164,14 @@ async fn private_marks_are_in_no_refusal_whatever_is_wrong() {
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [422, 422, 403, 422, 422, 422, 422, 422, 400, 400, 413, 202, 409]);
     assert_unmarked(&answers.iter().map(said).collect::<Vec<_>>());
+    let heard = logs.heard();
+    assert!(heard.iter().any(|line| line.contains("422")), "the log is heard: {heard:#?}");
+    assert_unmarked(&heard);
 }
 
 #[tokio::test]
 async fn what_microsoft_says_in_an_error_is_for_those_who_may_see_the_mapping_and_for_nobody_else() {
+    let logs = Logs::capture();
     let app = TestApp::new().await;
     let error = json!({"error": {"code": "ErrorInvalidRequest", "message": "MARK-echo is not allowed."}});
     app.microsoft.faults(json!([{"method": "POST", "path": "/v1.0/*", "status": 400, "body": error}])).await;
@@ -178,10 +188,14 @@ async fn what_microsoft_says_in_an_error_is_for_those_who_may_see_the_mapping_an
         assert_unmarked(&[said(&app.get(path, None).await), said(&app.get(path, Some("ops")).await)]);
     }
     assert_eq!(app.database.number("SELECT count(*) FROM timeline t WHERE t::text LIKE '%MARK%'").await, 0);
+    let heard = logs.heard();
+    assert!(heard.iter().any(|line| line.contains("parked")), "the log is heard: {heard:#?}");
+    assert_unmarked(&heard);
 }
 
 #[tokio::test]
 async fn what_a_policy_maps_reaches_outlook_and_only_of_the_kinds_that_it_names() {
+    let logs = Logs::capture();
     let app = TestApp::with_file("[policy.types.MARK-type]\ntitle = \"{leave_type}, {department}\"").await;
     app.deliver("ess", &marked("LA-mapped", 0, &json!({}))).await;
     let mut other = marked("LA-other", 0, &json!({"start": "2026-12-22", "end": "2026-12-22"}));
@@ -194,8 +208,9 @@ async fn what_a_policy_maps_reaches_outlook_and_only_of_the_kinds_that_it_names(
     let beyond: Vec<String> =
         events.iter().map(|event| event.to_string().replace("MARK-type, MARK-department", "")).collect();
     assert_unmarked(&beyond);
-    // Whoever sees mappings, health or figures learns no more than before.
+    // Whoever sees mappings, health, figures or the log learns no more than before.
     assert_unmarked(&everything_that_can_be_read(&app).await);
+    assert_unmarked(&logs.heard());
     for table in ["timeline", "received", "mailboxes"] {
         let marks = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%MARK%'");
         assert_eq!(app.database.number(&marks).await, 0, "{table}");
