@@ -76,24 +76,27 @@ fn hours(raw: &Merged, report: Report<'_>) -> Option<Hours> {
         return None;
     }
     let usual = Day::new(start, midday, end)?;
-    let mut week = [None; 7];
+    let mut hours = Hours { usual, week: [None; 7], off: [false; 7] };
     let mut is_right = true;
     for (name, text) in &raw.hours {
+        let key = format!("hours.{name}");
         let place = WEEKDAYS.iter().position(|weekday| weekday == name);
         let day = span(text).and_then(|(start, end)| Day::new(start, midday, end));
-        match (place.and_then(|place| week.get_mut(place)), day) {
-            (Some(slot), Some(day)) => *slot = Some(day),
+        let slots = place.and_then(|place| hours.week.get_mut(place).zip(hours.off.get_mut(place)));
+        match (slots, day) {
+            (Some((_, off)), _) if text.trim() == "off" => *off = true,
+            (Some((own, _)), Some(day)) => *own = Some(day),
             (None, _) => {
                 is_right = false;
-                report(&format!("hours.{name}"), format!("must be one of {}", WEEKDAYS.join(", ")));
+                report(&key, format!("must be one of {}", WEEKDAYS.join(", ")));
             }
             (_, None) => {
                 is_right = false;
-                report(&format!("hours.{name}"), "must be from when until when, such as \"08:00-14:00\"".into());
+                report(&key, "must be \"off\", or from when until when, such as \"08:00-14:00\"".into());
             }
         }
     }
-    is_right.then_some(Hours { usual, week })
+    is_right.then_some(hours)
 }
 
 fn span(text: &str) -> Option<(Time, Time)> {

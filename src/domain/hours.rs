@@ -44,15 +44,40 @@ pub struct Hours {
     /// Of single weekdays, Monday first.
     #[serde(default, skip_serializing_if = "is_plain")]
     pub week: [Option<Day>; 7],
+    /// Which weekdays are off, Monday first.
+    #[serde(default, skip_serializing_if = "is_plain")]
+    pub off: [bool; 7],
 }
 
 impl Hours {
-    /// The working hours of a weekday.
+    /// Where leave that is entered for a weekday lies, be it a day off.
     #[must_use]
     pub fn on(&self, weekday: Weekday) -> Day {
-        let place = usize::try_from(weekday.to_monday_zero_offset()).unwrap_or(0);
-        self.week.get(place).copied().flatten().unwrap_or(self.usual)
+        self.week.get(place(weekday)).copied().flatten().unwrap_or(self.usual)
     }
+
+    /// When its owner is expected at work; never on a day off.
+    #[must_use]
+    pub fn at_work(&self, weekday: Weekday) -> Option<Day> {
+        let is_off = self.off.get(place(weekday)).copied().unwrap_or_default();
+        (!is_off).then(|| self.on(weekday))
+    }
+}
+
+/// All days but these, Monday first.
+#[must_use]
+pub fn days_off(working: &[Weekday]) -> [bool; 7] {
+    let mut off = [true; 7];
+    for weekday in working {
+        if let Some(off) = off.get_mut(place(*weekday)) {
+            *off = false;
+        }
+    }
+    off
+}
+
+fn place(weekday: Weekday) -> usize {
+    usize::try_from(weekday.to_monday_zero_offset()).unwrap_or(0)
 }
 
 // When somebody works is theirs.
@@ -62,8 +87,8 @@ impl fmt::Debug for Hours {
     }
 }
 
-fn is_plain(week: &[Option<Day>; 7]) -> bool {
-    week.iter().all(Option::is_none)
+fn is_plain<T: Default + PartialEq>(week: &[T; 7]) -> bool {
+    week.iter().all(|day| *day == T::default())
 }
 
 #[cfg(test)]
@@ -96,9 +121,26 @@ mod tests {
         let short = Day::new(time("08:00"), time("13:00"), time("14:00")).unwrap();
         let mut week = [None; 7];
         week[4] = Some(short);
-        let hours = Hours { usual, week };
+        let hours = Hours { usual, week, off: [false; 7] };
         assert_eq!(hours.on(Weekday::Friday), short);
         assert_eq!(hours.on(Weekday::Monday), usual);
         assert_eq!(hours.on(Weekday::Sunday), usual);
+    }
+
+    #[test]
+    fn nobody_is_expected_on_a_day_off_and_leave_may_still_be_entered_for_it() {
+        let usual = Day::new(time("09:00"), time("13:00"), time("18:00")).unwrap();
+        let mut hours = Hours { usual, week: [None; 7], off: [false; 7] };
+        hours.off[6] = true;
+        assert_eq!((hours.at_work(Weekday::Sunday), hours.on(Weekday::Sunday)), (None, usual));
+        assert_eq!(hours.at_work(Weekday::Monday), Some(usual));
+    }
+
+    #[test]
+    fn hours_that_were_stored_before_there_were_days_off_can_be_read() {
+        let stored = r#"{"usual":{"start":"09:00:00","midday":"13:00:00","end":"18:00:00"}}"#;
+        let hours: Hours = serde_json::from_str(stored).unwrap();
+        assert_eq!(hours.off, [false; 7]);
+        assert_eq!(serde_json::to_string(&hours).unwrap(), stored);
     }
 }

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use jiff::civil::Time;
-
 use super::{
     Engine, Tenant,
     hold::{Hold, Leave},
@@ -15,7 +13,7 @@ use super::{
 use crate::{
     domain::{
         event::OwnTime,
-        hours::{Day, Hours},
+        hours::{Day, Hours, days_off},
         judge::Failure,
         zone::Zone,
     },
@@ -49,7 +47,7 @@ pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> Result<OwnTime, Gra
         return known();
     };
     let told = match tenant.graph.mailbox_time(Mailbox { user, until }).await {
-        Ok(told) => understood(&told, tenant.policy.hours.usual.midday),
+        Ok(told) => understood(&told, &tenant.policy.hours),
         Err(error) => return refused(engine, tenant, hold, error).await,
     };
     if tenant.settings.answered()
@@ -95,11 +93,14 @@ async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: Graph
 }
 
 /// In our words. Hours that are meant in another zone than the mailbox's would be wrong by its clock.
-fn understood(told: &MailboxTime, midday: Time) -> OwnTime {
+fn understood(told: &MailboxTime, policy: &Hours) -> OwnTime {
     let name = told.time_zone.as_deref().unwrap_or_default();
     let hours = told.working_hours.as_ref().filter(|hours| hours.time_zone.name == name).and_then(|hours| {
-        let usual = Day::new(hours.start_time, midday, hours.end_time)?;
-        Some(Hours { usual, week: [None; 7] })
+        let usual = Day::new(hours.start_time, policy.usual.midday, hours.end_time)?;
+        let days = &hours.days_of_week;
+        // Nobody's week is without work.
+        let off = if days.is_empty() { policy.off } else { days_off(days) };
+        Some(Hours { usual, week: [None; 7], off })
     });
     OwnTime { zone: Zone::of_outlook(name), hours }
 }
@@ -110,7 +111,7 @@ mod tests {
 
     #[test]
     fn hours_count_only_in_the_mailboxes_own_zone() {
-        let midday = "13:00".parse().unwrap();
+        let policy = policy([false; 7]);
         for (zone, of_hours, start, end, expected) in [
             ("GMT Standard Time", "GMT Standard Time", "08:00", "17:00", Some(("08:00:00", "13:00:00", "17:00:00"))),
             ("GMT Standard Time", "GMT Standard Time", "14:00", "22:00", Some(("14:00:00", "18:00:00", "22:00:00"))),
@@ -119,13 +120,34 @@ mod tests {
         ] {
             let told = serde_json::json!({"timeZone": zone, "workingHours":
                 {"startTime": start, "endTime": end, "timeZone": {"name": of_hours}, "daysOfWeek": ["monday"]}});
-            let own = understood(&serde_json::from_value(told).unwrap(), midday);
+            let own = understood(&serde_json::from_value(told).unwrap(), &policy);
             assert_eq!(own.zone.as_ref().map(Zone::name), Some("Europe/London"));
             let day = own.hours.map(|hours| hours.usual);
             let told = day.map(|day| [day.start, day.midday, day.end].map(|time| time.to_string()));
             assert_eq!(told, expected.map(|(a, b, c)| [a, b, c].map(str::to_owned)), "{start}-{end}");
         }
         let custom = MailboxTime { time_zone: Some("Customized Time Zone".into()), working_hours: None };
-        assert_eq!(understood(&custom, midday), OwnTime::default());
+        assert_eq!(understood(&custom, &policy), OwnTime::default());
+    }
+
+    #[test]
+    fn days_that_the_mailbox_does_not_name_are_off() {
+        let weekend = [false, false, false, false, false, true, true];
+        for (days, expected) in [
+            (&["monday", "tuesday", "wednesday", "thursday", "friday"][..], weekend),
+            (&["sunday", "monday", "tuesday", "wednesday"], [false, false, false, true, true, true, false]),
+            // No answer is no week without work.
+            (&[], weekend),
+        ] {
+            let told = serde_json::json!({"timeZone": "UTC", "workingHours": {"startTime": "08:00", "endTime": "17:00",
+                "timeZone": {"name": "UTC"}, "daysOfWeek": days}});
+            let own = understood(&serde_json::from_value(told).unwrap(), &policy(weekend));
+            assert_eq!(own.hours.unwrap().off, expected, "{days:?}");
+        }
+    }
+
+    fn policy(off: [bool; 7]) -> Hours {
+        let [start, midday, end] = ["09:00", "13:00", "18:00"].map(|time| time.parse().unwrap());
+        Hours { usual: Day::new(start, midday, end).unwrap(), week: [None; 7], off }
     }
 }

@@ -58,6 +58,8 @@ fn a_kind_of_leave_and_a_tenant_change_what_they_name_and_have_the_rest() {
         category = ""
         [tenants.default.policy.hours]
         friday = "08:00-14:00"
+        monday = "off"
+        sunday = "10:00-16:00"
         "#,
     );
     let settings = load(Some(&path), &super::environment(&[])).unwrap();
@@ -72,6 +74,8 @@ fn a_kind_of_leave_and_a_tenant_change_what_they_name_and_have_the_rest() {
     assert_eq!(policy.look.category.as_deref(), Some("Leave"));
     let friday = policy.hours.on(jiff::civil::Weekday::Friday);
     assert_eq!((friday.start.to_string(), friday.end.to_string()), ("08:00:00".into(), "14:00:00".into()));
+    // Saturday has no working hours by default; Sunday has them here.
+    assert_eq!(policy.hours.off, [true, false, false, false, false, true, false]);
 }
 
 #[test]

@@ -144,11 +144,11 @@ fn adjoin(until: &Moment, from: &Moment, hours: &Hours) -> bool {
     }
     let (left, back) = (until.local, from.local);
     let days = back.date().since(left.date()).map_or(i32::MAX, |span| span.get_days());
-    // On more than two days somebody works.
-    days <= 1
+    // In more than a week somebody works.
+    days <= 7
         && (0..=days.max(0)).all(|day| {
             let date = left.date().saturating_add(day.days());
-            let work = hours.on(date.weekday());
+            let Some(work) = hours.at_work(date.weekday()) else { return true };
             let begins = if date == left.date() { left.time() } else { Time::midnight() };
             let ends = if date == back.date() { back.time() } else { Time::MAX };
             begins.max(work.start) >= ends.min(work.end)

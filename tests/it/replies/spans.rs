@@ -91,6 +91,28 @@ fn the_first_stretch_of_leave_without_a_working_hour_in_between_is_the_reply() {
             &["2026-12-25T10:00..2026-12-25T14:00", "2026-12-25T16:00..2026-12-25T18:00"],
             format!("2026-12-25T10:00:00 2026-12-25T18:00:00 {gmt}: 2026-12-25 2026-12-25 L1"),
         ),
+        // A weekend in between, also after a short Friday; and a weekend with a working day at its end.
+        (
+            &["2026-12-18", "2026-12-21..2026-12-22"],
+            format!("2026-12-18T00:00:00 2026-12-23T00:00:00 {gmt}: 2026-12-18 2026-12-22 L1"),
+        ),
+        (
+            &["2026-12-18T09:00..2026-12-18T14:00", "2026-12-21..2026-12-21am"],
+            format!("2026-12-18T09:00:00 2026-12-21T13:00:00 {gmt}: 2026-12-18 2026-12-21 L1"),
+        ),
+        (
+            &["2026-12-18", "2026-12-22"],
+            format!("2026-12-18T00:00:00 2026-12-19T00:00:00 {gmt}: 2026-12-18 2026-12-18 L1"),
+        ),
+        (
+            &["2026-12-18..2026-12-18am", "2026-12-21"],
+            format!("2026-12-18T09:00:00 2026-12-18T13:00:00 {gmt}: 2026-12-18 2026-12-18 L1"),
+        ),
+        // The same days a week later are not the same weekend.
+        (
+            &["2026-12-18", "2026-12-28"],
+            format!("2026-12-18T00:00:00 2026-12-19T00:00:00 {gmt}: 2026-12-18 2026-12-18 L1"),
+        ),
         // A whole day in between.
         (
             &["2026-12-21", "2026-12-23"],
@@ -107,4 +129,20 @@ fn the_first_stretch_of_leave_without_a_working_hour_in_between_is_the_reply() {
     ] {
         assert_eq!(told(now, leaves, &policy), expected, "{leaves:?}");
     }
+}
+
+#[test]
+fn whose_weekend_is_another_has_one_reply_around_that() {
+    let policy =
+        rules::read(&POLICY.replace("friday = \"09:00-14:00\"", "friday = \"off\"\nsunday = \"09:00-18:00\"")).unwrap();
+    let now = "2026-12-01T12:00:00Z";
+    // Thursday and Sunday; then Friday and Monday, with a working Sunday in between.
+    assert_eq!(
+        told(now, &["2026-12-17", "2026-12-20"], &policy),
+        "2026-12-17T00:00:00 2026-12-21T00:00:00 GMT Standard Time: 2026-12-17 2026-12-20 L1"
+    );
+    assert_eq!(
+        told(now, &["2026-12-18", "2026-12-21"], &policy),
+        "2026-12-18T00:00:00 2026-12-19T00:00:00 GMT Standard Time: 2026-12-18 2026-12-18 L1"
+    );
 }

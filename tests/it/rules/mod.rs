@@ -109,7 +109,7 @@ fn case<'a>(text: &'a str, policy: &Policy) -> Case<'a> {
                 let (start, end) = next().split_once('-').unwrap();
                 let midday = policy.hours.usual.midday;
                 let usual = Day::new(start.parse().unwrap(), midday, end.parse().unwrap()).unwrap();
-                own.hours = Some(Hours { usual, week: [None; 7] });
+                own.hours = Some(Hours { usual, week: [None; 7], off: [false; 7] });
             }
             "of" => {
                 assert_eq!(next(), "nobody", "{text}");
