@@ -26,6 +26,7 @@ const REQUEST_SECONDS: &str = "leavebridge_http_request_seconds";
 const INTAKE: &str = "leavebridge_intake_total";
 const DELIVERIES: &str = "leavebridge_deliveries_total";
 const REPLIES: &str = "leavebridge_automatic_replies_total";
+const HELD_REPLIES: &str = "leavebridge_automatic_replies_held";
 const BACKLOG: &str = "leavebridge_backlog";
 const OLDEST: &str = "leavebridge_oldest_due_seconds";
 const TENANT_BLOCKED: &str = "leavebridge_tenant_blocked";
@@ -59,6 +60,7 @@ impl Default for Metrics {
                 REPLIES,
                 "Looks at a mailbox's automatic reply by tenant and how it stands since."
             );
+            metrics::describe_gauge!(HELD_REPLIES, "Automatic replies that are waiting or parked, by tenant.");
             metrics::describe_gauge!(BACKLOG, "Mappings that are due, waiting or parked, by tenant.");
             metrics::describe_gauge!(OLDEST, "For how long the oldest due mapping has been due, by tenant.");
             metrics::describe_gauge!(TENANT_BLOCKED, "1 while Microsoft refuses to serve the tenant, else 0.");
@@ -106,9 +108,15 @@ impl Metrics {
     /// How a tenant stands now.
     pub fn tenant(&self, tenant: &str, backlog: Backlog, blocked: bool) {
         with_local_recorder(&self.0.0, || {
-            for (state, count) in [("due", backlog.due), ("waiting", backlog.waiting), ("parked", backlog.parked)] {
+            for (name, state, count) in [
+                (BACKLOG, "due", backlog.due),
+                (BACKLOG, "waiting", backlog.waiting),
+                (BACKLOG, "parked", backlog.parked),
+                (HELD_REPLIES, "waiting", backlog.replies.waiting),
+                (HELD_REPLIES, "parked", backlog.replies.parked),
+            ] {
                 #[expect(clippy::cast_precision_loss, reason = "a count of rows fits a f64")]
-                gauge!(BACKLOG, "tenant" => tenant.to_owned(), "state" => state).set(count as f64);
+                gauge!(name, "tenant" => tenant.to_owned(), "state" => state).set(count as f64);
             }
             gauge!(OLDEST, "tenant" => tenant.to_owned()).set(backlog.oldest.as_secs_f64());
             gauge!(TENANT_BLOCKED, "tenant" => tenant.to_owned()).set(if blocked { 1.0 } else { 0.0 });

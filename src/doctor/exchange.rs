@@ -27,7 +27,7 @@ fn denied(code: &str, message: &str, rights: Option<&Rights>) -> Explanation {
     let of_policy = code == "extensionError" || message.contains("OData is disabled");
     if of_policy || rights.is_some_and(Rights::write_calendars) {
         return Explanation::error(
-            "access-policy",
+            "outside-scope",
             "Entra's consent is there, yet Exchange refuses this mailbox: an application access policy keeps the app away \
              from it, or it lies outside every group that the app is limited to.",
             "Exchange Online PowerShell: Test-ApplicationAccessPolicy -AppId {app} -Identity {mailbox}; then let the policy \

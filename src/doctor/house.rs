@@ -3,7 +3,10 @@
 use crate::{
     config::{Client, Scope, Settings},
     domain::finding::{Finding, Severity},
-    store::Store,
+    store::{
+        Store,
+        upkeep::{Backlog, HeldReplies},
+    },
 };
 
 /// Configuration, database and callers. Whoever gets here has a configuration that can be read.
@@ -119,38 +122,58 @@ fn ways(settings: &Settings, client: &Client) -> Vec<String> {
 }
 
 /// What waits for Microsoft, as the database has it.
-pub(super) async fn backlog(store: &Store, tenant: &str) -> Option<Finding> {
-    let found = |id, severity, seen: String, meaning: &str, next: &str| {
-        let (meaning, next) = (meaning.to_owned(), next.to_owned());
-        Some(Finding { id, severity, seen, meaning, next, tenant: Some(tenant.to_owned()) })
-    };
+pub(super) async fn waiting(store: &Store, tenant: &str) -> Vec<Finding> {
     // A database that is away has its own finding.
-    let throttled = store.throttled_mailboxes(tenant).await.ok()?;
-    let backlogs = store.backlog().await.ok()?;
+    let (Ok(throttled), Ok(backlogs)) = (store.throttled_mailboxes(tenant).await, store.backlog().await) else {
+        return Vec::new();
+    };
     let backlog = backlogs.into_iter().find(|(name, _)| name == tenant).map(|(_, backlog)| backlog).unwrap_or_default();
+    let found = [Some(deliveries(backlog, throttled)), held_replies(backlog.replies)];
+    found.into_iter().flatten().map(|found| Finding { tenant: Some(tenant.to_owned()), ..found }).collect()
+}
+
+fn deliveries(backlog: Backlog, throttled: i64) -> Finding {
     let seen = format!(
         "{} leaves are due, {} wait to be tried again, {} need a person; Microsoft asks to slow down for {throttled} mailboxes.",
         backlog.due, backlog.waiting, backlog.parked
     );
     if backlog.parked > 0 {
-        return found(
+        return warning(
             "leave-parked",
-            Severity::Warning,
             seen,
             "Some leave is not tried any more until a person has looked at it.",
             "GET /mappings?state=parked tells which and why; POST /mappings/retry?state=parked tries again.",
         );
     }
     if throttled > 0 {
-        return found(
+        return warning(
             "throttling-seen",
-            Severity::Warning,
             seen,
             "It goes on by itself; only if it lasts for hours is something else using the app.",
             "GET /mappings?state=waiting tells which leave waits for it.",
         );
     }
-    found("deliveries", Severity::Ok, seen, "", "")
+    fine("deliveries", seen)
+}
+
+fn held_replies(held: HeldReplies) -> Option<Finding> {
+    let HeldReplies { waiting, denied, parked } = held;
+    (waiting + parked > 0).then(|| {
+        warning(
+            "replies-waiting",
+            format!(
+                "{waiting} automatic replies wait to be tried again, {denied} of them for MailboxSettings.ReadWrite; \
+                 {parked} were refused."
+            ),
+            "These mailboxes do not answer that their owner is away. Events are not affected.",
+            "leavebridge doctor --mailbox SOMEBODY@YOUR-DOMAIN tells about the permission; automatic_reply in GET /mappings \
+             tells which mailboxes and why.",
+        )
+    })
+}
+
+fn warning(id: &'static str, seen: String, meaning: &str, next: &str) -> Finding {
+    Finding { id, severity: Severity::Warning, seen, meaning: meaning.into(), next: next.into(), tenant: None }
 }
 
 fn fine(id: &'static str, seen: String) -> Finding {

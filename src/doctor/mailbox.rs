@@ -9,6 +9,9 @@ use crate::{
     graph::{Graph, Mailbox},
 };
 
+/// The permission to set automatic replies.
+const REPLIES: &str = "MailboxSettings.ReadWrite";
+
 impl Patient<'_> {
     /// The mailbox that has to open, the one that must not, and what is to be known of the first.
     pub(super) async fn mailboxes(&self, graph: &Graph, order: &Order, rights: &Rights) -> Vec<Finding> {
@@ -45,6 +48,7 @@ impl Patient<'_> {
         let mut findings = vec![self.fine("mailbox", format!("The calendar of {address} opens."))];
         findings.extend(self.zone(graph, address).await);
         findings.extend(self.look_up(graph, address).await);
+        findings.extend(self.replies(graph, address, rights).await);
         if write_test {
             findings.push(self.write_test(graph, address, rights).await);
         } else {
@@ -96,6 +100,46 @@ impl Patient<'_> {
             Err(_) => return None,
         };
         Some(self.fine("look-up", seen))
+    }
+
+    /// Whether automatic replies can be seen to, where they are wanted.
+    ///
+    /// Nothing is written: between what was read and what is written the service may have scheduled a reply of its own,
+    /// which it would take for switched off by its owner then.
+    async fn replies(&self, graph: &Graph, address: &str, rights: &Rights) -> Option<Finding> {
+        if !self.tenant.policy.replies() {
+            return None;
+        }
+        let grant = "Way A: {admin} → App registrations → the app {app} → API permissions → Add a permission → Microsoft \
+                     Graph → Application permissions → MailboxSettings.ReadWrite → Grant admin consent. Way B: give Exchange's \
+                     role Application MailboxSettings.ReadWrite (`leavebridge setup`). Or switch automatic replies off.";
+        match graph.automatic_reply(self.mailbox(address)).await {
+            Ok(_) if rights.name(REPLIES) => {
+                Some(self.fine("replies", format!("Automatic replies can be seen to: the token names {REPLIES}.")))
+            }
+            Ok(_) if rights.name("MailboxSettings.Read") => {
+                let meaning = "Automatic replies are switched on, and Entra's consent is for reading only: unless Exchange \
+                               grants the rest, none is set. Events are not affected.";
+                let explanation = Explanation::warning("replies-read-only", meaning, grant);
+                Some(self.found(format!("The token names MailboxSettings.Read, but not {REPLIES}."), explanation, address))
+            }
+            Ok(_) => Some(self.fine(
+                "replies",
+                format!(
+                    "The mailbox's automatic reply can be read. The token does not name {REPLIES}: right if Exchange grants \
+                     it; the first reply tells."
+                ),
+            )),
+            Err(error) if error.failure == Failure::AccessDenied => {
+                let meaning = "Automatic replies are switched on, and cannot be set: the app may not touch mailbox settings. \
+                               Events are not affected.";
+                let explanation = Explanation::error("replies-denied", meaning, grant);
+                let seen = format!("The automatic reply of {address} may not be read: {}", said(&error, self.clock.now()));
+                Some(self.found(seen, explanation, address))
+            }
+            // Whatever it is, the calendar's own checks have seen it or are about to.
+            Err(_) => None,
+        }
     }
 
     async fn outside(&self, graph: &Graph, address: &str, rights: &Rights) -> Finding {

@@ -122,7 +122,7 @@ impl Doctor {
                     random: Arc::clone(&self.random),
                 };
                 findings.extend(patient.examine(order).await);
-                findings.extend(house::backlog(&self.store, name).await);
+                findings.extend(house::waiting(&self.store, name).await);
             }
         }
         findings
@@ -198,6 +198,10 @@ struct Rights {
 
 impl Rights {
     fn write_calendars(&self) -> bool {
-        self.roles.iter().any(|role| role == "Calendars.ReadWrite")
+        self.name("Calendars.ReadWrite")
+    }
+
+    fn name(&self, right: &str) -> bool {
+        self.roles.iter().any(|role| role == right)
     }
 }

@@ -20,7 +20,11 @@ use super::{
     auth::Gate,
     problem::{ProblemDetails, Refusal},
 };
-use crate::{config::Scope, domain::credential::Expiry, store::upkeep::Backlog};
+use crate::{
+    config::Scope,
+    domain::credential::Expiry,
+    store::upkeep::{Backlog, HeldReplies},
+};
 
 /// A due mapping that waits longer than this means that deliveries do not keep up.
 const TOO_OLD: Duration = Duration::from_mins(5);
@@ -97,6 +101,15 @@ pub(super) async fn look(api: &Api) -> (Health, Vec<(String, Backlog)>) {
     );
     let parked = sum(|b| b.parked);
     checks.insert("parked".into(), json!({"status": degraded_if(parked > 0), "parked": parked}));
+    let replies = |figure: fn(&HeldReplies) -> i64| backlogs.iter().map(|(_, b)| figure(&b.replies)).sum::<i64>();
+    let (waiting, denied, parked) = (replies(|r| r.waiting), replies(|r| r.denied), replies(|r| r.parked));
+    checks.insert(
+        "replies".into(),
+        json!({
+            "status": degraded_if(denied + parked > 0),
+            "waiting": waiting, "access_denied": denied, "parked": parked,
+        }),
+    );
     let degraded = checks.values().any(|check| check["status"] != "ok");
     (Health { status: degraded_if(degraded), checks }, backlogs)
 }

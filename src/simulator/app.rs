@@ -36,9 +36,9 @@ pub(crate) struct App {
     pub(crate) display_name: String,
     #[serde(default = "yes")]
     pub(crate) enabled: bool,
-    /// Whether Exchange itself grants the calendars (RBAC for Applications), so that tokens need no role for them.
+    /// The permissions that Exchange itself grants (RBAC for Applications); tokens say nothing of them.
     #[serde(default)]
-    pub(crate) exchange_rbac: bool,
+    pub(crate) exchange_roles: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -127,6 +127,11 @@ impl App {
         Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{ISSUER}/{}/{}", self.directory_id, self.client_id).as_bytes())
     }
 
+    /// Whether Exchange lets it do one of these without a role in the token.
+    pub(crate) fn is_granted_by_exchange(&self, wanted: &[&str]) -> bool {
+        self.exchange_roles.iter().any(|role| wanted.contains(&role.as_str()))
+    }
+
     /// As Entra's own pages show it: a secret's Value is shown once, when it is made, and never again.
     pub(crate) fn shown(&self) -> Value {
         let secrets: Vec<Value> = self
@@ -144,7 +149,7 @@ impl App {
             .collect();
         json!({
             "directory_id": self.directory_id, "client_id": self.client_id, "principal_id": self.principal(), "display_name": self.display_name,
-            "roles": self.roles, "enabled": self.enabled, "exchange_rbac": self.exchange_rbac, "secrets": secrets,
+            "roles": self.roles, "enabled": self.enabled, "exchange_roles": self.exchange_roles, "secrets": secrets,
             "certificates": certificates, "federated_credentials": self.federated_credentials,
             "managed_identity": self.managed_identity,
         })

@@ -40,7 +40,7 @@ impl Default for Settings {
             roles: vec!["Calendars.ReadWrite".into(), "User.Read.All".into()],
             display_name: "leavebridge".into(),
             enabled: true,
-            exchange_rbac: false,
+            exchange_roles: Vec::new(),
         };
         Self {
             // Most of Microsoft's samples show 3599 or 3600.

@@ -23,6 +23,19 @@ pub struct Backlog {
     pub failing: Duration,
     /// Mappings whose mailbox the app may not write to.
     pub denied: i64,
+    /// Automatic replies that are not as they should be.
+    pub replies: HeldReplies,
+}
+
+/// Automatic replies that something keeps from being as they should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeldReplies {
+    /// Tried again by themselves.
+    pub waiting: i64,
+    /// Of these, the ones in mailboxes whose settings the app may not change.
+    pub denied: i64,
+    /// Refused by Microsoft; not tried again by themselves.
+    pub parked: i64,
 }
 
 impl Store {
@@ -38,9 +51,12 @@ impl Store {
                       coalesce(extract(epoch FROM leavebridge_now()
                           - min(next_attempt_at) FILTER (WHERE state = 'pending')), 0)::bigint AS "oldest!",
                       coalesce(extract(epoch FROM leavebridge_now() - min(failing_since)), 0)::bigint AS "failing!",
-                      count(*) FILTER (WHERE blocked_reason = 'access-denied') AS "denied!"
+                      count(*) FILTER (WHERE NOT is_reply AND reason = 'access-denied') AS "denied!",
+                      count(*) FILTER (WHERE state = 'reply-waiting') AS "replies_waiting!",
+                      count(*) FILTER (WHERE state = 'reply-waiting' AND reason = 'access-denied') AS "replies_denied!",
+                      count(*) FILTER (WHERE state = 'reply-parked') AS "replies_parked!"
                FROM (
-                   SELECT m.tenant, m.next_attempt_at, m.failing_since, b.blocked_reason,
+                   SELECT m.tenant, m.next_attempt_at, m.failing_since, b.blocked_reason AS reason, false AS is_reply,
                           CASE WHEN greatest(t.blocked_until, b.blocked_until, b.throttled_until) > leavebridge_now() THEN 'waiting'
                                ELSE m.state END AS state
                    FROM mappings m
@@ -48,7 +64,9 @@ impl Store {
                    LEFT JOIN tenants_state t ON t.tenant = m.tenant
                    WHERE m.state IN ('pending', 'waiting')
                    UNION ALL
-                   SELECT tenant, NULL, NULL, NULL, state FROM mappings WHERE state = 'parked'
+                   SELECT tenant, NULL, NULL, NULL, false, state FROM mappings WHERE state = 'parked'
+                   UNION ALL
+                   SELECT tenant, NULL, NULL, reason, true, 'reply-' || state FROM replies WHERE state IN ('waiting', 'parked')
                ) AS open
                GROUP BY tenant"#
         )
@@ -64,6 +82,11 @@ impl Store {
                     oldest: seconds(row.oldest),
                     failing: seconds(row.failing),
                     denied: row.denied,
+                    replies: HeldReplies {
+                        waiting: row.replies_waiting,
+                        denied: row.replies_denied,
+                        parked: row.replies_parked,
+                    },
                 };
                 (row.tenant, backlog)
             })

@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use leavebridge::{config, domain::judge::Reason, http, store::upkeep::Backlog, telemetry::Metrics};
+use leavebridge::{
+    config,
+    domain::judge::Reason,
+    http,
+    store::upkeep::{Backlog, HeldReplies},
+    telemetry::Metrics,
+};
 use serde_json::Value;
 
 /// Every documented route, and the scope that a token needs there.
@@ -53,6 +59,7 @@ fn the_metrics_are_as_agreed() {
             oldest: Duration::from_secs(4),
             failing: Duration::from_secs(5),
             denied: 6,
+            replies: HeldReplies { waiting: 7, denied: 8, parked: 9 },
         },
         true,
     );

@@ -44,6 +44,9 @@ pub(super) async fn show(State(api): State<Api>, session: Session) -> Result<Res
 
 fn verdict(status: &str, checks: &Value) -> Markup {
     let figure = |check: &str, name: &str| checks[check][name].as_u64().unwrap_or_default();
+    let count = |check: &str, name: &str, what: &str| {
+        words::count(i64::try_from(figure(check, name)).unwrap_or(i64::MAX), what)
+    };
     let is_ill = |check: &str| checks[check]["status"].as_str().is_some_and(|status| status != "ok");
     let since = |name: &str| words::long(Duration::from_secs(figure("deliveries", name)));
     let (class, sentence) = match status {
@@ -61,16 +64,21 @@ fn verdict(status: &str, checks: &Value) -> Markup {
                     li {
                         "Deliveries: the oldest due one has waited for " (since("oldest_due_seconds"))
                         ", the longest failing one fails for " (since("failing_for_seconds")) ", "
-                        (words::count(i64::try_from(figure("deliveries", "access_denied")).unwrap_or(i64::MAX), "mapping"))
+                        (count("deliveries", "access_denied", "mapping"))
                         " in mailboxes that the app may not write to."
                     }
                 }
                 @if is_ill("parked") {
                     li {
-                        a href="/console/mappings?state=parked" {
-                            (words::count(i64::try_from(figure("parked", "parked")).unwrap_or(i64::MAX), "mapping"))
-                        }
+                        a href="/console/mappings?state=parked" { (count("parked", "parked", "mapping")) }
                         " parked until a person has looked."
+                    }
+                }
+                @if is_ill("replies") {
+                    li {
+                        "Automatic replies: those of " (count("replies", "access_denied", "mailbox"))
+                        " wait for MailboxSettings.ReadWrite, those of " (count("replies", "parked", "mailbox"))
+                        " were refused by Microsoft."
                     }
                 }
             }

@@ -79,22 +79,20 @@ struct MailboxCall<'a> {
 impl<'a> MailboxCall<'a> {
     fn new(call: &'a Call<'a>, user: &'a str, person: &'a Person, part: &Part) -> Result<Self, Failure> {
         let profile = person.profile();
-        let (switches, exchange_rbac) = {
-            let settings = call.simulator.settings();
-            let app = settings.app(call.bearer.directory(), &call.bearer.app);
-            (settings.switches.clone(), app.is_some_and(|app| app.exchange_rbac))
-        };
         let reading = call.parts.method == "GET";
         let is_calendar = !matches!(part, Part::Settings { .. });
-        let by_role = call.bearer.may(match (is_calendar, reading) {
+        let wanted: &[&str] = match (is_calendar, reading) {
             (true, true) => &["Calendars.ReadWrite", "Calendars.Read"],
             (true, false) => &["Calendars.ReadWrite"],
             (false, true) => &["MailboxSettings.ReadWrite", "MailboxSettings.Read"],
             (false, false) => &["MailboxSettings.ReadWrite"],
-        });
-        // With RBAC for Applications the token has no role for calendars and Exchange lets it in all the same.
-        let by_exchange = is_calendar && exchange_rbac;
-        if !(by_role || by_exchange) {
+        };
+        let (switches, by_exchange) = {
+            let settings = call.simulator.settings();
+            let app = settings.app(call.bearer.directory(), &call.bearer.app);
+            (settings.switches.clone(), app.is_some_and(|app| app.is_granted_by_exchange(wanted)))
+        };
+        if !(call.bearer.may(wanted) || by_exchange) {
             return Err(Failure::access_denied());
         }
         profile.mailbox()?;

@@ -63,7 +63,7 @@ async fn a_connection_that_is_well_has_nothing_but_ok() {
 
 #[tokio::test]
 async fn with_rbac_a_token_without_roles_is_right_and_the_scope_is_proven_both_ways() {
-    let scene = scene(&json!({"roles": [], "exchange_rbac": true})).await;
+    let scene = scene(&json!({"roles": [], "exchange_roles": ["Calendars.ReadWrite"]})).await;
     let order = Order { outside_mailbox: Some(BEN.into()), ..thorough() };
     let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &order).await;
     assert_eq!(ids(&findings), [&WELL[..], &["scope-holds", "deliveries"]].concat());
@@ -73,7 +73,7 @@ async fn with_rbac_a_token_without_roles_is_right_and_the_scope_is_proven_both_w
 
 #[tokio::test]
 async fn consent_for_all_mailboxes_beside_a_scope_is_an_error() {
-    let scene = scene(&json!({"roles": ["Calendars.ReadWrite"], "exchange_rbac": true})).await;
+    let scene = scene(&json!({"roles": ["Calendars.ReadWrite"], "exchange_roles": ["Calendars.ReadWrite"]})).await;
     scene.microsoft.control(reqwest::Method::PATCH, &format!("users/{BEN}"), Some(&json!({"in_scope": true}))).await;
     let order = Order { outside_mailbox: Some(BEN.into()), ..order(Some(AMY)) };
     let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &order).await;
@@ -84,20 +84,20 @@ async fn consent_for_all_mailboxes_beside_a_scope_is_an_error() {
 
 #[tokio::test]
 async fn each_way_of_having_no_right_has_its_own_words() {
-    for (roles, rbac, mailbox, id) in [
+    for (roles, by_exchange, mailbox, id) in [
         // Delegated permissions, or no admin consent: a token for the app alone names nothing.
-        (json!([]), false, AMY, "consent-missing"),
-        (json!(["User.Read.All"]), false, AMY, "consent-missing"),
-        (json!([]), true, BEN, "consent-missing"),
-        (json!(["Calendars.ReadWrite"]), false, BEN, "access-policy"),
-        (json!(["Calendars.Read"]), false, AMY, "consent-read-only"),
+        (json!([]), json!([]), AMY, "consent-missing"),
+        (json!(["User.Read.All"]), json!([]), AMY, "consent-missing"),
+        (json!([]), json!(["Calendars.ReadWrite"]), BEN, "consent-missing"),
+        (json!(["Calendars.ReadWrite"]), json!([]), BEN, "outside-scope"),
+        (json!(["Calendars.Read"]), json!([]), AMY, "consent-read-only"),
     ] {
-        let scene = scene(&json!({"roles": roles, "exchange_rbac": rbac})).await;
+        let scene = scene(&json!({"roles": roles, "exchange_roles": by_exchange})).await;
         let order = Order { write_test: true, ..order(Some(mailbox)) };
         let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &order).await;
         let ids = ids(&findings);
         let wrong: Vec<_> = ids.iter().filter(|id| id.starts_with("ERROR")).collect();
-        assert_eq!(wrong, [&format!("ERROR {id}")], "{roles} {rbac} {mailbox}: {findings:#?}");
+        assert_eq!(wrong, [&format!("ERROR {id}")], "{roles} {by_exchange} {mailbox}: {findings:#?}");
         assert!(one(&findings, id).seen.contains("ErrorAccessDenied"), "{findings:?}");
     }
 }
@@ -234,4 +234,28 @@ async fn a_time_zone_that_can_be_read_is_told() {
     let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &order(Some(AMY))).await;
     let said = "The mailbox's time zone and hours can be read and count before the policy's: China Standard Time.";
     assert_eq!(one(&findings, "time-zone").seen, said);
+}
+
+#[tokio::test]
+async fn where_automatic_replies_are_wanted_their_permission_is_looked_at() {
+    let on = [SECRET, EXPIRES, ("POLICY__AUTOMATIC_REPLIES__ENABLED", "true")];
+    let (calendars, read, write) = ("Calendars.ReadWrite", "MailboxSettings.Read", "MailboxSettings.ReadWrite");
+    for (by_entra, by_exchange, said) in [
+        (vec![calendars, write], vec![], "replies"),
+        (vec![calendars, read], vec![], "warning replies-read-only"),
+        (vec![calendars], vec![], "ERROR replies-denied"),
+        (vec![], vec![calendars, write], "replies"),
+        (vec![], vec![calendars], "ERROR replies-denied"),
+    ] {
+        let scene = scene(&json!({"roles": by_entra, "exchange_roles": by_exchange})).await;
+        let found = ids(&examine(&scene.doctor(&on), &thorough()).await);
+        assert!(found.contains(&said.to_owned()), "{by_entra:?} {by_exchange:?}: {found:?}");
+        assert_eq!(found.iter().filter(|id| id.contains("replies")).count(), 1, "{found:?}");
+        let requests = scene.microsoft.settings_reads().await;
+        assert!(requests.iter().all(|request| request.starts_with("GET ")), "nothing is written: {requests:?}");
+    }
+    // Where nobody wants them, nobody is asked to grant anything.
+    let scene = scene(&json!({"roles": [calendars]})).await;
+    let found = ids(&examine(&scene.doctor(&on[..2]), &thorough()).await);
+    assert!(!found.iter().any(|id| id.contains("replies")), "{found:?}");
 }

@@ -86,7 +86,7 @@ async fn answers_that_are_no_json_are_explained_by_their_status() {
         found,
         [
             "401 token-refused",
-            "403 access-policy",
+            "403 outside-scope",
             "405 request-rejected",
             "409 event-conflict",
             "412 event-conflict",

@@ -1,13 +1,14 @@
 //! What goes wrong with a reply stays with the reply.
 
 use jiff::SignedDuration;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
     ON, ROLES, assert_span, consent, days, file, leave, passes, requests, scheduled, sets, setting, settles, shown,
     stage,
 };
-use crate::support::{TestApp, cancelled, until};
+use crate::support::{TestApp, answer, cancelled, until};
 
 const MIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -15,6 +16,25 @@ async fn fault(app: &TestApp, method: &str, further: Value) {
     let mut rule = json!({"method": method, "path": "/v1.0/users/*/mailboxSettings", "times": 1});
     rule.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
     app.microsoft.faults(json!([rule])).await;
+}
+
+async fn told_by_health(app: &TestApp) -> Value {
+    app.get("/health", Some("ops")).await.body["checks"]["replies"].take()
+}
+
+/// As `/metrics` has it.
+async fn counted(app: &TestApp, state: &str) -> i64 {
+    let text = app.get("/metrics", None).await.body;
+    let series = format!(r#"leavebridge_automatic_replies_held{{tenant="default",state="{state}"}} "#);
+    text.as_str().unwrap().lines().find_map(|line| line.strip_prefix(&series)?.parse().ok()).unwrap()
+}
+
+/// What the doctor has seen of replies that wait, if any does.
+async fn found_by_doctor(app: &TestApp) -> Option<String> {
+    let answer = answer(app.request(Method::POST, "/doctor").bearer_auth(app.token("ops"))).await;
+    let findings = answer.body["findings"].as_array().unwrap();
+    let found = findings.iter().find(|found| found["id"] == "replies-waiting")?;
+    Some(found["seen"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -30,9 +50,22 @@ async fn without_the_permission_events_go_on_and_the_reply_waits_for_it() {
     assert_eq!(app.mapping("LA-2").await["state"], "synced");
     assert_eq!(app.database.number("SELECT count(*) FROM mailboxes WHERE blocked_until IS NOT NULL").await, 0);
     assert_eq!(requests(&app).await, ["GET 403"]);
+    // Whoever looks after the service hears of it before people ask why nobody was answered.
+    let held = json!({"status": "degraded", "waiting": 1, "access_denied": 1, "parked": 0});
+    assert_eq!((told_by_health(&app).await, counted(&app, "waiting").await), (held, 1));
+    assert_eq!(
+        found_by_doctor(&app).await,
+        Some(
+            "1 automatic replies wait to be tried again, 1 of them for MailboxSettings.ReadWrite; 0 were refused."
+                .into()
+        )
+    );
     consent(&app.microsoft, &ROLES).await;
     passes(&app, MIN * 90).await;
     assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
+    let well = json!({"status": "ok", "waiting": 0, "access_denied": 0, "parked": 0});
+    assert_eq!((told_by_health(&app).await, counted(&app, "waiting").await), (well, 0));
+    assert_eq!(found_by_doctor(&app).await, None);
 }
 
 #[tokio::test]

@@ -130,23 +130,27 @@ async fn graph_refuses_a_token_that_is_missing_forged_or_over() {
 #[tokio::test]
 async fn an_app_without_the_permission_is_denied_unless_exchange_grants_it() {
     let mut stage = Stage::new().await;
-    for (roles, rbac, calendars, directory) in [
-        (json!(["Calendars.ReadWrite"]), false, 200, 403),
-        (json!(["User.Read.All"]), false, 403, 200),
-        (json!([]), true, 200, 403),
-        (json!([]), false, 403, 403),
+    for (roles, by_exchange, calendars, settings, directory) in [
+        (json!(["Calendars.ReadWrite"]), json!([]), 200, 403, 403),
+        (json!(["User.Read.All"]), json!([]), 403, 403, 200),
+        (json!([]), json!(["Calendars.Read"]), 200, 403, 403),
+        (json!(["MailboxSettings.Read"]), json!([]), 403, 200, 403),
+        (json!([]), json!(["MailboxSettings.ReadWrite"]), 403, 200, 403),
+        (json!([]), json!([]), 403, 403, 403),
     ] {
         stage
             .settings(json!({"apps": [{
                 "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID, "roles": roles,
-                "exchange_rbac": rbac, "secrets": [{"value": Simulator::CLIENT_SECRET}],
+                "exchange_roles": by_exchange, "secrets": [{"value": Simulator::CLIENT_SECRET}],
             }]}))
             .await;
         stage.renew_token().await;
         let mailbox = stage.get(&events(AMY)).await;
-        assert_eq!(mailbox.status, calendars, "{roles} {rbac}");
+        assert_eq!(mailbox.status, calendars, "{roles} {by_exchange}");
+        let told = stage.get(&format!("/users/{AMY}/mailboxSettings")).await;
+        assert_eq!(told.status, settings, "{roles} {by_exchange}");
         let user = stage.get(&format!("/users/{AMY}")).await;
-        assert_eq!(user.status, directory, "{roles} {rbac}");
+        assert_eq!(user.status, directory, "{roles} {by_exchange}");
         if directory == 403 {
             assert_eq!(user.code(), "Authorization_RequestDenied");
         }
