@@ -179,72 +179,88 @@ DECLARE
 BEGIN
     PERFORM set_config('lock_timeout', p_patience, true);
 
-    -- The usual change is a new leave for one calendar, of somebody whose mailbox is known and open. Those are written together: to begin a
-    -- statement costs more than a row. What turns out not to be new after all goes the long way below, like everything else.
+    -- The usual change is a new leave for one calendar, of somebody whose mailbox is known and open. Those are written
+    -- together: to begin a statement costs more than a row. What turns out not to be new after all goes the long way below,
+    -- like everything else.
     -- `IN … IS TRUE` keeps the planner from joining the parts with each other, at the square of their length.
-    FOR v_one IN
-        WITH changes AS MATERIALIZED (
-            SELECT c.*, row_number() OVER (PARTITION BY c.tenant, c.source, c.external_id ORDER BY c.n) AS nth
-            FROM jsonb_to_recordset(p_changes) AS c (
-                n integer, client text, delivery_id text, body_hash text, tenant text, source text, external_id text,
-                status text, content jsonb, source_at timestamptz, mapping uuid, address text, entra_id text, calendar text,
-                team_mappings uuid[])
-        ), plain AS MATERIALIZED (
-            SELECT c.*, b.id AS mailbox, nextval('leaves_id_seq') AS leave
-            FROM changes c
-            JOIN mailboxes b ON b.tenant = c.tenant AND b.address = c.address
-            WHERE c.nth = 1 AND c.content IS NOT NULL AND c.team_mappings IS NULL AND (c.entra_id IS NULL OR b.entra_id IS NOT NULL)
-              AND coalesce(greatest(b.blocked_until, b.throttled_until) <= v_now, true)
-              AND NOT EXISTS (SELECT FROM tenants_state t WHERE t.tenant = c.tenant AND t.blocked_until > v_now)
-              AND NOT EXISTS (
-                  SELECT FROM leaves l
-                  WHERE l.tenant = c.tenant AND l.source = c.source AND l.external_id = c.external_id)
-            ORDER BY c.n
-        ), seen AS (
-            INSERT INTO received (client, delivery_id, body_hash, leave, at)
-            SELECT p.client, p.delivery_id, decode(p.body_hash, 'base64'), p.leave, v_now
-            FROM plain p WHERE p.delivery_id IS NOT NULL
-            ON CONFLICT DO NOTHING
-            RETURNING leave
-        ), made AS (
-            INSERT INTO leaves (id, tenant, source, external_id, status, content, source_at)
-            OVERRIDING SYSTEM VALUE
-            SELECT p.leave, p.tenant, p.source, p.external_id, p.status, p.content, p.source_at
-            FROM plain p WHERE p.delivery_id IS NULL OR (p.leave IN (SELECT leave FROM seen)) IS TRUE
-            ON CONFLICT DO NOTHING
-            RETURNING id
-        ), mapped AS (
-            INSERT INTO mappings (id, leave, mailbox, calendar, tenant, wanted, wanted_rev, next_attempt_at, updated_at)
-            SELECT p.mapping, p.leave, p.mailbox, p.calendar, p.tenant, true, 1, v_now, v_now
-            FROM plain p WHERE (p.leave IN (SELECT id FROM made)) IS TRUE
-        ), told AS (
-            INSERT INTO timeline (leave, at, kind, detail)
-            SELECT p.leave, v_now, 'received', jsonb_strip_nulls(jsonb_build_object(
-                'outcome', 'accepted', 'status', p.status, 'rev', 1, 'client', p.client, 'delivery', p.delivery_id,
-                'source_at', p.source_at))
-            FROM plain p WHERE (p.leave IN (SELECT id FROM made)) IS TRUE
-        )
-        SELECT p.n, p.leave, p.status, p.mapping, p.address, p.calendar, p.client, p.delivery_id,
-               (p.leave IN (SELECT id FROM made)) IS TRUE AS is_made,
-               (p.leave IN (SELECT leave FROM seen)) IS TRUE AS is_noted
-        FROM plain p
-    LOOP
-        IF v_one.is_made THEN
-            n := v_one.n; outcome := 'accepted'; leave := v_one.leave; status := v_one.status; mapping := v_one.mapping;
-            mailbox := v_one.address; calendar := v_one.calendar; state := 'pending'; next_attempt_at := v_now;
-            attempts := 0; updated_at := v_now;
-            RETURN NEXT;
-            v_taken := v_taken || v_one.n;
-        ELSIF v_one.is_noted THEN
-            -- Another replica has just taken in the same leave. The long way must not take its own note for a twin.
-            DELETE FROM received r
-            WHERE r.client = v_one.client AND r.delivery_id = v_one.delivery_id AND r.leave = v_one.leave;
+    FOR v_round IN 1..2 LOOP
+        FOR v_one IN
+            WITH changes AS MATERIALIZED (
+                SELECT c.*, row_number() OVER (PARTITION BY c.tenant, c.source, c.external_id ORDER BY c.n) AS nth
+                FROM jsonb_to_recordset(p_changes) AS c (
+                    n integer, client text, delivery_id text, body_hash text, tenant text, source text, external_id text,
+                    status text, content jsonb, source_at timestamptz, mapping uuid, address text, entra_id text,
+                    calendar text, team_mappings uuid[])
+                WHERE c.n <> ALL (v_taken)
+            ), plain AS MATERIALIZED (
+                SELECT c.*, b.id AS mailbox, nextval('leaves_id_seq') AS leave
+                FROM changes c
+                JOIN mailboxes b ON b.tenant = c.tenant AND b.address = c.address
+                WHERE c.nth = 1 AND c.content IS NOT NULL AND c.team_mappings IS NULL AND (c.entra_id IS NULL OR b.entra_id IS NOT NULL)
+                  AND coalesce(greatest(b.blocked_until, b.throttled_until) <= v_now, true)
+                  AND NOT EXISTS (SELECT FROM tenants_state t WHERE t.tenant = c.tenant AND t.blocked_until > v_now)
+                  AND NOT EXISTS (
+                      SELECT FROM leaves l
+                      WHERE l.tenant = c.tenant AND l.source = c.source AND l.external_id = c.external_id)
+                ORDER BY c.n
+            ), seen AS (
+                INSERT INTO received (client, delivery_id, body_hash, leave, at)
+                SELECT p.client, p.delivery_id, decode(p.body_hash, 'base64'), p.leave, v_now
+                FROM plain p WHERE p.delivery_id IS NOT NULL
+                ON CONFLICT DO NOTHING
+                RETURNING leave
+            ), made AS (
+                INSERT INTO leaves (id, tenant, source, external_id, status, content, source_at)
+                OVERRIDING SYSTEM VALUE
+                SELECT p.leave, p.tenant, p.source, p.external_id, p.status, p.content, p.source_at
+                FROM plain p WHERE p.delivery_id IS NULL OR (p.leave IN (SELECT leave FROM seen)) IS TRUE
+                ON CONFLICT DO NOTHING
+                RETURNING id
+            ), mapped AS (
+                INSERT INTO mappings (id, leave, mailbox, calendar, tenant, wanted, wanted_rev, next_attempt_at, updated_at)
+                SELECT p.mapping, p.leave, p.mailbox, p.calendar, p.tenant, true, 1, v_now, v_now
+                FROM plain p WHERE (p.leave IN (SELECT id FROM made)) IS TRUE
+            ), told AS (
+                INSERT INTO timeline (leave, at, kind, detail)
+                SELECT p.leave, v_now, 'received', jsonb_strip_nulls(jsonb_build_object(
+                    'outcome', 'accepted', 'status', p.status, 'rev', 1, 'client', p.client, 'delivery', p.delivery_id,
+                    'source_at', p.source_at))
+                FROM plain p WHERE (p.leave IN (SELECT id FROM made)) IS TRUE
+            )
+            SELECT p.n, p.leave, p.status, p.mapping, p.address, p.calendar, p.client, p.delivery_id,
+                   (p.leave IN (SELECT id FROM made)) IS TRUE AS is_made,
+                   (p.leave IN (SELECT leave FROM seen)) IS TRUE AS is_noted
+            FROM plain p
+        LOOP
+            IF v_one.is_made THEN
+                n := v_one.n; outcome := 'accepted'; leave := v_one.leave; status := v_one.status; mapping := v_one.mapping;
+                mailbox := v_one.address; calendar := v_one.calendar; state := 'pending'; next_attempt_at := v_now;
+                attempts := 0; updated_at := v_now;
+                RETURN NEXT;
+                v_taken := v_taken || v_one.n;
+            ELSIF v_one.is_noted THEN
+                -- Another replica has just taken in the same leave. The long way must not take its own note for a twin.
+                DELETE FROM received r
+                WHERE r.client = v_one.client AND r.delivery_id = v_one.delivery_id AND r.leave = v_one.leave;
+            END IF;
+        END LOOP;
+
+        IF cardinality(v_taken) = jsonb_array_length(p_changes) THEN
+            RETURN;
         END IF;
+        EXIT WHEN v_round = 2;
+        -- People of whom nobody has heard yet: once they are known, theirs are usual changes too. In a fixed order, so that
+        -- two of these cannot lock each other out.
+        INSERT INTO mailboxes (tenant, address, entra_id)
+        SELECT DISTINCT ON (c.tenant, c.address) c.tenant, c.address, c.entra_id
+        FROM jsonb_to_recordset(p_changes) AS c (n integer, tenant text, address text, entra_id text, content jsonb)
+        WHERE c.n <> ALL (v_taken) AND c.content IS NOT NULL
+          AND NOT EXISTS (SELECT FROM mailboxes b WHERE b.tenant = c.tenant AND b.address = c.address)
+        ORDER BY c.tenant, c.address, c.entra_id
+        ON CONFLICT DO NOTHING;
+        EXIT WHEN NOT FOUND;
     END LOOP;
 
-    IF cardinality(v_taken) = jsonb_array_length(p_changes) THEN
-        RETURN;
-    END IF;
     RETURN QUERY
     SELECT c.n, a.*
     FROM jsonb_to_recordset(p_changes) AS c (
