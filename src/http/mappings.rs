@@ -50,11 +50,13 @@ pub(super) struct MappingWithTimeline {
     timeline: Vec<TimelineEntry>,
 }
 
-/// How many mappings are tried again.
+/// What is tried again.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Retried {
     /// Mappings that waited or were parked and are due now.
-    retried: i64,
+    pub(super) retried: i64,
+    /// Mailboxes whose automatic reply waited or was parked and is due now.
+    pub(super) replies: i64,
 }
 
 /// Lists mappings, newest change first.
@@ -142,11 +144,12 @@ pub(super) async fn retry(
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
     let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let (mapping, _) = find(&api, &caller, path).await?;
-    api.0.store.retry_reply(mapping.id).await?;
-    try_again(&api, &caller, Some(mapping.id), &Filter::default()).await
+    let retried = retry_now(&api, &caller, Some(mapping.id), &Filter::default()).await?;
+    Ok((StatusCode::ACCEPTED, Json(retried)))
 }
 
-/// Tries all matching mappings again now; takes the same filters as the list.
+/// Tries all matching mappings again now, and the automatic replies of their mailboxes; takes the same filters as the list.
+/// `state` is each one's own.
 #[utoipa::path(
     post, path = "/mappings/retry", tag = "operations",
     params(
@@ -173,24 +176,21 @@ pub(super) async fn retry_all(
 ) -> Result<(StatusCode, Json<Retried>), Refusal> {
     let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let filter = query::filter(&uri, &caller)?;
-    try_again(&api, &caller, None, &filter).await
+    let retried = retry_now(&api, &caller, None, &filter).await?;
+    Ok((StatusCode::ACCEPTED, Json(retried)))
 }
 
-async fn try_again(
+/// Makes the mapping, or all that match, due now, and the automatic replies with them; says how many that were.
+pub(super) async fn retry_now(
     api: &Api,
     caller: &Caller,
     id: Option<Uuid>,
     filter: &Filter,
-) -> Result<(StatusCode, Json<Retried>), Refusal> {
-    let retried = retry_now(api, caller, id, filter).await?;
-    Ok((StatusCode::ACCEPTED, Json(Retried { retried })))
-}
-
-/// Makes the mapping, or all that match, due now, and says how many that were.
-pub(super) async fn retry_now(api: &Api, caller: &Caller, id: Option<Uuid>, filter: &Filter) -> Result<i64, Refusal> {
+) -> Result<Retried, Refusal> {
+    let replies = api.0.store.retry_replies(id, filter).await?;
     let retried = api.0.store.retry(id, filter, &caller.client.name).await?;
     api.0.bell.ring_due();
-    Ok(retried)
+    Ok(Retried { retried, replies })
 }
 
 /// A mapping that the caller may see; what it may not see is not there.

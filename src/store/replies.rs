@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{
     Store, StoreError, millis,
     queue::{Lease, own_time, seconds},
+    views::Filter,
 };
 use crate::domain::reply::{Away, Memory, Setting};
 
@@ -144,19 +145,39 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the reply of that mapping's mailbox due, whatever it waits for.
+    /// Makes every reply due that waits or is parked, of mailboxes with a mapping that matches; a state in the filter is the
+    /// reply's own. Says how many.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn retry_reply(&self, mapping: Uuid) -> Result<(), StoreError> {
-        sqlx::query!(
-            "UPDATE replies r SET next_attempt_at = leavebridge_now(), asked = r.asked + 1, attempts = 0, failing_since = NULL
-             FROM mappings m WHERE m.id = $1 AND r.mailbox = m.mailbox AND r.state IN ('waiting', 'parked')",
-            mapping
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+    pub async fn retry_replies(&self, mapping: Option<Uuid>, filter: &Filter) -> Result<i64, StoreError> {
+        let due = sqlx::query!(
+            "WITH chosen AS MATERIALIZED (
+                 SELECT r.mailbox FROM replies r
+                 WHERE r.state IN ('waiting', 'parked') AND ($6::text IS NULL OR r.state = $6)
+                   AND ($2::text[] IS NULL OR r.tenant = ANY ($2))
+                   AND ($7::timestamptz IS NULL OR r.updated_at >= $7) AND ($8::timestamptz IS NULL OR r.updated_at < $8)
+                   AND EXISTS (
+                       SELECT FROM mappings m JOIN leaves l ON l.id = m.leave JOIN mailboxes b ON b.id = m.mailbox
+                       WHERE m.mailbox = r.mailbox AND ($1::uuid IS NULL OR m.id = $1)
+                         AND ($3::text IS NULL OR l.source = $3) AND ($4::text IS NULL OR l.external_id = $4)
+                         AND ($5::text IS NULL OR b.address = $5)
+                   )
+                 ORDER BY r.mailbox FOR NO KEY UPDATE
+             )
+             UPDATE replies r SET next_attempt_at = leavebridge_now(), asked = r.asked + 1, attempts = 0, failing_since = NULL
+             FROM chosen WHERE r.mailbox = chosen.mailbox",
+            mapping,
+            filter.tenants.as_deref(),
+            filter.source,
+            filter.leave,
+            filter.mailbox,
+            filter.state,
+            filter.since.map(Timestamp::to_sqlx) as _,
+            filter.until.map(Timestamp::to_sqlx) as _,
+        );
+        let due = due.execute(&self.pool).await?;
+        Ok(i64::try_from(due.rows_affected()).unwrap_or(i64::MAX))
     }
 
     /// Leases up to `slots` mailboxes of these tenants whose reply is to be looked at.

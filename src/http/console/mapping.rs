@@ -14,7 +14,10 @@ use super::{Session, Stopped, page, words};
 use crate::{
     config::Scope,
     http::{Api, mappings},
-    store::views::{Filter, MappingView, TimelineEntry},
+    store::{
+        replies::AutomaticReply,
+        views::{Filter, MappingView, TimelineEntry},
+    },
 };
 
 pub(super) async fn show(
@@ -25,6 +28,8 @@ pub(super) async fn show(
 ) -> Result<Response, Stopped> {
     let found = mappings::find(&api, &session.caller, path).await;
     let (mapping, timeline) = found.map_err(|refusal| session.refused(refusal))?;
+    let reply = api.0.store.replies_of(&[mapping.id]).await.map_err(|error| session.refused(error.into()))?;
+    let reply = reply.get(&mapping.id);
     let now = api.0.gate.now();
     let was_retried = uri.query() == Some("retried");
     let what = html! {
@@ -32,7 +37,8 @@ pub(super) async fn show(
         h1 { "Leave " (mapping.leave_id) }
         @if was_retried { p.note.good role="status" { "It is due now. This page shows how it went when you load it again." } }
         (standing(&mapping, now))
-        (again(&mapping, &session))
+        @if let Some(reply) = reply { (answering(reply, now)) }
+        (again(&mapping, reply, &session))
         h2 { "History of the leave" }
         ol.timeline { @for entry in &timeline { (happened(entry, &mapping)) } }
     };
@@ -51,7 +57,7 @@ pub(super) async fn retry(
     let (mapping, _) = found.map_err(|refusal| session.refused(refusal))?;
     let retried = mappings::retry_now(&api, &session.caller, Some(mapping.id), &Filter::default()).await;
     let retried = retried.map_err(|refusal| session.refused(refusal))?;
-    let said = if retried > 0 { "?retried" } else { "" };
+    let said = if retried.retried + retried.replies > 0 { "?retried" } else { "" };
     Ok(Redirect::to(&format!("/console/mappings/{}{said}", mapping.id)))
 }
 
@@ -88,6 +94,23 @@ fn standing(mapping: &MappingView, now: Timestamp) -> Markup {
     }
 }
 
+/// The automatic reply of the mailbox, which all of its leave has in common.
+fn answering(reply: &AutomaticReply, now: Timestamp) -> Markup {
+    html! {
+        section.card aria-label="Automatic reply of the mailbox" {
+            p { "Automatic reply of the mailbox: " (words::badge(&reply.state)) }
+            dl.facts {
+                @if let Some(reason) = &reply.reason {
+                    dt { "Why" }
+                    dd { strong { (reason) } @if let Some(detail) = &reply.detail { br; (detail) } }
+                }
+                @if let Some(from) = reply.from { dt { "From" } dd { (words::moment(from, now)) ", " (words::stamp(from)) } }
+                @if let Some(until) = reply.until { dt { "Until" } dd { (words::moment(until, now)) ", " (words::stamp(until)) } }
+            }
+        }
+    }
+}
+
 /// What the detail says beyond what the reason means, which it often repeats.
 fn told<'a>(reason: &str, mapping: &'a MappingView) -> Option<&'a str> {
     let detail = mapping.detail.as_deref()?;
@@ -100,8 +123,9 @@ fn leads_outside(link: &str) -> bool {
     Url::parse(link).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
 }
 
-fn again(mapping: &MappingView, session: &Session) -> Markup {
-    let is_open = ["pending", "waiting", "parked"].contains(&mapping.state.as_str());
+fn again(mapping: &MappingView, reply: Option<&AutomaticReply>, session: &Session) -> Markup {
+    let is_held = reply.is_some_and(|reply| ["waiting", "parked"].contains(&reply.state.as_str()));
+    let is_open = is_held || ["pending", "waiting", "parked"].contains(&mapping.state.as_str());
     html! {
         @if is_open && session.may_retry() {
             form method="post" action=(format!("/console/mappings/{}/retry", mapping.id)) {

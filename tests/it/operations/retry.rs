@@ -21,7 +21,7 @@ async fn a_retry_takes_a_mapping_out_of_parked_once_the_cause_is_gone() {
     app.advance(SignedDuration::from_hours(24 * 7)).await;
     assert_eq!(app.mapping("LA-1").await, parked, "time alone mends nothing");
     let retried = post(&app, &format!("{path}/retry"), "ops").await;
-    assert_eq!((retried.status, &retried.body), (202, &json!({"retried": 1})));
+    assert_eq!((retried.status, &retried.body), (202, &json!({"retried": 1, "replies": 0})));
     let synced = app.mapping_in("LA-1", "synced").await;
     assert_eq!((&synced["reason"], &synced["detail"], &synced["attempts"]), (&json!(null), &json!(null), &json!(0)));
     assert_eq!(app.microsoft.events(AMY).await.len(), 1);
@@ -52,7 +52,7 @@ async fn a_retry_makes_what_waits_due_at_once() {
     let next: jiff::Timestamp = waiting["next_attempt_at"].as_str().unwrap().parse().unwrap();
     assert!(next > app.now(), "{waiting}");
     app.microsoft.clear_faults().await;
-    assert_eq!(post(&app, &format!("{path}/retry"), "ops").await.body, json!({"retried": 1}));
+    assert_eq!(post(&app, &format!("{path}/retry"), "ops").await.body, json!({"retried": 1, "replies": 0}));
     app.mapping_in("LA-1", "synced").await;
     assert_eq!(app.microsoft.events(AMY).await.len(), 1);
 }
@@ -64,7 +64,7 @@ async fn a_retry_of_what_is_as_wanted_does_nothing() {
     let before = app.mapping("LA-1").await;
     for path in [format!("{path}/retry"), "/mappings/retry".into(), "/mappings/retry?state=synced".into()] {
         let retried = post(&app, &path, "ops").await;
-        assert_eq!((retried.status, &retried.body), (202, &json!({"retried": 0})), "{path}");
+        assert_eq!((retried.status, &retried.body), (202, &json!({"retried": 0, "replies": 0})), "{path}");
     }
     assert_eq!(app.mapping("LA-1").await, before);
     assert_eq!(app.microsoft.calls().await, ["POST 201"]);
@@ -98,7 +98,7 @@ async fn many_are_retried_by_the_filters_of_the_list_and_no_others() {
         ("", 0, ""),
     ] {
         let answer = post(&app, &format!("/mappings/retry{query}"), "ops").await;
-        assert_eq!((answer.status, &answer.body), (202, &json!({"retried": retried})), "{query}");
+        assert_eq!((answer.status, &answer.body), (202, &json!({"retried": retried, "replies": 0})), "{query}");
         let what = format!("{left:?} are still parked, and the others are in Outlook");
         crate::support::until(&what, async || {
             let synced = app.get("/mappings?state=synced", Some("ops")).await.body;
@@ -128,7 +128,7 @@ async fn a_retry_lifts_the_block_of_a_mailbox_but_not_microsofts_wish_for_less()
 
     app.microsoft.person(json!({"address": "new@contoso.com", "name": "New", "time_zone": "UTC"})).await;
     let calls = app.microsoft.calls().await.len();
-    assert_eq!(post(&app, "/mappings/retry", "ops").await.body, json!({"retried": 2}));
+    assert_eq!(post(&app, "/mappings/retry", "ops").await.body, json!({"retried": 2, "replies": 0}));
     app.mapping_in("LA-missing", "synced").await;
     assert_eq!(app.mapping("LA-throttled").await["reason"], "throttled");
     assert_eq!(app.microsoft.calls().await.len(), calls + 1, "the throttled mailbox was left in peace");

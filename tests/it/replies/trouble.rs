@@ -5,10 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    ON, ROLES, assert_span, consent, days, file, leave, passes, requests, scheduled, sets, setting, settles, shown,
-    stage,
+    ON, ROLES, assert_span, days, file, leave, passes, requests, scheduled, sets, setting, settles, shown, stage,
 };
-use crate::support::{TestApp, answer, cancelled, until};
+use crate::support::{AMY, TestApp, answer, browser::Browser, cancelled, until};
 
 const MIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -37,6 +36,12 @@ async fn found_by_doctor(app: &TestApp) -> Option<String> {
     Some(found["seen"].as_str().unwrap().to_owned())
 }
 
+async fn retried(app: &TestApp, path: &str) -> Value {
+    let answer = answer(app.request(Method::POST, path).bearer_auth(app.token("ops"))).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    answer.body
+}
+
 #[tokio::test]
 async fn without_the_permission_events_go_on_and_the_reply_waits_for_it() {
     let app = TestApp::with(&[ON]).await;
@@ -60,7 +65,7 @@ async fn without_the_permission_events_go_on_and_the_reply_waits_for_it() {
                 .into()
         )
     );
-    consent(&app.microsoft, &ROLES).await;
+    app.microsoft.consent(&ROLES).await;
     passes(&app, MIN * 90).await;
     assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
     let well = json!({"status": "ok", "waiting": 0, "access_denied": 0, "parked": 0});
@@ -163,10 +168,32 @@ async fn what_graph_refuses_is_parked_until_somebody_tries_again_or_the_leave_ch
     assert_eq!(app.mapping("LA-1").await["state"], "synced");
     passes(&app, SignedDuration::from_hours(48)).await;
     assert_eq!(requests(&app).await, ["GET 200", "PATCH 400"]);
-    // Somebody may have mended it.
-    let id = app.mapping("LA-1").await["id"].as_str().unwrap().to_owned();
-    let retry = app.request(reqwest::Method::POST, &format!("/mappings/{id}/retry")).bearer_auth(app.token("ops"));
-    assert_eq!(crate::support::answer(retry).await.status, 202);
+    let held = json!({"status": "degraded", "waiting": 0, "access_denied": 0, "parked": 1});
+    assert_eq!((told_by_health(&app).await, counted(&app, "parked").await), (held, 1));
+    // Somebody may have mended it: that one, all that match, or with the button.
+    let page = format!("/mappings/{}", app.mapping("LA-1").await["id"].as_str().unwrap());
+    let mut browser = Browser::signed_in(&app, "ops").await;
+    for retry in ["/mappings/retry?state=waiting", "/mappings/retry?leave=LA-2", "/mappings/retry?source=backstage"] {
+        assert_eq!(retried(&app, retry).await, json!({"retried": 0, "replies": 0}), "{retry}");
+    }
+    let error = json!({"error": {"code": "ErrorInvalidRequest", "message": "No."}});
+    for retry in [
+        &format!("{page}/retry"),
+        "/mappings/retry",
+        "/mappings/retry?state=parked",
+        &format!("/mappings/retry?mailbox={AMY}"),
+    ] {
+        fault(&app, "PATCH", json!({"status": 400, "body": error})).await;
+        assert_eq!(retried(&app, retry).await, json!({"retried": 0, "replies": 1}), "{retry}");
+        settles(&app).await;
+        assert_eq!(shown(&app, "LA-1").await["state"], "parked", "{retry}");
+    }
+    let shown_there = browser.page(&format!("/console{page}")).await;
+    for said in ["Automatic reply of the mailbox", "rejected", "Try again now"] {
+        assert!(shown_there.contains(said), "{said}: {shown_there}");
+    }
+    let pressed = browser.post(&format!("/console{page}/retry"), &[]).await;
+    assert_eq!(pressed.headers["location"].to_str().unwrap(), format!("/console{page}?retried"));
     settles(&app).await;
     assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
     file(&app, &days("LA-1", 1, "2026-12-21", "2026-12-22")).await;
