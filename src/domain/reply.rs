@@ -59,10 +59,12 @@ impl Setting {
         }
     }
 
-    /// Whether the two mean the same, however Exchange has dressed up the texts in between.
+    /// Whether the two mean the same, however Exchange has dressed up the texts in between. Exchange keeps a range that
+    /// means nothing: of what has been switched off, or has none.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        self.status == other.status && self.window == other.window && self.says_the_same(other)
+        let same_range = self.status != Status::Scheduled || self.window == other.window;
+        self.status == other.status && same_range && self.says_the_same(other)
     }
 
     fn says_the_same(&self, other: &Self) -> bool {

@@ -2,7 +2,6 @@
 //! were made anew; and nobody waits for a directory that does not answer.
 
 use jiff::SignedDuration;
-use leavebridge::simulator::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,19 +10,10 @@ use super::support::{AMY, BEN, TestApp, cancelled, leave, until, updated};
 const RENAMED: &str = "amy.li@contoso.com";
 const MIN: SignedDuration = SignedDuration::from_mins(1);
 
-/// The app registration with these permissions; they take effect with the next token.
-async fn consent(app: &TestApp, roles: &[&str]) {
-    let registered = json!({
-        "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
-        "secrets": [{"value": Simulator::CLIENT_SECRET}], "roles": roles,
-    });
-    app.microsoft.settings(json!({"apps": [registered]})).await;
-}
-
 /// A service whose app may write calendars and nothing else.
 async fn without_permission() -> TestApp {
     let app = TestApp::new().await;
-    consent(&app, &["Calendars.ReadWrite"]).await;
+    app.microsoft.consent(&["Calendars.ReadWrite"]).await;
     app
 }
 
@@ -98,7 +88,7 @@ async fn somebody_renamed_before_they_were_ever_looked_up_is_found_by_the_former
     syncs(&app, &leave("LA-1")).await;
     let event = app.mapping("LA-1").await["event_id"].clone();
     change(&app, AMY, json!({"kind": "renamed", "address": RENAMED})).await;
-    consent(&app, &["Calendars.ReadWrite", "User.Read.All"]).await;
+    app.microsoft.consent(&["Calendars.ReadWrite", "User.Read.All"]).await;
     app.post("ess", &updated("LA-1", 1, &json!({"end": "2026-12-22"}))).await;
     assert_eq!(app.mapping_in("LA-1", "waiting").await["reason"], "mailbox-missing");
     app.advance(70 * MIN).await;
@@ -146,7 +136,7 @@ async fn where_the_directory_is_closed_the_address_is_used_as_given_at_one_look_
     assert_eq!(app.microsoft.look_ups().await, ["GET 403"; 2]);
 
     // With the permission, and a token that has it, everybody is looked up when next needed.
-    consent(&app, &["Calendars.ReadWrite", "User.ReadBasic.All"]).await;
+    app.microsoft.consent(&["Calendars.ReadWrite", "User.ReadBasic.All"]).await;
     app.advance(61 * MIN).await;
     for (id, address) in [("LA-8", AMY), ("LA-9", BEN), ("LA-10", AMY)] {
         syncs(&app, &of(id, address)).await;

@@ -44,6 +44,8 @@ fn the_next_step_follows_from_what_is_wanted_what_is_there_and_what_we_remember(
     let over = own(Status::Scheduled, Some(("2026-11-02T00:00:00Z", "2026-11-04T00:00:00Z")));
     let unread = own(Status::Scheduled, None);
     let edited = Setting { inside: "My own words".into(), ..leave.setting() };
+    // Exchange keeps the range of what was switched off.
+    let put_back = Setting { window: leave.setting().window, ..off.clone() };
     let none = Memory::default();
     let wrote =
         |wanted: &Wanted| Memory { written: vec![wanted.setting()], before: Some(off.clone()), in_doubt: false };
@@ -75,6 +77,7 @@ fn the_next_step_follows_from_what_is_wanted_what_is_there_and_what_we_remember(
         ("switched off, and another leave", Some(&later), &off, &wrote(&leave), schedule(&later, &off)),
         ("replaced for another time, now over", Some(&leave), &over, &wrote(&leave), schedule(&leave, &over)),
         ("a write that never arrived", Some(&leave), &off, &doubts, schedule(&leave, &off)),
+        ("a withdrawal that arrived, and leave again", Some(&leave), &put_back, &doubts, schedule(&leave, &put_back)),
         ("a write that arrived after all", Some(&leave), &leave.setting(), &doubts, Step::Nothing),
         ("in doubt, and cancelled", None, &leave.setting(), &doubts, Step::Withdraw(off.clone())),
         ("in doubt, never arrived, cancelled", None, &off, &doubts, Step::Nothing),

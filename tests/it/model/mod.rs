@@ -22,8 +22,8 @@ use self::{history::History, stage::Stage};
 const CASES: u32 = 12;
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/model/regressions.txt");
 
-/// Tries histories of up to `longest` steps.
-fn try_histories(longest: usize) {
+/// Tries histories of up to `longest` steps, with automatic replies or without.
+fn try_histories(longest: usize, replies: bool) {
     let mut config = Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
         max_shrink_iters: 300,
@@ -36,15 +36,15 @@ fn try_histories(longest: usize) {
     let outcome = TestRunner::new(config).run(&history::history(longest), |history| {
         // Each in a runtime of its own: with it ends whatever the case has left running.
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(carry_out(&history)).map_err(TestCaseError::fail)
+        runtime.block_on(carry_out(&history, replies)).map_err(TestCaseError::fail)
     });
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
 }
 
-async fn carry_out(history: &History) -> Result<(), String> {
-    let mut stage = Stage::set(&history.world).await;
+async fn carry_out(history: &History, replies: bool) -> Result<(), String> {
+    let mut stage = Stage::set(&history.world, replies).await;
     for (n, step) in history.steps.iter().enumerate() {
         stage.carry_out(step).await.map_err(|complaint| format!("step {n}: {complaint}"))?;
     }
@@ -56,10 +56,15 @@ async fn carry_out(history: &History) -> Result<(), String> {
 
 #[test]
 fn however_a_short_history_goes_outlook_ends_as_the_model_says() {
-    try_histories(8);
+    try_histories(8, false);
 }
 
 #[test]
 fn however_a_long_history_goes_outlook_ends_as_the_model_says() {
-    try_histories(16);
+    try_histories(16, false);
+}
+
+#[test]
+fn however_a_history_goes_mailboxes_reply_as_the_model_says() {
+    try_histories(10, true);
 }

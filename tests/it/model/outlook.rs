@@ -11,6 +11,8 @@ use crate::support::{AMY, BEN, encoded, microsoft::Microsoft};
 
 /// The people, by number.
 pub(super) const PEOPLE: [&str; super::history::PEOPLE] = [AMY, BEN, "chloe.martin@contoso.com"];
+/// What everybody had as their automatic reply, switched off.
+pub(super) const OLD_WORDS: &str = "I am at the beach";
 const MARKER: &str = "LeavebridgeMapping";
 
 /// Adds who is missing, and to each calendar an event that is none of ours.
@@ -20,6 +22,12 @@ pub(super) async fn furnish(microsoft: &Microsoft) -> Vec<Value> {
     let dentist = json!({"subject": "Dentist", "start": moment("09:00"), "end": moment("10:00")});
     let mut theirs = Vec::new();
     for person in PEOPLE {
+        // As the policy has it; where it can be read, the mailbox's own hours count.
+        microsoft
+            .control(Method::PATCH, &format!("users/{person}"), Some(&json!({"working_hours": "09:00-18:00"})))
+            .await;
+        let words = json!({"internalReplyMessage": OLD_WORDS});
+        microsoft.control(Method::PATCH, &format!("users/{person}/automatic-replies"), Some(&words)).await;
         theirs.push(microsoft.control(Method::POST, &format!("users/{person}/events"), Some(&dentist)).await);
     }
     theirs
@@ -54,6 +62,11 @@ pub(super) async fn delete(microsoft: &Microsoft, person: usize, id: &str) -> Op
     }
     let stored = microsoft.stored_events(PEOPLE[person]).await;
     stored.iter().find(|event| event["id"] == id).map(found)
+}
+
+/// The automatic reply that is set in a mailbox, times in UTC.
+pub(super) async fn reply(microsoft: &Microsoft, person: usize) -> Value {
+    microsoft.control(Method::GET, &format!("users/{}/automatic-replies", PEOPLE[person]), None).await
 }
 
 fn path(person: usize, id: &str) -> String {

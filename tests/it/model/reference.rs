@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::{DateTime, date};
+
 use super::history::{Content, Edit, Kind};
 
 /// A leave as its portals left it.
@@ -39,6 +41,16 @@ pub(super) struct Times {
     pub(super) all_day: bool,
     pub(super) start: String,
     pub(super) end: String,
+}
+
+/// An automatic reply, by the clock of the leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub(super) from: DateTime,
+    pub(super) until: DateTime,
+    /// The first and the last day, of December 2026.
+    pub(super) first: u8,
+    pub(super) last: u8,
 }
 
 /// An event of ours as it is in a calendar.
@@ -159,6 +171,38 @@ impl Model {
             body: self.body.clone(),
             sensitivity: "private".to_owned(),
         })
+    }
+
+    /// The automatic reply that somebody's mailbox should have, of the first leave without work in between that is not over
+    /// at `now`.
+    pub(super) fn reply(&self, person: usize, now: DateTime) -> Option<Reply> {
+        // In half days, for work begins and ends with them.
+        let mut spans: Vec<(i32, i32, Reply)> = Vec::new();
+        for leave in self.leaves.values().filter(|leave| leave.status == "approved") {
+            let Some(Content { first, days, from_noon, .. }) = leave.content.clone().filter(|it| it.person == person)
+            else {
+                continue;
+            };
+            let day = |day: u8, hour: i8| date(2026, 12, i8::try_from(day).unwrap()).at(hour, 0, 0, 0);
+            let last = first + days - 1;
+            let (from, until) =
+                if from_noon { (day(first, 13), day(last, 18)) } else { (day(first, 0), day(last + 1, 0)) };
+            let reply = Reply { from, until, first, last };
+            spans.push((i32::from(first) * 2 + i32::from(from_noon), i32::from(last) * 2 + 2, reply));
+        }
+        spans.sort_by_key(|(_, _, reply)| (reply.from, reply.until));
+        let mut merged: Vec<(i32, i32, Reply)> = Vec::new();
+        for (begins, ends, next) in spans {
+            match merged.last_mut().filter(|(_, ended, _)| begins <= *ended) {
+                Some((_, ended, reply)) => {
+                    *ended = ends.max(*ended);
+                    reply.until = next.until.max(reply.until);
+                    reply.last = next.last.max(reply.last);
+                }
+                None => merged.push((begins, ends, next)),
+            }
+        }
+        merged.into_iter().map(|(_, _, reply)| reply).find(|reply| reply.until > now)
     }
 
     /// Somebody changed an event from `before` to `after`.

@@ -40,10 +40,16 @@ const HELD_OR_DUE: &str = "
         LEFT JOIN tenants_state t ON t.tenant = m.tenant
         WHERE m.state IN ('pending', 'waiting') AND m.next_attempt_at <= leavebridge_now()
           AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)
+    ) + (
+        SELECT count(*) FROM replies r JOIN mailboxes b ON b.id = r.mailbox
+        LEFT JOIN tenants_state t ON t.tenant = r.tenant
+        WHERE r.next_attempt_at <= leavebridge_now()
+          AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)
     )";
-/// Mappings that are not as they should be.
-const OPEN: &str = "SELECT count(*) FROM mappings
-    WHERE applied_rev <> wanted_rev OR state IN ('pending', 'waiting', 'parked')";
+/// Mappings and replies that are not as they should be.
+const OPEN: &str = "SELECT (
+        SELECT count(*) FROM mappings WHERE applied_rev <> wanted_rev OR state IN ('pending', 'waiting', 'parked')
+    ) + (SELECT count(*) FROM replies WHERE state IN ('pending', 'waiting', 'parked'))";
 /// A service with its Microsoft and its model.
 pub(super) struct Stage {
     /// One replica, or two.
@@ -54,6 +60,8 @@ pub(super) struct Stage {
     looking: PgConnection,
     pub(super) model: Model,
     pub(super) portal: Portal,
+    /// Whether mailboxes reply while their owners are away.
+    pub(super) replies: bool,
     /// What is in the calendars and not ours, as it was put there.
     pub(super) theirs: Vec<Value>,
     edits: usize,
@@ -65,9 +73,18 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) async fn set(world: &World) -> Self {
-        let patience = [("SYNC__CALL_TIMEOUT", trouble::PATIENCE)];
-        let app = TestApp::apart(if trouble::SLOWER_THAN_OUR_PATIENCE { &patience } else { &[] }).await;
+    pub(super) async fn set(world: &World, replies: bool) -> Self {
+        let mut keys = Vec::new();
+        if trouble::SLOWER_THAN_OUR_PATIENCE {
+            keys.push(("SYNC__CALL_TIMEOUT", trouble::PATIENCE));
+        }
+        if replies {
+            keys.push(("POLICY__AUTOMATIC_REPLIES__ENABLED", "true"));
+        }
+        let app = TestApp::apart(&keys).await;
+        if replies {
+            app.microsoft.consent(&["Calendars.ReadWrite", "User.Read.All", "MailboxSettings.ReadWrite"]).await;
+        }
         app.microsoft
             .settings(json!({
                 "duplicate_transaction_status": world.duplicate_status,
@@ -84,6 +101,7 @@ impl Stage {
             microsoft: app.microsoft.clone(),
             looking: app.database.connect().await,
             theirs: outlook::furnish(&app.microsoft).await,
+            replies,
             apps: vec![app],
             down: false,
             model,
@@ -110,7 +128,7 @@ impl Stage {
                 self.portal.send_again(&self.apps[0], &mut self.model, first).await?;
             }
             Step::Fault(fault) => {
-                self.microsoft.faults(json!([fault.rule(&PEOPLE, self.apps[0].now())])).await;
+                self.microsoft.faults(json!([fault.rule(&PEOPLE, self.apps[0].now(), self.replies)])).await;
             }
             Step::Mend => self.microsoft.clear_faults().await,
             Step::Staff(which, edit) => self.meddle(which, *edit).await,

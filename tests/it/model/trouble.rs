@@ -132,10 +132,13 @@ fn wait() -> impl Strategy<Value = Wait> {
 }
 
 impl Fault {
-    /// The rule as the simulator takes it at `now`.
-    pub(super) fn rule(&self, people: &[&str], now: Timestamp) -> Value {
+    /// The rule as the simulator takes it at `now`; with `replies` what reads or writes strikes mailbox settings as well.
+    pub(super) fn rule(&self, people: &[&str], now: Timestamp, replies: bool) -> Value {
         let whose = self.person.map_or("*", |person| people[person]);
         let (method, path) = match self.call {
+            Call::Any if replies => (None, format!("/v1.0/users/{whose}/*")),
+            Call::Change if replies => (Some("PATCH"), format!("/v1.0/users/{whose}/*")),
+            Call::Find if replies => (Some("GET"), format!("/v1.0/users/{whose}/*")),
             Call::Any => (None, format!("/v1.0/users/{whose}/events*")),
             Call::Create => (Some("POST"), format!("/v1.0/users/{whose}/events")),
             Call::Change => (Some("PATCH"), format!("/v1.0/users/{whose}/events/*")),

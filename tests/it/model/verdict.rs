@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::{
     history::LEAVES,
     outlook::{self, PEOPLE},
     portal::identity,
-    reference::Found,
+    reference::{Found, Reply},
     stage::Stage,
 };
 use crate::support::encoded;
@@ -70,7 +71,8 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
             };
             let here: Vec<Found> = live.iter().filter_map(here).collect();
             let known = mapping.and_then(|mapping| mapping["event_id"].as_str());
-            let failed = |entry: &Value| entry["kind"] == "failed" || entry["kind"] == "parked";
+            let failed =
+                |entry: &Value| !is_of_reply(entry) && (entry["kind"] == "failed" || entry["kind"] == "parked");
             let timeline = mapping.and_then(|mapping| mapping["timeline"].as_array());
             let smooth = timeline.is_some_and(|timeline| !timeline.iter().any(failed));
             if let Some(complaint) = stage.model.complaint((leave, person), &here, known, smooth) {
@@ -97,8 +99,44 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
         let events = stage.microsoft.stored_events(person).await;
         ensure(events.contains(theirs), || format!("what is not ours was touched: {events:?}"))?;
     }
+    if stage.replies {
+        for person in 0..PEOPLE.len() {
+            replies(stage, person).await?;
+        }
+    }
     let score = stage.microsoft.score().await;
     ensure(score["duplicates"] == 0, || format!("{score}"))
+}
+
+/// The mailbox answers for the time of the leave, and else has what its owner had put there.
+async fn replies(stage: &Stage, person: usize) -> Result<(), String> {
+    let now = stage.app().now();
+    let by_the_clock = |at: Timestamp| at.to_zoned(TimeZone::fixed(jiff::tz::offset(8))).datetime();
+    let found = outlook::reply(&stage.microsoft, person).await;
+    let at = |name: &str| -> Option<DateTime> {
+        let at = format!("{}Z", found[name]["dateTime"].as_str()?.trim_end_matches('Z')).parse::<Timestamp>().ok()?;
+        Some(by_the_clock(at))
+    };
+    // Outlook dresses what it is given.
+    let says = |text: &str| found["internalReplyMessage"].as_str().is_some_and(|told| told.contains(text));
+    // What ends or begins within minutes is either way right: Outlook takes only times ahead.
+    let soon = now + SignedDuration::from_mins(5);
+    let fits = |wanted: &Option<Reply>| {
+        let Some(wanted) = wanted else {
+            return found["status"] == "disabled" && says(outlook::OLD_WORDS);
+        };
+        let (from, until) = (at("scheduledStartDateTime"), at("scheduledEndDateTime"));
+        let begins_well = from == Some(wanted.from) || from.max(Some(wanted.from)) <= Some(by_the_clock(soon));
+        let text = format!("I am out of office from 2026-12-{:02} to 2026-12-{:02}.", wanted.first, wanted.last);
+        found["status"] == "scheduled" && until == Some(wanted.until) && begins_well && says(&text)
+    };
+    let wanted = [now, soon].map(|at| stage.model.reply(person, by_the_clock(at)));
+    ensure(wanted.iter().any(fits), || format!("{} replies {found:#}, and should {wanted:?}", PEOPLE[person]))
+}
+
+/// Whether an entry of a timeline is about the automatic reply.
+fn is_of_reply(entry: &Value) -> bool {
+    entry["detail"]["step"].as_str().is_some_and(|step| step.ends_with("reply"))
 }
 
 /// What the source is told when it asks how its leave stands.
@@ -135,7 +173,7 @@ fn timeline(stage: &Stage, page: &Value) -> Result<(), String> {
         };
         ensure(fine, || because(&format!("{entry} explains nothing")))?;
     }
-    let own = |entry: &&Value| entry["mapping"] == page["id"];
+    let own = |entry: &&Value| entry["mapping"] == page["id"] && !is_of_reply(entry);
     let last = entries.iter().rfind(own);
     let kind = last.map_or("", |entry| entry["kind"].as_str().unwrap_or_default());
     let now = page["state"].as_str().unwrap_or_default();

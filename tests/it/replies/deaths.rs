@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{ROLES, consent};
+use super::ROLES;
 use crate::support::{
     AMY,
     fleet::{Fleet, Replica},
@@ -20,7 +20,7 @@ const ON: &[(&str, &str)] = &[("POLICY__AUTOMATIC_REPLIES__ENABLED", "true")];
 /// never over.
 async fn survives(point: &str) {
     let fleet = Fleet::new().await;
-    consent(&fleet.microsoft, &ROLES).await;
+    fleet.microsoft.consent(&ROLES).await;
     let path = format!("users/{AMY}/automatic-replies");
     let old = json!({"internalReplyMessage": "Old words"});
     fleet.microsoft.control(Method::PATCH, &path, Some(&old)).await;

@@ -7,11 +7,10 @@ mod spans;
 mod trouble;
 
 use jiff::{SignedDuration, Timestamp};
-use leavebridge::simulator::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::{AMY, BEN, TestApp, leave, microsoft::Microsoft, until, updated};
+use super::support::{AMY, BEN, TestApp, leave, until, updated};
 
 const ON: (&str, &str) = ("POLICY__AUTOMATIC_REPLIES__ENABLED", "true");
 const ROLES: [&str; 3] = ["Calendars.ReadWrite", "User.Read.All", "MailboxSettings.ReadWrite"];
@@ -19,19 +18,10 @@ const ROLES: [&str; 3] = ["Calendars.ReadWrite", "User.Read.All", "MailboxSettin
 /// A service that may and shall schedule replies.
 async fn stage(further: &[(&str, &str)]) -> TestApp {
     let app = TestApp::with(&[&[ON], further].concat()).await;
-    consent(&app.microsoft, &ROLES).await;
+    app.microsoft.consent(&ROLES).await;
     // Until a service has looked for the first time, leave that is just coming in may get one look more than it needs.
     file(&app, &updated("LA-0", 0, &json!({"status": "pending", "staff": {"email": BEN}}))).await;
     app
-}
-
-/// The app registration with these permissions; they take effect with the next token.
-async fn consent(microsoft: &Microsoft, roles: &[&str]) {
-    let registered = json!({
-        "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
-        "secrets": [{"value": Simulator::CLIENT_SECRET}], "roles": roles,
-    });
-    microsoft.settings(json!({"apps": [registered]})).await;
 }
 
 /// Takes a webhook through to the end: the event, and whatever becomes of the reply.

@@ -59,7 +59,7 @@ async fn what_is_not_approved_brings_about_no_request() {
 #[tokio::test]
 async fn it_is_off_by_default_and_then_nothing_asks_for_settings() {
     let app = TestApp::new().await;
-    super::consent(&app.microsoft, &super::ROLES).await;
+    app.microsoft.consent(&super::ROLES).await;
     file(&app, &leave("LA-1")).await;
     file(&app, &updated("LA-1", 1, &json!({"end": "2026-12-23"}))).await;
     file(&app, &cancelled("LA-1", 2)).await;
@@ -192,7 +192,7 @@ async fn neither_the_kind_nor_the_reason_of_a_leave_is_told_unless_a_template_sa
 #[tokio::test]
 async fn switched_on_it_comes_to_leave_that_is_known_already_and_switched_off_it_is_withdrawn() {
     let mut app = TestApp::new().await;
-    super::consent(&app.microsoft, &super::ROLES).await;
+    app.microsoft.consent(&super::ROLES).await;
     file(&app, &leave("LA-1")).await;
     let off = app.settings.clone();
     let on = stage(&[]).await.settings.clone();

@@ -77,6 +77,15 @@ impl Microsoft {
         self.control(Method::POST, "settings", Some(&settings)).await;
     }
 
+    /// The app registration with these permissions; they take effect with the next token.
+    pub(crate) async fn consent(&self, roles: &[&str]) {
+        let registered = json!({
+            "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
+            "secrets": [{"value": Simulator::CLIENT_SECRET}], "roles": roles,
+        });
+        self.settings(json!({"apps": [registered]})).await;
+    }
+
     /// The requests to calendars so far, as `METHOD status`; tokens, settings and look-ups in the directory left out.
     pub(crate) async fn calls(&self) -> Vec<String> {
         self.asked(|segments| segments.len() > 3 && segments[3] != "mailboxSettings").await
