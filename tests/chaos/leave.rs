@@ -10,7 +10,7 @@ use jiff::{
 };
 use serde_json::{Value, json};
 
-use super::dice::Dice;
+use super::{dice::Dice, stage::TEAM};
 
 /// IANA names and what Outlook calls them.
 pub(crate) const ZONES: [(&str, &str); 3] =
@@ -124,7 +124,7 @@ impl Revision {
     }
 
     /// What Outlook should show because of it; nothing when the leave does not take place.
-    pub(crate) fn event(&self) -> Option<Event> {
+    fn event(&self) -> Option<Event> {
         let show_as = match self.status {
             "approved" => "oof",
             "pending" => "tentative",
@@ -153,9 +153,26 @@ impl Leave {
         self.revisions.iter().rev().find(|revision| revision.acknowledged)
     }
 
-    /// The number of the earlier version that an event shows, if it shows one.
-    pub(crate) fn shown(&self, event: &Event) -> Option<usize> {
-        self.revisions.iter().rposition(|revision| revision.event().as_ref() == Some(event))
+    /// The events that there should be because of one of its versions, each with the mailbox that it belongs to.
+    pub(crate) fn events(&self, revision: &Revision, people: &[String]) -> Vec<(String, Event)> {
+        let Some(own) = revision.event() else { return Vec::new() };
+        let mut events = vec![(people[revision.person].clone(), own.clone())];
+        if self.source == "backstage" {
+            let show_as = if own.show_as == "oof" { "free" } else { "tentative" };
+            let mut copy = Event { show_as: show_as.to_owned(), subject: self.id.clone(), ..own };
+            if copy.all_day {
+                // The shared mailbox's own, so that nobody's day shows as two.
+                "UTC".clone_into(&mut copy.zone);
+            }
+            events.push((TEAM.to_owned(), copy));
+        }
+        events
+    }
+
+    /// The number of the earlier version that an event in that mailbox shows, if it shows one.
+    pub(crate) fn shown(&self, address: &str, event: &Event, people: &[String]) -> Option<usize> {
+        let shows = |(place, known): &(String, Event)| place == address && known == event;
+        self.revisions.iter().rposition(|revision| self.events(revision, people).iter().any(shows))
     }
 
     /// What the portal knows of it, for people.

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example chaos -- --minutes 5`. Three real processes of the service share one PostgreSQL; they are
 //! killed, frozen past their leases and restarted, the database crashes, Microsoft fails in every way it is known to fail,
-//! and people tidy up in their own calendars. In the end every calendar must hold what the acknowledged webhooks say.
+//! and people tidy up in their calendars. In the end every calendar, a team's too, must hold what the acknowledged webhooks say.
 //!
 //! It must never forgive: whatever is lost, doubled, wrong, out of order or over a limit, once in a run, ends it with 1.
 

@@ -14,7 +14,7 @@ use super::{
     dice::Dice,
     operator,
     portal::{Portals, Way},
-    stage::Stage,
+    stage::{Stage, TEAM},
     traffic,
 };
 
@@ -33,7 +33,7 @@ pub(crate) async fn tidy_up(stage: Arc<Stage>, portals: Portals, over: Cancellat
 }
 
 async fn touch(stage: &Stage, portals: &Portals, dice: &Dice) -> anyhow::Result<()> {
-    let address = dice.pick(&stage.people);
+    let address = if dice.chance(0.15) { TEAM } else { dice.pick(&stage.people) };
     let events = stage.microsoft.events(address).await?;
     // The newest, which are still being changed.
     let recent = &events[events.len().saturating_sub(6)..];

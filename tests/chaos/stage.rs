@@ -30,6 +30,16 @@ use super::{
 };
 
 const PEOPLE: usize = 16;
+/// The shared mailbox in whose calendar leave from Backstage is copied: busier than anybody's own.
+pub(crate) const TEAM: &str = "team@contoso.com";
+/// What the environment cannot say. The title tells whose copy it is.
+const FILE: &str = r#"
+    [[tenants.default.team_calendars]]
+    mailbox = "team@contoso.com"
+    calendar = "Who is away"
+    sources = ["backstage"]
+    title = "{id}"
+"#;
 /// How long a call to Graph may take; short, so that slow answers are slower.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// The shortest that the configuration allows: the call timeout and ten seconds.
@@ -72,6 +82,8 @@ impl Stage {
             let person = json!({"address": address, "name": format!("Person {number}"), "time_zone": zone});
             microsoft.control(Method::POST, "users", Some(&person)).await?;
         }
+        let team = json!({"address": TEAM, "name": "The team", "time_zone": "UTC", "kind": "shared"});
+        microsoft.control(Method::POST, "users", Some(&team)).await?;
         // Tokens that die often, and answers that leave time to be killed in.
         let settings = json!({"token_lifetime_seconds": 45, "answer_delay_ms": 60});
         microsoft.control(Method::POST, "settings", Some(&settings)).await?;
@@ -80,8 +92,12 @@ impl Stage {
             None => tempfile::Builder::new().prefix("leavebridge-chaos-").tempdir()?.keep(),
         };
         std::fs::create_dir_all(&logs)?;
-        let environment = configuration(&database_url, &microsoft.url);
-        let settings = config::load(None, &environment).context("the configuration of the replicas is not right")?;
+        let file = logs.join("leavebridge.toml");
+        std::fs::write(&file, FILE)?;
+        let mut environment = configuration(&database_url, &microsoft.url);
+        let settings =
+            config::load(Some(&file), &environment).context("the configuration of the replicas is not right")?;
+        environment.push(("LEAVEBRIDGE_CONFIG".to_owned(), file.display().to_string()));
         let replicas = (1..=options.replicas.max(1))
             .map(|number| Arc::new(Replica::new(number, environment.clone(), &logs)))
             .collect::<Vec<_>>();

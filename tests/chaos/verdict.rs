@@ -11,7 +11,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::{
     leave::{Event, Leave},
     operator::{self, Mapping},
-    stage::{PER_MAILBOX, Stage},
+    stage::{PER_MAILBOX, Stage, TEAM},
 };
 
 /// What is wrong with one leave, or with the run.
@@ -55,9 +55,9 @@ pub(crate) async fn find(stage: &Stage, unsettled: &[Mapping]) -> anyhow::Result
         by_leave.entry(mapping.leave_id.clone()).or_default().push(mapping);
     }
     let mut events: HashMap<String, Vec<Found>> = HashMap::new();
-    for address in &stage.people {
+    for address in stage.people.iter().map(String::as_str).chain([TEAM]) {
         for (marker, event) in stage.microsoft.events(address).await? {
-            let found = Found { address: address.clone(), event: shown(&event) };
+            let found = Found { address: address.to_owned(), event: shown(&event) };
             match leave_of.get(&marker) {
                 Some(leave) => events.entry(leave.clone()).or_default().push(found),
                 None => offences.push(Offence::new("wrong", format!("an event of nobody's: {found:?}"), Vec::new())),
@@ -94,25 +94,23 @@ fn judge(stage: &Stage, leave: &Leave, found: &[Found], unsettled: &[Mapping]) -
     let Some(valid) = leave.valid() else { return wrongs };
     let stuck = unsettled.iter().filter(|mapping| mapping.leave_id == leave.id && mapping.source == leave.source);
     wrongs.extend(stuck.map(|mapping| ("lost", format!("not settled in {}: {}", mapping.mailbox, mapping.stand()))));
-    let address = &stage.people[valid.person];
-    let wanted = valid.event();
-    let here = || found.iter().filter(|found| found.address == *address);
-    if let Some(wanted) = &wanted {
-        if here().next().is_none() {
-            wrongs.push(("lost", format!("{wanted:?} is not in the calendar of {address}")));
-        }
-        if here().count() > 1 {
-            wrongs.push(("doubled", format!("{:?}", here().collect::<Vec<_>>())));
+    let wanted = leave.events(valid, &stage.people);
+    for (address, wanted) in &wanted {
+        let here: Vec<_> = found.iter().filter(|found| found.address == *address).collect();
+        match here[..] {
+            [] => wrongs.push(("lost", format!("{wanted:?} is not in the calendar of {address}"))),
+            [_] => {}
+            [..] => wrongs.push(("doubled", format!("{here:?}"))),
         }
     }
     for one in found {
-        if wanted.is_none() || one.address != *address {
-            wrongs.push(("wrong", format!("{one:?} should be gone")));
-        } else if wanted.as_ref() != Some(&one.event) {
-            match leave.shown(&one.event) {
+        match wanted.iter().find(|(address, _)| *address == one.address) {
+            None => wrongs.push(("wrong", format!("{one:?} should be gone"))),
+            Some((_, wanted)) if *wanted == one.event => {}
+            Some((address, wanted)) => match leave.shown(address, &one.event, &stage.people) {
                 Some(old) => wrongs.push(("out of order", format!("{one:?} is r{}, wanted is {wanted:?}", old + 1))),
                 None => wrongs.push(("wrong", format!("{one:?}, wanted is {wanted:?}"))),
-            }
+            },
         }
     }
     wrongs
