@@ -86,7 +86,7 @@ pub(super) async fn look(api: &Api) -> (Health, Vec<(String, Backlog)>) {
     };
     checks.insert("database".into(), json!({"status": "ok"}));
     checks.insert("microsoft".into(), microsoft(api, &tenants));
-    let degraded_if = |degraded: bool| if degraded { "degraded" } else { "ok" };
+    checks.insert("issuers".into(), issuers(api));
     let sum = |figure: fn(&Backlog) -> i64| backlogs.iter().map(|(_, b)| figure(b)).sum::<i64>();
     let oldest = backlogs.iter().map(|(_, backlog)| backlog.oldest).max().unwrap_or_default();
     let failing = backlogs.iter().map(|(_, backlog)| backlog.failing).max().unwrap_or_default();
@@ -114,6 +114,25 @@ pub(super) async fn look(api: &Api) -> (Health, Vec<(String, Backlog)>) {
     (Health { status: degraded_if(degraded), checks }, backlogs)
 }
 
+const fn degraded_if(degraded: bool) -> &'static str {
+    if degraded { "degraded" } else { "ok" }
+}
+
+/// Whether the keys of those can be had whose tokens are taken. Those that are known already go on being good without.
+fn issuers(api: &Api) -> Value {
+    let issuers: Map<String, Value> = api
+        .0
+        .gate
+        .issuers()
+        .map(|(name, problem)| {
+            let told = json!({"status": degraded_if(problem.is_some()), "problem": problem});
+            (name.to_owned(), told)
+        })
+        .collect();
+    let ill = issuers.values().any(|issuer| issuer["status"] != "ok");
+    json!({"status": degraded_if(ill), "issuers": issuers})
+}
+
 /// Whether Microsoft serves every tenant, which of our credentials it takes, and for how long they are good.
 fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState]) -> Value {
     let now = api.0.gate.now();
@@ -130,7 +149,7 @@ fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState]) -> Value 
         tenants.insert(
             name.clone(),
             json!({
-                "status": if ill { "degraded" } else { "ok" },
+                "status": degraded_if(ill),
                 "reason": blocked,
                 "detail": state.and_then(|state| state.blocked_detail.as_deref()),
                 "since": state.and_then(|state| state.blocked_since),
@@ -143,7 +162,7 @@ fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState]) -> Value 
             }),
         );
     }
-    json!({"status": if degraded { "degraded" } else { "ok" }, "tenants": tenants})
+    json!({"status": degraded_if(degraded), "tenants": tenants})
 }
 
 /// Says that the process runs.

@@ -89,28 +89,30 @@ pub struct ReplyRecord {
 }
 
 impl Store {
-    /// Makes known which tenants have automatic replies: their mailboxes are entered where they are not yet, and what was
-    /// written for tenants that have none any more is looked at again, to be withdrawn. Gives the latter tenants.
+    /// Enters mailboxes of tenants that have automatic replies, where they are not yet; at most so many in one statement that
+    /// it holds nobody up. `false` when all are entered.
     ///
     /// # Errors
-    /// When the database does not answer; some may be entered then.
-    pub async fn open_replies(&self, on: &[String], off: &[String]) -> Result<Vec<String>, StoreError> {
-        loop {
-            let entered = sqlx::query!(
-                "INSERT INTO replies (mailbox, tenant, next_attempt_at, updated_at)
-                 SELECT b.id, b.tenant, leavebridge_now(), leavebridge_now() FROM mailboxes b
-                 WHERE b.tenant = ANY ($1) AND NOT EXISTS (SELECT FROM replies r WHERE r.mailbox = b.id)
-                 ORDER BY b.id LIMIT $2
-                 ON CONFLICT DO NOTHING",
-                on,
-                ENTERED_AT_ONCE
-            )
-            .execute(&self.pool)
-            .await?;
-            if entered.rows_affected() == 0 {
-                break;
-            }
-        }
+    /// When the database does not answer.
+    pub async fn enter_replies(&self, tenants: &[String]) -> Result<bool, StoreError> {
+        let entered = sqlx::query!(
+            "INSERT INTO replies (mailbox, tenant, next_attempt_at, updated_at)
+             SELECT b.id, b.tenant, leavebridge_now(), leavebridge_now() FROM mailboxes b
+             WHERE b.tenant = ANY ($1) AND NOT EXISTS (SELECT FROM replies r WHERE r.mailbox = b.id)
+             ORDER BY b.id LIMIT $2
+             ON CONFLICT DO NOTHING",
+            tenants,
+            ENTERED_AT_ONCE
+        );
+        Ok(entered.execute(&self.pool).await?.rows_affected() > 0)
+    }
+
+    /// Has what was written looked at again, to be withdrawn, for tenants that have no automatic replies any more. Gives
+    /// those of them that had any.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn close_replies(&self, tenants: &[String]) -> Result<Vec<String>, StoreError> {
         let left = sqlx::query_scalar!(
             r#"WITH left_over AS MATERIALIZED (
                    SELECT r.mailbox FROM replies r WHERE r.tenant = ANY ($1) AND r.state <> 'none'
@@ -121,7 +123,7 @@ impl Store {
                    RETURNING r.tenant
                )
                SELECT DISTINCT tenant AS "tenant!" FROM due"#,
-            off
+            tenants
         );
         Ok(left.fetch_all(&self.pool).await?)
     }

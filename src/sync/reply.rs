@@ -31,9 +31,14 @@ use crate::{
     },
 };
 
-/// The tenants whose replies are looked after; `None` until the database has heard of them.
+/// Whose replies are looked after.
 #[derive(Debug, Default)]
-pub(super) struct Replies(Option<Vec<String>>);
+pub(super) struct Replies {
+    /// The tenants; `None` until the database has said who had some before.
+    served: Option<Vec<String>>,
+    /// All mailboxes of theirs are known to be looked after.
+    entered: bool,
+}
 
 impl Replies {
     /// One look: claims up to `free` mailboxes whose reply is due and begins to work on them. Costs nothing where no
@@ -46,16 +51,23 @@ impl Replies {
         mailboxes: &mut JoinSet<()>,
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
-        if self.0.is_none() {
-            let names = |on: bool| {
-                let tenants = engine.tenants.iter().filter(move |(_, tenant)| tenant.policy.replies() == on);
-                tenants.map(|(name, _)| name.clone()).collect::<Vec<String>>()
-            };
+        let names = |on: bool| {
+            let tenants = engine.tenants.iter().filter(move |(_, tenant)| tenant.policy.replies() == on);
+            tenants.map(|(name, _)| name.clone()).collect::<Vec<String>>()
+        };
+        if self.served.is_none() {
             let mut served = names(true);
-            served.extend(engine.store.open_replies(&served, &names(false)).await?);
-            self.0 = Some(served);
+            served.extend(engine.store.close_replies(&names(false)).await?);
+            self.served = Some(served);
         }
-        let served = self.0.as_deref().unwrap_or_default();
+        if !self.entered {
+            // A stretch at each look, so that nobody's new leave waits while a hundred thousand are entered.
+            self.entered = !engine.store.enter_replies(&names(true)).await?;
+            if !self.entered {
+                engine.bell.ring_due();
+            }
+        }
+        let served = self.served.as_deref().unwrap_or_default();
         if free == 0 || served.is_empty() {
             return Ok(());
         }

@@ -68,6 +68,11 @@ impl Issuer {
         }
     }
 
+    /// Its name in the configuration, and why its keys cannot be had, should that be so.
+    pub(super) fn standing(&self) -> (&str, Option<String>) {
+        (&self.name, self.keys.problem())
+    }
+
     /// Whether a token with that `iss` is this one's to judge.
     pub(super) fn is(&self, iss: &str) -> bool {
         self.iss == iss

@@ -55,7 +55,8 @@ struct Known {
     fetched_at: Option<Timestamp>,
     tried_at: Option<Timestamp>,
     is_under_way: bool,
-    has_failed: bool,
+    /// Why the last fetch brought nothing.
+    problem: Option<String>,
 }
 
 struct Key {
@@ -88,8 +89,16 @@ impl Keys {
         // Whoever waits in vain learns from `is_under_way` below that nobody knows yet.
         let _ended = timeout(PATIENCE, fetched.wait_for(|known| !known.is_under_way)).await.is_ok();
         let known = self.known.borrow();
-        let nobody_knows = known.is_under_way || known.has_failed;
+        let nobody_knows = known.is_under_way || known.problem.is_some();
         known.find(id, algorithm).unwrap_or(Err(if nobody_knows { Missing::Unreachable } else { Missing::Unknown }))
+    }
+
+    /// Why its keys could not be had when they were last asked for. They are asked for again, so that who asks in a while
+    /// hears how it is then, though nobody may have sent a token meanwhile.
+    pub(super) fn problem(self: &Arc<Self>) -> Option<String> {
+        let problem = self.known.borrow().problem.clone()?;
+        self.fetch_aside();
+        Some(problem)
     }
 
     fn since(&self, at: Timestamp) -> SignedDuration {
@@ -118,7 +127,7 @@ impl Keys {
 
     fn learn(&self, known: &mut Known, fetched: Result<Vec<Key>, String>) {
         known.is_under_way = false;
-        known.has_failed = fetched.is_err();
+        known.problem = None;
         match fetched {
             Ok(keys) => {
                 known.keys = keys.into_iter().map(Arc::new).collect();
@@ -127,6 +136,7 @@ impl Keys {
             Err(why) => {
                 let kept = known.keys.len();
                 tracing::warn!(issuer = self.name, kept, "no new keys from auth.issuers.{}: {why}", self.name);
+                known.problem = Some(why);
             }
         }
     }

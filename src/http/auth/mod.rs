@@ -106,6 +106,11 @@ impl Gate {
         self.clock.now()
     }
 
+    /// The other issuers by name, each with what is wrong with it at the moment.
+    pub(super) fn issuers(&self) -> impl Iterator<Item = (&str, Option<String>)> {
+        self.issuers.iter().map(Issuer::standing)
+    }
+
     /// Whether the request carries a token at all.
     pub(super) fn has_token(headers: &HeaderMap) -> bool {
         headers.contains_key(header::AUTHORIZATION)

@@ -60,6 +60,11 @@ fn verdict(status: &str, checks: &Value) -> Markup {
             ul {
                 @if is_ill("database") { li { "Database: " (checks["database"]["detail"].as_str().unwrap_or_default()) "." } }
                 @if is_ill("microsoft") { li { "Microsoft: a tenant or its credential needs attention, see below." } }
+                @for (name, issuer) in checks["issuers"]["issuers"].as_object().into_iter().flatten() {
+                    @if let Some(problem) = issuer["problem"].as_str() {
+                        li { "Tokens of the issuer " (name) ": its keys cannot be had, " (problem) "." }
+                    }
+                }
                 @if is_ill("deliveries") {
                     li {
                         "Deliveries: the oldest due one has waited for " (since("oldest_due_seconds"))

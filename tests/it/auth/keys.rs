@@ -69,6 +69,10 @@ async fn an_issuer_that_is_away_breaks_neither_our_tokens_nor_signatures_nor_tok
     let away = ask_leave(&app, &good(&app, &issuer, &signer)).await;
     assert_refused(&away, 503, "unavailable");
     assert!(away.headers.contains_key("retry-after"));
+    let told = async || app.get("/health", Some("ops")).await.body["checks"]["issuers"].take();
+    let problem = json!("it answers with status 503");
+    let ill = json!({"status": "degraded", "issuers": {"hr": {"status": "degraded", "problem": problem}}});
+    assert_eq!(told().await, ill);
     assert_eq!(app.get("/leaves/none", Some("ess")).await.status, 404, "our own token");
     let (body, now) = (leave("LA-1"), app.now().as_second());
     let signature = sign(ESS_SECRET, "msg_1", now, body.to_string().as_bytes()).unwrap();
@@ -78,6 +82,9 @@ async fn an_issuer_that_is_away_breaks_neither_our_tokens_nor_signatures_nor_tok
 
     app.advance(SignedDuration::from_mins(1)).await;
     issuer.served().status = 200;
+    // Whoever watches it hears so, though nobody sends a token.
+    let well = json!({"status": "ok", "issuers": {"hr": {"status": "ok", "problem": null}}});
+    until("it is asked again and well", async || told().await == well).await;
     assert_eq!(ask_leave(&app, &good(&app, &issuer, &signer)).await.status, 404, "it is back");
     issuer.served().status = 500;
     for hours in [1, 24, 24 * 30] {

@@ -196,10 +196,17 @@ async fn switched_on_it_comes_to_leave_that_is_known_already_and_switched_off_it
     file(&app, &leave("LA-1")).await;
     let off = app.settings.clone();
     let on = stage(&[]).await.settings.clone();
+    // More than are entered at once.
+    let crowd = "INSERT INTO mailboxes (tenant, address) SELECT 'default', 'p' || n FROM generate_series(1, 2500) AS n";
+    app.database.execute(crowd).await;
     app.stop().await;
     app.settings.tenants.get_mut("default").unwrap().policy = on.tenants["default"].policy.clone();
     app.restart().await;
-    crate::support::until("it is scheduled", async || scheduled(&app).await.is_some()).await;
+    let missing = "SELECT count(*) FROM mailboxes b WHERE NOT EXISTS (SELECT FROM replies r WHERE r.mailbox = b.id)";
+    crate::support::until("it is scheduled, and everybody is known", async || {
+        scheduled(&app).await.is_some() && app.database.number(missing).await == 0
+    })
+    .await;
     settles(&app).await;
     app.stop().await;
     app.settings = off;
