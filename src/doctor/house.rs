@@ -162,8 +162,8 @@ fn held_replies(held: HeldReplies) -> Option<Finding> {
         warning(
             "replies-waiting",
             format!(
-                "{waiting} automatic replies wait to be tried again, {denied} of them for MailboxSettings.ReadWrite; \
-                 {parked} were refused."
+                "Automatic replies: {waiting} wait to be tried again ({denied} of them for MailboxSettings.ReadWrite), {parked} \
+                 were refused by Microsoft."
             ),
             "These mailboxes do not answer that their owner is away. Events are not affected.",
             "leavebridge doctor --mailbox SOMEBODY@YOUR-DOMAIN tells about the permission; automatic_reply in GET /mappings \

@@ -81,9 +81,8 @@ fn verdict(status: &str, checks: &Value) -> Markup {
                 }
                 @if is_ill("replies") {
                     li {
-                        "Automatic replies: those of " (count("replies", "access_denied", "mailbox"))
-                        " wait for MailboxSettings.ReadWrite, those of " (count("replies", "parked", "mailbox"))
-                        " were refused by Microsoft."
+                        "Automatic replies: " (figure("replies", "access_denied")) " wait for MailboxSettings.ReadWrite, "
+                        (figure("replies", "parked")) " were refused by Microsoft. Events are not affected."
                     }
                 }
             }

@@ -58,13 +58,10 @@ async fn without_the_permission_events_go_on_and_the_reply_waits_for_it() {
     // Whoever looks after the service hears of it before people ask why nobody was answered.
     let held = json!({"status": "degraded", "waiting": 1, "access_denied": 1, "parked": 0});
     assert_eq!((told_by_health(&app).await, counted(&app, "waiting").await), (held, 1));
-    assert_eq!(
-        found_by_doctor(&app).await,
-        Some(
-            "1 automatic replies wait to be tried again, 1 of them for MailboxSettings.ReadWrite; 0 were refused."
-                .into()
-        )
-    );
+    let waits = "Automatic replies: 1 wait to be tried again (1 of them for MailboxSettings.ReadWrite), 0 were refused by Microsoft.";
+    assert_eq!(found_by_doctor(&app).await.as_deref(), Some(waits));
+    let page = Browser::signed_in(&app, "ops").await.page("/console").await;
+    assert!(page.contains("Automatic replies: 1 wait for MailboxSettings.ReadWrite, 0 were refused"), "{page}");
     app.microsoft.consent(&ROLES).await;
     passes(&app, MIN * 90).await;
     assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
