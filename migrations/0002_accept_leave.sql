@@ -249,14 +249,20 @@ BEGIN
             RETURN;
         END IF;
         EXIT WHEN v_round = 2;
-        -- People of whom nobody has heard yet: once they are known, theirs are usual changes too. In a fixed order, so that
+        -- People of whom nobody has heard yet: once they are known, theirs are usual changes too. Only for leave that may be
+        -- new: what is refused must leave nobody behind, least of all with another's object id. In a fixed order, so that
         -- two of these cannot lock each other out.
         INSERT INTO mailboxes (tenant, address, entra_id)
         SELECT DISTINCT ON (c.tenant, c.address) c.tenant, c.address, c.entra_id
-        FROM jsonb_to_recordset(p_changes) AS c (n integer, tenant text, address text, entra_id text, content jsonb)
+        FROM jsonb_to_recordset(p_changes) AS c (
+            n integer, client text, delivery_id text, tenant text, source text, external_id text, content jsonb, address text,
+            entra_id text)
         WHERE c.n <> ALL (v_taken) AND c.content IS NOT NULL
           AND NOT EXISTS (SELECT FROM mailboxes b WHERE b.tenant = c.tenant AND b.address = c.address)
-        ORDER BY c.tenant, c.address, c.entra_id
+          AND NOT EXISTS (
+              SELECT FROM leaves l WHERE l.tenant = c.tenant AND l.source = c.source AND l.external_id = c.external_id)
+          AND NOT EXISTS (SELECT FROM received r WHERE r.client = c.client AND r.delivery_id = c.delivery_id)
+        ORDER BY c.tenant, c.address, c.entra_id IS NULL, c.n
         ON CONFLICT DO NOTHING;
         EXIT WHEN NOT FOUND;
     END LOOP;

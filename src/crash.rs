@@ -23,7 +23,8 @@ pub fn point(when: &str, what: &str) {
     if is_now("LEAVEBRIDGE_FREEZE_AT", &FREEZES) {
         // A stop takes effect when one thread of the process notices it: on a busy machine this one would get past here, and
         // a request on its way, before that. So whoever stops us ends only once we are stopped.
-        let stop = "kill -STOP $0; while [ -r /proc/$0/status ] && ! grep -q '^State:.T' /proc/$0/status; do :; done";
+        let stop =
+            "kill -STOP $0; for n in $(seq 1000); do grep -q '^State:.T' /proc/$0/status && break; done 2> /dev/null";
         let frozen = std::process::Command::new("sh").args(["-c", stop, &std::process::id().to_string()]).status();
         debug_assert!(frozen.is_ok(), "there is a shell");
     }

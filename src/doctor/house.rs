@@ -158,7 +158,7 @@ fn deliveries(backlog: Backlog, throttled: i64) -> Finding {
 
 fn held_replies(held: HeldReplies) -> Option<Finding> {
     let HeldReplies { waiting, denied, parked } = held;
-    (waiting + parked > 0).then(|| {
+    (denied + parked > 0).then(|| {
         warning(
             "replies-waiting",
             format!(

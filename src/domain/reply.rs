@@ -186,7 +186,9 @@ pub fn plan(now: Timestamp, wanted: Option<&Wanted>, current: &Setting, memory: 
         Some(wanted) if is_ours => Step::Schedule(wanted.no_earlier_than_possible(now), memory.before.clone()),
         Some(_) if current.is_active(now) => Step::LeaveAlone(Kept::OwnReply),
         Some(wanted) => {
-            let never_arrived = memory.in_doubt && before().is_some_and(|before| before.is_same(current));
+            // Nothing of ours arrived, or what put theirs back did: that is at rest.
+            let theirs = |before: &Setting| before.is_same(current) || before.at_rest().is_same(current);
+            let never_arrived = memory.in_doubt && before().is_some_and(theirs);
             let was_set = memory.written.iter().any(|written| written.overlaps(wanted));
             // A reply of the person's for another time, over by now, took the place of ours without meaning it.
             let is_about_it = current.status == Status::Disabled || current.overlaps(wanted);

@@ -2,7 +2,7 @@
 //!
 //! It must never write any other setting of a mailbox: time zone and working hours are the person's.
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{Timestamp, civil::DateTime};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -138,13 +138,8 @@ fn zoned(moment: &Moment) -> Value {
 
 /// The moment; `None` in a zone that nobody knows.
 fn moment(zoned: &Zoned) -> Option<Timestamp> {
-    let name = zoned.time_zone.as_deref().unwrap_or("UTC");
-    let rules = match localzone::win_zone_to_iana(name, None) {
-        _ if name == "UTC" => TimeZone::UTC,
-        Some(iana) => Zone::parse(iana).ok()?.rules(),
-        None => Zone::parse(name).ok()?.rules(),
-    };
-    Some(zoned.date_time.to_zoned(rules).ok()?.timestamp())
+    let zone = Zone::of_outlook(zoned.time_zone.as_deref().unwrap_or("UTC"))?;
+    Some(zoned.date_time.to_zoned(zone.rules()).ok()?.timestamp())
 }
 
 #[cfg(test)]
@@ -158,6 +153,7 @@ mod tests {
             ("2026-12-21T08:00:00", Some("China Standard Time"), Some("2026-12-21T00:00:00Z")),
             ("2026-07-01T01:00:00", Some("Europe/London"), Some("2026-07-01T00:00:00Z")),
             ("2026-12-21T00:00:00", None, Some("2026-12-21T00:00:00Z")),
+            ("2026-12-21T00:00:00", Some("tzone://Microsoft/Utc"), Some("2026-12-21T00:00:00Z")),
             ("2026-12-21T00:00:00", Some("Customized Time Zone"), None),
         ] {
             let zoned = Zoned { date_time: time.parse().unwrap(), time_zone: zone.map(str::to_owned) };

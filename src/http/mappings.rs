@@ -187,8 +187,9 @@ pub(super) async fn retry_now(
     id: Option<Uuid>,
     filter: &Filter,
 ) -> Result<Retried, Refusal> {
-    let replies = api.0.store.retry_replies(id, filter).await?;
     let retried = api.0.store.retry(id, filter, &caller.client.name).await?;
+    // Behind the blocks that this lifts: else a look in between would put them off once more.
+    let replies = api.0.store.retry_replies(id, filter).await?;
     api.0.bell.ring_due();
     Ok(Retried { retried, replies })
 }

@@ -121,7 +121,7 @@ async fn work(engine: &Engine, lease: &Lease, claimed: Instant, stop: &Cancellat
     let looked = AssertUnwindSafe(look.run()).catch_unwind().await.unwrap_or_else(|_panic| {
         tracing::error!("a look at an automatic reply broke down; it is parked");
         let reason = Some((Reason::Internal.word(), Reason::Internal.meaning().to_owned()));
-        Ok(look.record("parked", reason, due.memory.clone(), None))
+        Ok(look.record("parked", reason, due.memory.clone(), look.when_it_is_over()))
     });
     let record = match looked {
         Ok(record) => record,
@@ -254,6 +254,11 @@ impl Look<'_> {
         record
     }
 
+    /// When what cannot be set is no longer wanted: then there may be other leave, for which it can.
+    fn when_it_is_over(&self) -> Option<Timestamp> {
+        self.wanted.map(|wanted| wanted.until.at)
+    }
+
     /// Something went wrong; `memory` is what has been noted so far.
     async fn halted(&self, halt: Halt, memory: Memory) -> Result<ReplyRecord, End> {
         let error = match halt {
@@ -283,11 +288,14 @@ impl Look<'_> {
         let was_refused = !error.failure.leaves_outcome_unknown();
         let memory = if was_refused && !due.memory.in_doubt { due.memory.clone() } else { memory };
         let told = Some((reason.word(), format!("{}. {}", error.sentence(), meaning(reason))));
-        let next =
-            wait.and_then(|wait| SignedDuration::try_from(wait).ok()).and_then(|wait| due.now.checked_add(wait).ok());
+        let next = match wait {
+            Some(wait) => SignedDuration::try_from(wait).ok().and_then(|wait| due.now.checked_add(wait).ok()),
+            None => self.when_it_is_over(),
+        };
         let mut record = self.record(state, told, memory, next);
         let throttle = if let Verdict::Throttle(wait) = verdict { Some(wait) } else { None };
-        record.failed = throttle.is_none();
+        // What is parked has failed for good: the next leave begins anew.
+        record.failed = throttle.is_none() && state != "parked";
         record.floor = throttle.max(error.retry_after);
         let is_news = due.state != (state.to_owned(), Some(reason.word().to_owned()));
         if is_news {

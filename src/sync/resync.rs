@@ -36,21 +36,21 @@ impl Engine {
     /// Looks at every tenant's policy at start, and goes on looking until nothing is left to write anew: a replica of the
     /// former configuration that still runs may take some of it for right.
     pub async fn resync(&self, stop: &CancellationToken) {
-        let mut open: Vec<&str> = self.tenants.keys().map(String::as_str).collect();
+        let mut open: Vec<(&str, bool)> = self.tenants.keys().map(|name| (name.as_str(), true)).collect();
         while !open.is_empty() && !stop.is_cancelled() {
             let mut wait = AGAIN;
             let mut left = Vec::new();
-            for name in open {
+            for (name, is_first) in open {
                 let Some(tenant) = self.tenants.get(name) else { continue };
-                match self.resync_tenant(name, &tenant.policy, stop).await {
-                    Ok(0) => {}
-                    Ok(put) => {
+                match self.resync_tenant(name, &tenant.policy, is_first, stop).await {
+                    Ok(None) => {}
+                    Ok(Some(put)) => {
                         wait = wait.max(SPACING.saturating_mul(put).saturating_add(OTHERS_GO_WITHIN));
-                        left.push(name);
+                        left.push((name, false));
                     }
                     Err(error) => {
                         tracing::warn!(%error, tenant = name, "cannot look whether the policy has changed; looking again");
-                        left.push(name);
+                        left.push((name, is_first));
                     }
                 }
             }
@@ -64,12 +64,19 @@ impl Engine {
         }
     }
 
-    /// One look; how many events were put into the queue.
-    async fn resync_tenant(&self, name: &str, policy: &Policy, stop: &CancellationToken) -> Result<u32, StoreError> {
+    /// One look; how many events were put into the queue, or `None` when it was the last one. The first look at a changed
+    /// policy never is: what a replica of the former one does after it is seen by the next.
+    async fn resync_tenant(
+        &self,
+        name: &str,
+        policy: &Policy,
+        is_first: bool,
+        stop: &CancellationToken,
+    ) -> Result<Option<u32>, StoreError> {
         let ours = fingerprint(policy);
         let theirs = self.store.policy_of(name).await?;
         if theirs.as_ref() == Some(&ours) {
-            return Ok(0);
+            return Ok(None);
         }
         let mut put = 0_u32;
         if theirs.is_some() {
@@ -78,7 +85,7 @@ impl Engine {
             let mut after = 0;
             while let (leaves, Some(last)) = self.store.upcoming(name, after).await? {
                 if stop.is_cancelled() {
-                    return Ok(put.max(1));
+                    return Ok(Some(put));
                 }
                 let again: Vec<Uuid> = leaves.iter().flat_map(|leave| others(leave, policy)).collect();
                 let further: Vec<Further> =
@@ -94,6 +101,9 @@ impl Engine {
                 self.bell.ring_due();
                 after = last;
             }
+            if policy.replies() {
+                while self.store.enter_replies(&[name.to_owned()]).await? {}
+            }
             self.store.look_at_replies(name).await?;
         }
         if put > 0 {
@@ -102,10 +112,11 @@ impl Engine {
                 events = put,
                 "the policy has changed: upcoming leave is written anew, slowly"
             );
-        } else {
+        } else if theirs.is_none() || !is_first {
             self.store.note_policy(name, &ours).await?;
+            return Ok(None);
         }
-        Ok(put)
+        Ok(Some(put))
     }
 }
 

@@ -63,6 +63,19 @@ async fn the_same_policy_touches_nothing() {
 }
 
 #[tokio::test]
+async fn a_changed_policy_is_not_taken_for_done_while_a_replica_of_the_former_one_may_still_run() {
+    let mut app = TestApp::new().await;
+    app.deliver("ess", &day("LA-1", "2026-12-21")).await;
+    // Nothing that is known by now would look otherwise.
+    restart_with(&mut app, &[("POLICY__TYPES__SICK__TITLE", "Away")]).await;
+    let looked = "SELECT count(*) FROM tenants_state WHERE tenant = 'default' AND policy = 'being written anew'";
+    until("it has looked", async || app.database.number(looked).await == 1).await;
+    app.deliver("ess", &day("LA-2", "2026-12-22")).await;
+    app.stop().await;
+    assert_eq!(app.database.number(looked).await, 1, "whoever starts next looks again");
+}
+
+#[tokio::test]
 async fn a_kind_of_leave_that_is_hidden_from_now_on_goes_and_one_that_shows_comes() {
     let hidden = [("POLICY__TYPES__ANNUAL__PUBLISH", "never")];
     let mut app = TestApp::with(&hidden).await;

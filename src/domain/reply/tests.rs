@@ -50,6 +50,8 @@ fn the_next_step_follows_from_what_is_wanted_what_is_there_and_what_we_remember(
     let wrote =
         |wanted: &Wanted| Memory { written: vec![wanted.setting()], before: Some(off.clone()), in_doubt: false };
     let doubts = Memory { in_doubt: true, ..wrote(&leave) };
+    let over_doubts = Memory { before: Some(over.clone()), ..doubts.clone() };
+    let over_put_back = Setting { window: leave.setting().window, ..over.at_rest() };
     let both = Memory { written: vec![leave.setting(), longer.setting()], ..doubts.clone() };
     let schedule = |wanted: &Wanted, before: &Setting| Step::Schedule(wanted.clone(), Some(before.clone()));
     let (keep, declined) = (Step::LeaveAlone(Kept::OwnReply), Step::LeaveAlone(Kept::SwitchedOff));
@@ -78,6 +80,13 @@ fn the_next_step_follows_from_what_is_wanted_what_is_there_and_what_we_remember(
         ("replaced for another time, now over", Some(&leave), &over, &wrote(&leave), schedule(&leave, &over)),
         ("a write that never arrived", Some(&leave), &off, &doubts, schedule(&leave, &off)),
         ("a withdrawal that arrived, and leave again", Some(&leave), &put_back, &doubts, schedule(&leave, &put_back)),
+        (
+            "the same, where theirs had been over",
+            Some(&leave),
+            &over_put_back,
+            &over_doubts,
+            schedule(&leave, &over_put_back),
+        ),
         ("a write that arrived after all", Some(&leave), &leave.setting(), &doubts, Step::Nothing),
         ("in doubt, and cancelled", None, &leave.setting(), &doubts, Step::Withdraw(off.clone())),
         ("in doubt, never arrived, cancelled", None, &off, &doubts, Step::Nothing),

@@ -105,9 +105,13 @@ pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &OwnTime) -
             .then_with(|| (&one.away.source, &one.away.id).cmp(&(&other.away.source, &other.away.id)))
     });
     let hours = own.hours.as_ref().unwrap_or(&policy.hours);
+    // Work begins by the clock of whoever works, whatever the clock of the leave.
+    let clock = |last: &Stretch<'_>| {
+        own.zone.as_ref().or(last.away.leave.time_zone.as_ref()).unwrap_or(&policy.time_zone).rules()
+    };
     let mut merged: Vec<Stretch<'_>> = Vec::new();
     for next in stretches {
-        match merged.last_mut().filter(|last| adjoin(&last.until, &next.from, hours)) {
+        match merged.last_mut().filter(|last| adjoin(last.until.at, next.from.at, hours, &clock(last))) {
             Some(last) if last.until.at < next.until.at => {
                 last.last_day = last.last_day.max(next.last_day);
                 last.until = next.until;
@@ -138,11 +142,11 @@ fn stretch<'a>(away: &'a Away, policy: &'a Policy, own: &OwnTime) -> Option<Stre
 }
 
 /// Whether nobody is expected at work between the two: they overlap, or no working hour lies in between.
-fn adjoin(until: &Moment, from: &Moment, hours: &Hours) -> bool {
-    if from.at <= until.at {
+fn adjoin(until: Timestamp, from: Timestamp, hours: &Hours, clock: &TimeZone) -> bool {
+    if from <= until {
         return true;
     }
-    let (left, back) = (until.local, from.local);
+    let (left, back) = (clock.to_datetime(until), clock.to_datetime(from));
     let days = back.date().since(left.date()).map_or(i32::MAX, |span| span.get_days());
     // In more than a week somebody works.
     days <= 7

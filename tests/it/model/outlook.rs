@@ -11,7 +11,7 @@ use crate::support::{AMY, BEN, encoded, microsoft::Microsoft};
 
 /// The people, by number.
 pub(super) const PEOPLE: [&str; super::history::PEOPLE] = [AMY, BEN, "chloe.martin@contoso.com"];
-/// What everybody had as their automatic reply, switched off.
+/// What everybody had as their automatic reply, switched off or over.
 pub(super) const OLD_WORDS: &str = "I am at the beach";
 const MARKER: &str = "LeavebridgeMapping";
 
@@ -26,7 +26,13 @@ pub(super) async fn furnish(microsoft: &Microsoft) -> Vec<Value> {
         microsoft
             .control(Method::PATCH, &format!("users/{person}"), Some(&json!({"working_hours": "09:00-18:00"})))
             .await;
-        let words = json!({"internalReplyMessage": OLD_WORDS});
+        let mut words = json!({"internalReplyMessage": OLD_WORDS});
+        if person == BEN {
+            // Not switched off, but over.
+            let day = |day: &str| json!({"dateTime": format!("2026-11-{day}T00:00:00"), "timeZone": "UTC"});
+            words["status"] = json!("scheduled");
+            (words["scheduledStartDateTime"], words["scheduledEndDateTime"]) = (day("01"), day("02"));
+        }
         microsoft.control(Method::PATCH, &format!("users/{person}/automatic-replies"), Some(&words)).await;
         theirs.push(microsoft.control(Method::POST, &format!("users/{person}/events"), Some(&dentist)).await);
     }

@@ -123,7 +123,8 @@ async fn replies(stage: &Stage, person: usize) -> Result<(), String> {
     let soon = now + SignedDuration::from_mins(5);
     let fits = |wanted: &Option<Reply>| {
         let Some(wanted) = wanted else {
-            return found["status"] == "disabled" && says(outlook::OLD_WORDS);
+            let is_over = found["status"] == "scheduled" && at("scheduledEndDateTime") <= Some(by_the_clock(now));
+            return (found["status"] == "disabled" || is_over) && says(outlook::OLD_WORDS);
         };
         let (from, until) = (at("scheduledStartDateTime"), at("scheduledEndDateTime"));
         let begins_well = from == Some(wanted.from) || from.max(Some(wanted.from)) <= Some(by_the_clock(soon));

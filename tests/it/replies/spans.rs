@@ -6,6 +6,7 @@ use leavebridge::domain::{
     leave::{Leave, Session, Span, Staff},
     policy::Policy,
     reply::{Away, wanted},
+    zone::Zone,
 };
 
 use crate::rules;
@@ -22,8 +23,10 @@ const POLICY: &str = r#"
     enabled = false
 "#;
 
-/// `2026-12-21`, `2026-12-21pm..2026-12-22am`, `2026-12-21T14:00..2026-12-21T16:00`, behind a kind of leave and a colon.
+/// `2026-12-21`, `2026-12-21pm..2026-12-22am`, `2026-12-21T14:00..2026-12-21T16:00`, behind a kind of leave and a semicolon,
+/// before `in` and a zone.
 fn away(row: i64, text: &str) -> Away {
+    let (text, zone) = text.split_once(" in ").map_or((text, None), |(text, zone)| (text, Zone::parse(zone).ok()));
     let (kind, text) = text.split_once("; ").unwrap_or(("ANNUAL", text));
     let (first, last) = text.split_once("..").unwrap_or((text, text));
     let span = if first.contains('T') {
@@ -34,14 +37,18 @@ fn away(row: i64, text: &str) -> Away {
         Span::Days { first: first[..10].parse().unwrap(), starts, last: last[..10].parse().unwrap(), ends }
     };
     let staff = Staff { email: Some("amy@contoso.com".into()), entra_id: None, employee_id: None, name: None };
-    let leave = Leave { staff, leave_type: Some(kind.into()), span, time_zone: None, department: None };
+    let leave = Leave { staff, leave_type: Some(kind.into()), span, time_zone: zone, department: None };
     Away { row, id: format!("L{row}"), source: "ess".into(), leave }
 }
 
 fn told(now: &str, leaves: &[&str], policy: &Policy) -> String {
+    told_of(&OwnTime::default(), now, leaves, policy)
+}
+
+fn told_of(own: &OwnTime, now: &str, leaves: &[&str], policy: &Policy) -> String {
     let leaves: Vec<Away> = (1..).zip(leaves).map(|(row, text)| away(row, text)).collect();
     let now: Timestamp = now.parse().unwrap();
-    wanted(now, &leaves, policy, &OwnTime::default()).map_or_else(String::new, |wanted| {
+    wanted(now, &leaves, policy, own).map_or_else(String::new, |wanted| {
         format!("{} {} {}: {}", wanted.from.local, wanted.until.local, wanted.from.zone, wanted.inside)
     })
 }
@@ -145,4 +152,41 @@ fn whose_weekend_is_another_has_one_reply_around_that() {
         told(now, &["2026-12-18", "2026-12-21"], &policy),
         "2026-12-18T00:00:00 2026-12-19T00:00:00 GMT Standard Time: 2026-12-18 2026-12-18 L1"
     );
+}
+
+#[test]
+fn work_lies_in_between_by_the_clock_of_whoever_works() {
+    let policy = rules::read(&POLICY.replace("friday = \"09:00-14:00\"", "")).unwrap();
+    let now = "2026-12-01T12:00:00Z";
+    for (zone, leaves, is_one) in [
+        // From 10:00 to 16:00 she is at work.
+        (
+            "Asia/Hong_Kong",
+            ["2026-12-21T00:00..2026-12-21T02:00 in UTC", "2026-12-21T08:00..2026-12-21T10:00 in UTC"],
+            false,
+        ),
+        // Until the end of Friday's work, from the beginning of Monday's.
+        (
+            "Asia/Hong_Kong",
+            ["2026-12-18T01:00..2026-12-18T10:00 in UTC", "2026-12-21T01:00..2026-12-21T04:00 in UTC"],
+            true,
+        ),
+        // On Friday afternoon he is at work, though not by the clock of the leave.
+        ("America/New_York", ["2026-12-18T13:00..2026-12-18T18:00 in UTC", "2026-12-21 in America/New_York"], false),
+        // By two clocks: from 11:00 to 17:00 she is at work.
+        (
+            "Asia/Tokyo",
+            ["2026-12-21T09:00..2026-12-21T11:00 in Asia/Tokyo", "2026-12-21T08:00..2026-12-21T09:00 in UTC"],
+            false,
+        ),
+        (
+            "Asia/Tokyo",
+            ["2026-12-21T09:00..2026-12-21T18:00 in Asia/Tokyo", "2026-12-22T00:00..2026-12-22T02:00 in UTC"],
+            true,
+        ),
+    ] {
+        let own = OwnTime { zone: Zone::parse(zone).ok(), hours: None };
+        let [both, first] = [&leaves[..], &leaves[..1]].map(|leaves| told_of(&own, now, leaves, &policy));
+        assert_eq!(both != first, is_one, "{zone} {leaves:?}: {both}");
+    }
 }

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    ON, ROLES, assert_span, days, file, leave, passes, requests, scheduled, sets, setting, settles, shown, stage,
+    ON, ROLES, assert_span, comes, days, file, leave, passes, requests, scheduled, sets, setting, settles, shown, stage,
 };
 use crate::support::{AMY, TestApp, answer, browser::Browser, cancelled, until};
 
@@ -147,6 +147,7 @@ async fn retry_after_is_for_the_whole_mailbox() {
     passes(&app, SignedDuration::from_secs(119)).await;
     assert_eq!(requests(&app).await, ["GET 429"]);
     assert_eq!(app.mapping("LA-2").await["state"], "waiting");
+    assert_eq!(found_by_doctor(&app).await, None, "what waits a moment is no finding");
     passes(&app, MIN).await;
     app.mapping_in("LA-2", "synced").await;
     settles(&app).await;
@@ -195,6 +196,21 @@ async fn what_graph_refuses_is_parked_until_somebody_tries_again_or_the_leave_ch
     assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
     file(&app, &days("LA-1", 1, "2026-12-21", "2026-12-22")).await;
     assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-22T16:00:00");
+}
+
+#[tokio::test]
+async fn what_was_refused_for_one_leave_is_tried_for_the_next() {
+    let app = stage(&[]).await;
+    file(&app, &days("LA-2", 0, "2027-02-01", "2027-02-02")).await;
+    let error = json!({"error": {"code": "ErrorInvalidRequest", "message": "No."}});
+    fault(&app, "PATCH", json!({"status": 400, "body": error})).await;
+    file(&app, &leave("LA-1")).await;
+    assert_eq!(shown(&app, "LA-1").await["state"], "parked");
+    comes(&app, "2026-12-21T15:59:00Z").await;
+    assert_eq!(told_by_health(&app).await["parked"], 1);
+    comes(&app, "2026-12-21T16:00:00Z").await;
+    assert_span(scheduled(&app).await, "2027-01-31T16:00:00", "2027-02-02T16:00:00");
+    assert_eq!(told_by_health(&app).await["status"], "ok");
 }
 
 #[tokio::test]
