@@ -12,6 +12,7 @@ pub mod own_time;
 pub mod queue;
 mod reception;
 pub mod replies;
+mod reply_queue;
 pub mod resync;
 pub mod tenants;
 pub mod upkeep;

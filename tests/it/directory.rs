@@ -268,6 +268,20 @@ async fn an_object_id_that_the_source_gives_is_used_without_a_look_up() {
 }
 
 #[tokio::test]
+async fn a_change_that_comes_too_late_leaves_nobody_behind_with_anothers_object_id() {
+    let app = TestApp::new().await;
+    let [amy, ben] = [id_of(&app, AMY).await, id_of(&app, BEN).await];
+    let staff = |email: &str, id: &str| json!({"staff": {"email": email, "entra_id": id}});
+    syncs(&app, &updated("LA-1", 5, &staff("new@contoso.com", &amy))).await;
+    // Once the address was Amy's; it is Ben's by now.
+    let late = app.post("ess", &updated("LA-1", 0, &staff("old@contoso.com", &amy))).await;
+    assert_eq!(late.body["outcome"], "stale");
+    assert_eq!(app.database.number("SELECT count(*) FROM mailboxes").await, 1);
+    syncs(&app, &updated("LA-2", 0, &staff("old@contoso.com", &ben))).await;
+    assert_eq!(named(&app).await, [amy, ben]);
+}
+
+#[tokio::test]
 async fn what_the_directory_said_is_kept_only_under_the_lease_that_asked() {
     let app = TestApp::new().await;
     let ask = format!("/v1.0/users/{AMY}");

@@ -156,21 +156,3 @@ async fn times_are_compared_as_moments_not_as_texts() {
     earlier["timestamp"] = json!("2026-11-22T09:58:59.999999+09:00");
     assert_outcome(&app.deliver("ess", &earlier).await, 200, "stale");
 }
-
-#[tokio::test]
-async fn a_change_that_comes_too_late_leaves_nobody_behind_with_another_ones_object_id() {
-    let app = TestApp::new().await;
-    let [amy, ben] = ["11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"];
-    let staff = |email: &str, id: &str| json!({"staff": {"email": email, "entra_id": id}});
-    let post = async |body: &Value, outcome: &str| {
-        let answer = app.post("ess", body).await;
-        assert_eq!(answer.body["outcome"], outcome, "{answer:?}");
-    };
-    post(&updated("LA-1", 5, &staff("new@contoso.com", amy)), "accepted").await;
-    // Once the address was Amy's; it is Ben's by now.
-    post(&updated("LA-1", 0, &staff("old@contoso.com", amy)), "stale").await;
-    assert_eq!(app.database.number("SELECT count(*) FROM mailboxes").await, 1);
-    post(&updated("LA-2", 0, &staff("old@contoso.com", ben)), "accepted").await;
-    let right = format!("SELECT count(*) FROM mailboxes WHERE address = 'old@contoso.com' AND entra_id = '{ben}'");
-    assert_eq!(app.database.number(&right).await, 1);
-}
