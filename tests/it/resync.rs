@@ -121,7 +121,7 @@ async fn new_leave_does_not_wait_behind_it() {
 
 #[tokio::test]
 async fn who_is_killed_on_the_way_goes_on_at_the_next_start() {
-    let mut app = TestApp::apart(&[]).await;
+    let mut app = TestApp::apart("", &[]).await;
     for n in 0..10 {
         app.deliver("ess", &day(&format!("LA-{n}"), "2026-12-21")).await;
     }

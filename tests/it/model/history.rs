@@ -11,6 +11,8 @@ use super::trouble::{self, Fault};
 pub(super) const LEAVES: usize = 4;
 /// How many people there are.
 pub(super) const PEOPLE: usize = 3;
+/// Theirs, and as the last one a team's.
+pub(super) const MAILBOXES: usize = PEOPLE + 1;
 
 /// One random history.
 #[derive(Debug, Clone)]

@@ -16,14 +16,17 @@ mod verdict;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 use tokio::runtime::Builder;
 
-use self::{history::History, stage::Stage};
+use self::{
+    history::History,
+    stage::{Beside, Stage},
+};
 
 /// Enough to notice most mistakes, few enough for every run of the tests.
 const CASES: u32 = 12;
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/model/regressions.txt");
 
-/// Tries histories of up to `longest` steps, with automatic replies or without.
-fn try_histories(longest: usize, replies: bool) {
+/// Tries histories of up to `longest` steps, with this beside people's own events.
+fn try_histories(longest: usize, beside: Beside) {
     let mut config = Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
         max_shrink_iters: 300,
@@ -36,15 +39,15 @@ fn try_histories(longest: usize, replies: bool) {
     let outcome = TestRunner::new(config).run(&history::history(longest), |history| {
         // Each in a runtime of its own: with it ends whatever the case has left running.
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(carry_out(&history, replies)).map_err(TestCaseError::fail)
+        runtime.block_on(carry_out(&history, beside)).map_err(TestCaseError::fail)
     });
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
 }
 
-async fn carry_out(history: &History, replies: bool) -> Result<(), String> {
-    let mut stage = Stage::set(&history.world, replies).await;
+async fn carry_out(history: &History, beside: Beside) -> Result<(), String> {
+    let mut stage = Stage::set(&history.world, beside).await;
     for (n, step) in history.steps.iter().enumerate() {
         stage.carry_out(step).await.map_err(|complaint| format!("step {n}: {complaint}"))?;
     }
@@ -56,15 +59,20 @@ async fn carry_out(history: &History, replies: bool) -> Result<(), String> {
 
 #[test]
 fn however_a_short_history_goes_outlook_ends_as_the_model_says() {
-    try_histories(8, false);
+    try_histories(8, Beside::Nothing);
 }
 
 #[test]
 fn however_a_long_history_goes_outlook_ends_as_the_model_says() {
-    try_histories(16, false);
+    try_histories(16, Beside::Nothing);
 }
 
 #[test]
 fn however_a_history_goes_mailboxes_reply_as_the_model_says() {
-    try_histories(10, true);
+    try_histories(10, Beside::Replies);
+}
+
+#[test]
+fn however_a_history_goes_a_teams_calendar_shows_what_the_model_says() {
+    try_histories(10, Beside::Team);
 }

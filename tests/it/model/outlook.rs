@@ -11,13 +11,21 @@ use crate::support::{AMY, BEN, encoded, microsoft::Microsoft};
 
 /// The people, by number.
 pub(super) const PEOPLE: [&str; super::history::PEOPLE] = [AMY, BEN, "chloe.martin@contoso.com"];
+/// Theirs, and the team's.
+pub(super) const MAILBOXES: [&str; super::history::MAILBOXES] = [PEOPLE[0], PEOPLE[1], PEOPLE[2], "team@contoso.com"];
 /// What everybody had as their automatic reply, switched off or over.
 pub(super) const OLD_WORDS: &str = "I am at the beach";
 const MARKER: &str = "LeavebridgeMapping";
 
+/// What the portals call somebody.
+pub(super) fn name(person: usize) -> String {
+    format!("Number {person}")
+}
+
 /// Adds who is missing, and to each calendar an event that is none of ours.
 pub(super) async fn furnish(microsoft: &Microsoft) -> Vec<Value> {
     microsoft.person(json!({"address": PEOPLE[2], "name": "Chloe Martin", "time_zone": "Europe/Paris"})).await;
+    microsoft.person(json!({"address": MAILBOXES[3], "name": "Team", "kind": "shared"})).await;
     let moment = |time: &str| json!({"dateTime": format!("2026-12-01T{time}:00"), "timeZone": "UTC"});
     let dentist = json!({"subject": "Dentist", "start": moment("09:00"), "end": moment("10:00")});
     let mut theirs = Vec::new();
@@ -34,23 +42,25 @@ pub(super) async fn furnish(microsoft: &Microsoft) -> Vec<Value> {
             (words["scheduledStartDateTime"], words["scheduledEndDateTime"]) = (day("01"), day("02"));
         }
         microsoft.control(Method::PATCH, &format!("users/{person}/automatic-replies"), Some(&words)).await;
-        theirs.push(microsoft.control(Method::POST, &format!("users/{person}/events"), Some(&dentist)).await);
+    }
+    for mailbox in MAILBOXES {
+        theirs.push(microsoft.control(Method::POST, &format!("users/{mailbox}/events"), Some(&dentist)).await);
     }
     theirs
 }
 
-/// The living events that carry our marker, each with the person's number and the mapping's id.
+/// The living events that carry our marker, each with the mailbox's number and the mapping's id.
 pub(super) async fn ours(microsoft: &Microsoft) -> Vec<(usize, String, Found)> {
     let mut ours = Vec::new();
-    for (person, address) in PEOPLE.into_iter().enumerate() {
+    for (mailbox, address) in MAILBOXES.into_iter().enumerate() {
         let events = microsoft.events(address).await;
-        ours.extend(events.iter().filter_map(|event| Some((person, marker(event)?, found(event)))));
+        ours.extend(events.iter().filter_map(|event| Some((mailbox, marker(event)?, found(event)))));
     }
     ours
 }
 
 /// Changes an event and gives it as it is then. `n` makes what they write one of a kind.
-pub(super) async fn edit(microsoft: &Microsoft, person: usize, id: &str, edit: Edit, n: usize) -> Found {
+pub(super) async fn edit(microsoft: &Microsoft, mailbox: usize, id: &str, edit: Edit, n: usize) -> Found {
     let moment =
         |hour: usize| json!({"dateTime": format!("2027-01-{:02}T{hour:02}:00:00", 1 + n % 28), "timeZone": "UTC"});
     let change = match edit {
@@ -58,15 +68,15 @@ pub(super) async fn edit(microsoft: &Microsoft, person: usize, id: &str, edit: E
         Edit::Note => json!({"body": {"contentType": "text", "content": format!("note {n}")}}),
         Edit::Tag | Edit::Delete => json!({"categories": [format!("category {n}")]}),
     };
-    found(&microsoft.control(Method::PATCH, &path(person, id), Some(&change)).await)
+    found(&microsoft.control(Method::PATCH, &path(mailbox, id), Some(&change)).await)
 }
 
 /// Deletes an event and gives what it held, unless somebody else was faster.
-pub(super) async fn delete(microsoft: &Microsoft, person: usize, id: &str) -> Option<Found> {
-    if !microsoft.delete(&path(person, id)).await {
+pub(super) async fn delete(microsoft: &Microsoft, mailbox: usize, id: &str) -> Option<Found> {
+    if !microsoft.delete(&path(mailbox, id)).await {
         return None;
     }
-    let stored = microsoft.stored_events(PEOPLE[person]).await;
+    let stored = microsoft.stored_events(MAILBOXES[mailbox]).await;
     stored.iter().find(|event| event["id"] == id).map(found)
 }
 
@@ -75,8 +85,8 @@ pub(super) async fn reply(microsoft: &Microsoft, person: usize) -> Value {
     microsoft.control(Method::GET, &format!("users/{}/automatic-replies", PEOPLE[person]), None).await
 }
 
-fn path(person: usize, id: &str) -> String {
-    format!("users/{}/events/{}", PEOPLE[person], encoded(id))
+fn path(mailbox: usize, id: &str) -> String {
+    format!("users/{}/events/{}", MAILBOXES[mailbox], encoded(id))
 }
 
 fn marker(event: &Value) -> Option<String> {

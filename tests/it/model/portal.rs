@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     history::{Kind, LEAVES, Webhook},
-    outlook::PEOPLE,
+    outlook::{self, PEOPLE},
     reference::{Model, Outcome},
 };
 use crate::support::{Answer, TestApp, answer, at};
@@ -162,7 +162,7 @@ impl Portal {
         if webhook.kind != Kind::Cancelled {
             let content = &webhook.content;
             let day = |day: u8| format!("2026-12-{day:02}");
-            data["staff"] = json!({"email": PEOPLE[content.person]});
+            data["staff"] = json!({"email": PEOPLE[content.person], "name": outlook::name(content.person)});
             data["start"] = json!(day(content.first));
             data["end"] = json!(day(content.first + content.days - 1));
             data["leave_type"] = json!(content.leave_type);

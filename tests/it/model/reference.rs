@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use jiff::civil::{DateTime, date};
 
-use super::history::{Content, Edit, Kind};
+use super::{
+    history::{Content, Edit, Kind, PEOPLE},
+    outlook,
+};
 
 /// A leave as its portals left it.
 #[derive(Debug, Clone)]
@@ -85,6 +88,8 @@ struct Deleted {
 pub(super) struct Model {
     subject: String,
     body: String,
+    /// There is a team's calendar.
+    team: bool,
     leaves: BTreeMap<usize, Leave>,
     touched: BTreeMap<(usize, usize), Touched>,
     /// How many changes of each leave were accepted, and how many came too late.
@@ -108,9 +113,9 @@ impl Kind {
 }
 
 impl Model {
-    pub(super) fn new(subject: String, body: String) -> Self {
+    pub(super) fn new(subject: String, body: String, team: bool) -> Self {
         let (leaves, touched, accepted, stale) = Default::default();
-        Self { subject, body, leaves, touched, accepted, stale, calm: true }
+        Self { subject, body, team, leaves, touched, accepted, stale, calm: true }
     }
 
     /// A webhook arrives that says how a leave stood at `at`.
@@ -149,28 +154,31 @@ impl Model {
         self.leaves.get(&leave).map(|leave| leave.status)
     }
 
-    /// The event that there should be for a leave in somebody's calendar.
-    pub(super) fn wanted(&self, leave: usize, person: usize) -> Option<Entry> {
+    /// The event that there should be for a leave in a mailbox's calendar.
+    pub(super) fn wanted(&self, leave: usize, mailbox: usize) -> Option<Entry> {
         let Leave { status, content: Some(content), .. } = self.leaves.get(&leave)? else { return None };
+        let is_team = mailbox == PEOPLE;
         let show_as = match *status {
+            "approved" if is_team => "free",
             "approved" => "oof",
             "pending" => "tentative",
             _ => return None,
         };
-        let Content { first, days, from_noon, .. } = *content;
+        let Content { person, first, days, from_noon, leave_type } = *content;
         let day = |day: u8, time: &str| format!("2026-12-{day:02}T{time}:00.0000000");
         let times = if from_noon {
             Times { all_day: false, start: day(first, "13:00"), end: day(first + days - 1, "18:00") }
         } else {
             Times { all_day: true, start: day(first, "00:00"), end: day(first + days, "00:00") }
         };
-        (content.person == person).then(|| Entry {
-            times,
-            show_as: show_as.to_owned(),
-            subject: self.subject.clone(),
-            body: self.body.clone(),
-            sensitivity: "private".to_owned(),
-        })
+        let show_as = show_as.to_owned();
+        if is_team {
+            let (subject, sensitivity) = (format!("{} – away", outlook::name(person)), "normal".to_owned());
+            let entry = Entry { times, show_as, subject, body: String::new(), sensitivity };
+            return (self.team && leave_type == "ANNUAL").then_some(entry);
+        }
+        let (subject, body, sensitivity) = (self.subject.clone(), self.body.clone(), "private".to_owned());
+        (person == mailbox).then_some(Entry { times, show_as, subject, body, sensitivity })
     }
 
     /// The automatic reply that somebody's mailbox should have, of the first leave without work in between that is not over
@@ -241,6 +249,7 @@ impl Model {
             touched.ours.body.clone_from(&held.entry.body);
         }
         touched.ours.show_as.clone_from(&held.entry.show_as);
+        touched.ours.subject.clone_from(&held.entry.subject);
         touched.theirs = held.entry.clone();
         touched
     }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::{
     history::{Edit, Step, World},
-    outlook::{self, PEOPLE},
+    outlook::{self, MAILBOXES},
     portal::Portal,
     reference::Model,
     trouble, verdict,
@@ -50,6 +50,24 @@ const HELD_OR_DUE: &str = "
 const OPEN: &str = "SELECT (
         SELECT count(*) FROM mappings WHERE applied_rev <> wanted_rev OR state IN ('pending', 'waiting', 'parked')
     ) + (SELECT count(*) FROM replies WHERE state IN ('pending', 'waiting', 'parked'))";
+/// The team's calendar holds the annual leave of everybody.
+const TEAM: &str = r#"
+    [[tenants.default.team_calendars]]
+    mailbox = "team@contoso.com"
+    calendar = "Who is away"
+    types = ["annual"]
+"#;
+
+/// What there is beside people's own events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    Nothing,
+    /// Mailboxes reply while their owners are away.
+    Replies,
+    /// A team's calendar.
+    Team,
+}
+
 /// A service with its Microsoft and its model.
 pub(super) struct Stage {
     /// One replica, or two.
@@ -60,8 +78,7 @@ pub(super) struct Stage {
     looking: PgConnection,
     pub(super) model: Model,
     pub(super) portal: Portal,
-    /// Whether mailboxes reply while their owners are away.
-    pub(super) replies: bool,
+    pub(super) beside: Beside,
     /// What is in the calendars and not ours, as it was put there.
     pub(super) theirs: Vec<Value>,
     edits: usize,
@@ -73,16 +90,16 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) async fn set(world: &World, replies: bool) -> Self {
+    pub(super) async fn set(world: &World, beside: Beside) -> Self {
         let mut keys = Vec::new();
         if trouble::SLOWER_THAN_OUR_PATIENCE {
             keys.push(("SYNC__CALL_TIMEOUT", trouble::PATIENCE));
         }
-        if replies {
+        if beside == Beside::Replies {
             keys.push(("POLICY__AUTOMATIC_REPLIES__ENABLED", "true"));
         }
-        let app = TestApp::apart(&keys).await;
-        if replies {
+        let app = TestApp::apart(if beside == Beside::Team { TEAM } else { "" }, &keys).await;
+        if beside == Beside::Replies {
             app.microsoft.consent(&["Calendars.ReadWrite", "User.Read.All", "MailboxSettings.ReadWrite"]).await;
         }
         app.microsoft
@@ -96,12 +113,13 @@ impl Stage {
             .await;
         app.database.execute(WATCH).await;
         let look = &app.settings.tenants["default"].policy.look;
-        let model = Model::new(look.title.fill(|_| String::new()), look.body.fill(|_| String::new()));
+        let model =
+            Model::new(look.title.fill(|_| String::new()), look.body.fill(|_| String::new()), beside == Beside::Team);
         Self {
             microsoft: app.microsoft.clone(),
             looking: app.database.connect().await,
             theirs: outlook::furnish(&app.microsoft).await,
-            replies,
+            beside,
             apps: vec![app],
             down: false,
             model,
@@ -128,7 +146,9 @@ impl Stage {
                 self.portal.send_again(&self.apps[0], &mut self.model, first).await?;
             }
             Step::Fault(fault) => {
-                self.microsoft.faults(json!([fault.rule(&PEOPLE, self.apps[0].now(), self.replies)])).await;
+                self.microsoft
+                    .faults(json!([fault.rule(&MAILBOXES, self.apps[0].now(), self.beside != Beside::Nothing)]))
+                    .await;
             }
             Step::Mend => self.microsoft.clear_faults().await,
             Step::Staff(which, edit) => self.meddle(which, *edit).await,

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::{option, prelude::*, sample::select};
 use serde_json::{Value, json};
 
-use super::history::PEOPLE;
+use super::history::MAILBOXES;
 
 /// Whether answers may come later than we wait for them.
 pub(super) const SLOWER_THAN_OUR_PATIENCE: bool = true;
@@ -21,8 +21,8 @@ pub(super) const LONGEST_RETRY_AFTER: SignedDuration = SignedDuration::from_secs
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
     call: Call,
-    /// Only in this person's mailbox.
-    person: Option<usize>,
+    /// Only in this mailbox.
+    mailbox: Option<usize>,
     /// So often, or until it is mended.
     times: Option<u8>,
     trouble: Trouble,
@@ -71,9 +71,9 @@ pub(super) fn fault() -> impl Strategy<Value = Fault> {
         2 => Just(Call::Remove), 2 => Just(Call::Find), 1 => Just(Call::Token),
     ];
     let times = prop_oneof![4 => Just(Some(1)), 2 => Just(Some(2)), 1 => Just(None)];
-    (call, option::weighted(0.3, 0..PEOPLE), times, trouble()).prop_map(|(call, person, times, trouble)| Fault {
+    (call, option::weighted(0.3, 0..MAILBOXES), times, trouble()).prop_map(|(call, mailbox, times, trouble)| Fault {
         call,
-        person,
+        mailbox,
         times,
         trouble,
     })
@@ -90,7 +90,7 @@ pub(super) fn lost_on_the_way() -> impl Strategy<Value = Fault> {
     ];
     (select(vec![Call::Any, Call::Create, Call::Change, Call::Remove]), trouble).prop_map(|(call, trouble)| Fault {
         call,
-        person: None,
+        mailbox: None,
         times: Some(1),
         trouble,
     })
@@ -132,13 +132,15 @@ fn wait() -> impl Strategy<Value = Wait> {
 }
 
 impl Fault {
-    /// The rule as the simulator takes it at `now`; with `replies` what reads or writes strikes mailbox settings as well.
-    pub(super) fn rule(&self, people: &[&str], now: Timestamp, replies: bool) -> Value {
-        let whose = self.person.map_or("*", |person| people[person]);
+    /// The rule as the simulator takes it at `now`; if it is `broad`, what reads or writes strikes mailbox settings and
+    /// calendars as well.
+    pub(super) fn rule(&self, mailboxes: &[&str], now: Timestamp, broad: bool) -> Value {
+        let whose = self.mailbox.map_or("*", |mailbox| mailboxes[mailbox]);
         let (method, path) = match self.call {
-            Call::Any if replies => (None, format!("/v1.0/users/{whose}/*")),
-            Call::Change if replies => (Some("PATCH"), format!("/v1.0/users/{whose}/*")),
-            Call::Find if replies => (Some("GET"), format!("/v1.0/users/{whose}/*")),
+            Call::Any if broad => (None, format!("/v1.0/users/{whose}/*")),
+            Call::Create if broad => (Some("POST"), format!("/v1.0/users/{whose}/*")),
+            Call::Change if broad => (Some("PATCH"), format!("/v1.0/users/{whose}/*")),
+            Call::Find if broad => (Some("GET"), format!("/v1.0/users/{whose}/*")),
             Call::Any => (None, format!("/v1.0/users/{whose}/events*")),
             Call::Create => (Some("POST"), format!("/v1.0/users/{whose}/events")),
             Call::Change => (Some("PATCH"), format!("/v1.0/users/{whose}/events/*")),

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::{
     history::LEAVES,
-    outlook::{self, PEOPLE},
+    outlook::{self, MAILBOXES, PEOPLE},
     portal::identity,
     reference::{Found, Reply},
-    stage::Stage,
+    stage::{Beside, Stage},
 };
 use crate::support::encoded;
 
@@ -26,8 +26,8 @@ pub(super) fn leave_of(mapping: &Value) -> usize {
     (0..LEAVES).find(is).expect("the leave is one of ours")
 }
 
-fn person_of(mapping: &Value) -> usize {
-    PEOPLE.iter().position(|person| mapping["mailbox"] == *person).expect("the mailbox is one of ours")
+fn mailbox_of(mapping: &Value) -> usize {
+    MAILBOXES.iter().position(|mailbox| mapping["mailbox"] == *mailbox).expect("the mailbox is one of ours")
 }
 
 fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
@@ -59,15 +59,15 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
     let tell = || format!("\nmappings {pages:#?}\nlive {live:#?}");
     let mut mapped: BTreeMap<(usize, usize), &Value> = BTreeMap::new();
     for page in &pages {
-        let place = (leave_of(page), person_of(page));
+        let place = (leave_of(page), mailbox_of(page));
         ensure(mapped.insert(place, page).is_none(), || format!("two mappings of one place{}", tell()))?;
     }
     for leave in 0..LEAVES {
-        for (person, address) in PEOPLE.into_iter().enumerate() {
-            let mapping = mapped.get(&(leave, person));
+        for (mailbox, address) in MAILBOXES.into_iter().enumerate() {
+            let mapping = mapped.get(&(leave, mailbox));
             let id = mapping.and_then(|mapping| mapping["id"].as_str());
             let here = |(at, marker, event): &(usize, String, Found)| {
-                (*at == person && Some(marker.as_str()) == id).then(|| event.clone())
+                (*at == mailbox && Some(marker.as_str()) == id).then(|| event.clone())
             };
             let here: Vec<Found> = live.iter().filter_map(here).collect();
             let known = mapping.and_then(|mapping| mapping["event_id"].as_str());
@@ -75,10 +75,10 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
                 |entry: &Value| !is_of_reply(entry) && (entry["kind"] == "failed" || entry["kind"] == "parked");
             let timeline = mapping.and_then(|mapping| mapping["timeline"].as_array());
             let smooth = timeline.is_some_and(|timeline| !timeline.iter().any(failed));
-            if let Some(complaint) = stage.model.complaint((leave, person), &here, known, smooth) {
+            if let Some(complaint) = stage.model.complaint((leave, mailbox), &here, known, smooth) {
                 return Err(format!("leave {leave} of {address}: {complaint}{}", tell()));
             }
-            let wanted = stage.model.wanted(leave, person).is_some();
+            let wanted = stage.model.wanted(leave, mailbox).is_some();
             let now = mapping.map(|mapping| &mapping["state"]);
             let fine = match now {
                 Some(now) => now == if wanted { "synced" } else { "removed" },
@@ -88,18 +88,18 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
         }
         stands(stage, leave).await?;
     }
-    for (person, marker, event) in &live {
-        let known = pages.iter().any(|page| page["id"] == marker.as_str() && person_of(page) == *person);
+    for (mailbox, marker, event) in &live {
+        let known = pages.iter().any(|page| page["id"] == marker.as_str() && mailbox_of(page) == *mailbox);
         ensure(known, || format!("left over: {event:?}{}", tell()))?;
     }
     for page in &pages {
         timeline(stage, page)?;
     }
-    for (person, theirs) in PEOPLE.iter().zip(&stage.theirs) {
-        let events = stage.microsoft.stored_events(person).await;
+    for (mailbox, theirs) in MAILBOXES.iter().zip(&stage.theirs) {
+        let events = stage.microsoft.stored_events(mailbox).await;
         ensure(events.contains(theirs), || format!("what is not ours was touched: {events:?}"))?;
     }
-    if stage.replies {
+    if stage.beside == Beside::Replies {
         for person in 0..PEOPLE.len() {
             replies(stage, person).await?;
         }

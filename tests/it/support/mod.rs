@@ -80,15 +80,12 @@ impl TestApp {
 
     /// The same with further configuration: `("SYNC__PER_MAILBOX", "1")`.
     pub(crate) async fn with(further: &[(&str, &str)]) -> Self {
-        Self::at_home(Home::Here, further).await
+        Self::at_home(Home::Here, "", further).await
     }
 
     /// The same with what no environment variable can say, as a file says it.
     pub(crate) async fn with_file(toml: &str) -> Self {
-        let clock = ManualClock::at(START.parse().unwrap());
-        let (database, microsoft) = (Database::new(clock.now()).await, Microsoft::new(&clock).await);
-        let settings = file_settings(toml, &configuration(&database.url, &microsoft.url, &[]));
-        Self::told(settings, database, microsoft, clock, Home::Here).await
+        Self::at_home(Home::Here, toml, &[]).await
     }
 
     /// Goes on with another file, as after a change of the configuration.
@@ -98,26 +95,15 @@ impl TestApp {
         self.restart().await;
     }
 
-    /// The same, where [`TestApp::crash`] can kill it.
-    pub(crate) async fn apart(further: &[(&str, &str)]) -> Self {
-        Self::at_home(Home::Apart, further).await
+    /// The same with a file and further configuration, where [`TestApp::crash`] can kill it.
+    pub(crate) async fn apart(toml: &str, further: &[(&str, &str)]) -> Self {
+        Self::at_home(Home::Apart, toml, further).await
     }
 
-    async fn at_home(home: Home, further: &[(&str, &str)]) -> Self {
+    async fn at_home(home: Home, toml: &str, further: &[(&str, &str)]) -> Self {
         let clock = ManualClock::at(START.parse().unwrap());
-        let database = Database::new(clock.now()).await;
-        let microsoft = Microsoft::new(&clock).await;
-        Self::on(database, microsoft, clock, home, further).await
-    }
-
-    async fn on(
-        database: Database,
-        microsoft: Microsoft,
-        clock: ManualClock,
-        home: Home,
-        further: &[(&str, &str)],
-    ) -> Self {
-        let settings = config::load(None, &configuration(&database.url, &microsoft.url, further)).unwrap();
+        let (database, microsoft) = (Database::new(clock.now()).await, Microsoft::new(&clock).await);
+        let settings = file_settings(toml, &configuration(&database.url, &microsoft.url, further));
         Self::told(settings, database, microsoft, clock, home).await
     }
 
@@ -141,7 +127,8 @@ impl TestApp {
         let clock = ManualClock::at(START.parse().unwrap());
         let (database, server) = Database::on_its_own_server(clock.now()).await;
         let microsoft = Microsoft::new(&clock).await;
-        (Self::on(database, microsoft, clock, Home::Here, further).await, server)
+        let settings = file_settings("", &configuration(&database.url, &microsoft.url, further));
+        (Self::told(settings, database, microsoft, clock, Home::Here).await, server)
     }
 
     /// One more replica on the same database and Microsoft.
