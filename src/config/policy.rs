@@ -15,6 +15,7 @@ use crate::domain::{
     zone::Zone,
 };
 
+const NOBODY_WORKS: &str = "must leave a day that is not \"off\"; saturday and sunday are, unless they are given hours";
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 /// Outlook offers nothing longer before an event.
 const LONGEST_REMINDER: SignedDuration = SignedDuration::from_hours(4 * 7 * 24);
@@ -95,6 +96,10 @@ fn hours(raw: &Merged, report: Report<'_>) -> Option<Hours> {
                 report(&key, "must be \"off\", or from when until when, such as \"08:00-14:00\"".into());
             }
         }
+    }
+    if hours.off == [true; 7] {
+        is_right = false;
+        report("hours", NOBODY_WORKS.into());
     }
     is_right.then_some(hours)
 }
@@ -275,6 +280,7 @@ fn is_set(own: &raw::Policy, key: &str) -> bool {
         }
         _ => match key {
             "link" => own.link.is_some(),
+            "hours" => !own.hours.is_empty(),
             "time_zone" => own.time_zone.is_some(),
             // Told when any of the three is out of place.
             "midday" => own.day_start.or(own.midday).or(own.day_end).is_some(),

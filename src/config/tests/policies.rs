@@ -42,6 +42,23 @@ fn bad_policies_are_refused_all_problems_at_once_and_by_key() {
 }
 
 #[test]
+fn a_week_without_a_working_day_is_refused() {
+    // Saturday and Sunday are off by default.
+    let week = |days: &str| {
+        let off = days.replace(' ', " = \"off\"\n");
+        let (_kept, path) = file(&format!("[policy.hours]\n{off} = \"off\""));
+        load(Some(&path), &super::environment(&[]))
+    };
+    let problems = week("monday tuesday wednesday thursday friday").unwrap_err();
+    let told: Vec<String> = problems.iter().map(|found| format!("{}: {}", found.field, found.problem)).collect();
+    assert_eq!(
+        told,
+        ["policy.hours: must leave a day that is not \"off\"; saturday and sunday are, unless they are given hours"]
+    );
+    week("monday tuesday wednesday thursday").unwrap();
+}
+
+#[test]
 fn a_kind_of_leave_and_a_tenant_change_what_they_name_and_have_the_rest() {
     let (_kept, path) = file(
         r#"
