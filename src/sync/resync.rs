@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -25,6 +26,8 @@ use crate::{
 /// Twenty a second: far from what a tenant may ask of Graph, and hardly to be seen beside new leave.
 pub(super) const SPACING: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_mins(1);
+/// How often the clock is looked at, which may have been set.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A replica of the former configuration is taken to be gone by then.
 const OTHERS_GO_WITHIN: Duration = Duration::from_mins(10);
 /// In the place of a fingerprint while leave is being written anew.
@@ -55,10 +58,11 @@ impl Engine {
                 }
             }
             open = left;
-            if !open.is_empty() {
+            let next = self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+            while !open.is_empty() && self.clock.now() < next && !stop.is_cancelled() {
                 tokio::select! {
                     () = stop.cancelled() => {}
-                    () = tokio::time::sleep(wait) => {}
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
                 }
             }
         }

@@ -76,6 +76,35 @@ async fn a_changed_policy_is_not_taken_for_done_while_a_replica_of_the_former_on
 }
 
 #[tokio::test]
+async fn what_a_replica_of_the_former_policy_has_written_meanwhile_is_written_anew_ten_minutes_later() {
+    let mut app = TestApp::new().await;
+    app.deliver("ess", &day("LA-1", "2026-12-21")).await;
+    restart_with(&mut app, &[("POLICY__TYPES__SICK__TITLE", "Away")]).await;
+    let stands = async |policy: &str| {
+        let rows = format!("SELECT count(*) FROM tenants_state WHERE tenant = 'default' AND policy {policy}");
+        app.database.number(&rows).await == 1
+    };
+    until("it has looked", async || stands("= 'being written anew'").await).await;
+    app.deliver("ess", &updated("LA-2", 0, &json!({"leave_type": "SICK"}))).await;
+    assert_eq!(titles(&app).await, ["Out of office", "Away"]);
+    // As that replica would have had it.
+    let former = r#"UPDATE mappings SET applied = jsonb_set(applied, '{subject}', '"Out of office"')"#;
+    app.database.execute(former).await;
+
+    app.advance(SignedDuration::from_mins(10)).await;
+    // In the queue, and due a moment later than the clock shows, which stands still.
+    until("it has looked again", async || app.mapping("LA-2").await["state"] == "pending").await;
+    assert!(stands("= 'being written anew'").await);
+    app.advance(SignedDuration::from_secs(1)).await;
+    app.mapping_in("LA-2", "synced").await;
+    assert_eq!(app.microsoft.calls().await, ["POST 201", "POST 201", "PATCH 200", "GET 200"], "of LA-2 alone");
+
+    // A look that finds nothing any more is the last.
+    app.advance(SignedDuration::from_mins(11)).await;
+    until("the policy is noted", async || stands("<> 'being written anew'").await).await;
+}
+
+#[tokio::test]
 async fn a_kind_of_leave_that_is_hidden_from_now_on_goes_and_one_that_shows_comes() {
     let hidden = [("POLICY__TYPES__ANNUAL__PUBLISH", "never")];
     let mut app = TestApp::with(&hidden).await;
