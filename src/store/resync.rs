@@ -159,6 +159,11 @@ impl Store {
         spacing: Duration,
     ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
+        let leaves: Vec<i64> = further.iter().map(|further| further.leave).collect();
+        // Changes of them come before or after: a cancellation that saw none of the new mappings would leave its copy there.
+        sqlx::query!("SELECT id FROM leaves WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", &leaves)
+            .fetch_all(&mut *transaction)
+            .await?;
         // In a fixed order, as an intake makes them.
         let mut mailboxes: Vec<&str> = further.iter().map(|further| further.mailbox.as_str()).collect();
         mailboxes.sort_unstable();
@@ -172,7 +177,6 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         let ids: Vec<Uuid> = further.iter().map(|further| further.id).collect();
-        let leaves: Vec<i64> = further.iter().map(|further| further.leave).collect();
         let addresses: Vec<&str> = further.iter().map(|further| further.mailbox.as_str()).collect();
         let calendars: Vec<&str> = further.iter().map(|further| further.calendar.as_str()).collect();
         sqlx::query!(

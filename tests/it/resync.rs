@@ -212,6 +212,38 @@ async fn a_team_calendar_that_is_new_is_filled_and_one_that_is_taken_out_is_empt
 }
 
 #[tokio::test]
+async fn a_cancellation_that_comes_while_a_new_team_calendar_is_being_filled_leaves_no_copy() {
+    let mut app = TestApp::new().await;
+    app.microsoft.person(json!({"address": SALES, "name": "Team", "kind": "shared"})).await;
+    app.deliver("ess", &of_sales("LA-1", 0, &json!({}))).await;
+    let mut cancellation = app
+        .database
+        .lock(
+            r#"SELECT FROM accept_leaves('[{"n": 0, "client": "ess", "tenant": "default", "source": "ess",
+                "external_id": "LA-1", "status": "cancelled", "source_at": "2026-11-22T02:00:00Z"}]', '0')"#,
+        )
+        .await;
+    app.restart_with_file(TEAMS).await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("the calendar's filling waits for it, or has overtaken it", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        app.database.number(waits).await > 0 || shown(&app, SALES).await == away("Amy Chan")
+    })
+    .await;
+    cancellation.give_back().await;
+    // At once, not only when the policy is looked at once more.
+    for mailbox in [AMY, SALES] {
+        until("the event is gone", async || {
+            app.advance(SignedDuration::from_millis(10)).await;
+            let mappings = app.mappings().await;
+            mappings.iter().any(|mapping| mapping["mailbox"] == mailbox && mapping["state"] == "removed")
+        })
+        .await;
+    }
+    assert_eq!((shown(&app, AMY).await, shown(&app, SALES).await), (vec![], vec![]));
+}
+
+#[tokio::test]
 async fn a_leave_that_left_a_teams_calendar_once_comes_back_with_it() {
     let mut app = TestApp::with_file(TEAMS).await;
     app.microsoft.person(json!({"address": SALES, "name": "Team", "kind": "shared"})).await;
