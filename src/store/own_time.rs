@@ -12,11 +12,11 @@ pub const FRESH_FOR: Duration = Duration::from_hours(24);
 
 impl Store {
     /// Keeps what the mailbox of this lease says. Where that is not what it said before, what was written by the former answer
-    /// is due again, as far as it is not over.
+    /// is due again, each `spacing` after the one before, as far as it is not over.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn own_time(&self, lease: &Lease, own: &OwnTime) -> Result<(), StoreError> {
+    pub async fn own_time(&self, lease: &Lease, own: &OwnTime, spacing: Duration) -> Result<(), StoreError> {
         sqlx::query!(
             "WITH before AS MATERIALIZED (
                  SELECT id, time_zone, working_hours, settings_at FROM mailboxes
@@ -37,18 +37,30 @@ impl Store {
                  FROM before
                  WHERE r.mailbox = before.id AND r.state = 'scheduled'
                    AND (before.time_zone, before.working_hours) IS DISTINCT FROM ($3, $4)
+             ), here AS MATERIALIZED (
+                 SELECT m.id, m.leave, m.calendar
+                 FROM before CROSS JOIN LATERAL (SELECT * FROM mappings m WHERE m.mailbox = before.id) AS m
+                 WHERE m.wanted AND (before.time_zone, before.working_hours) IS DISTINCT FROM ($3, $4)
+             ), affected AS MATERIALIZED (
+                 SELECT id FROM here
+                 UNION
+                 -- In the calendars of teams as well.
+                 SELECT m.id FROM here JOIN mappings m ON m.leave = here.leave
+                 WHERE here.calendar = 'default' AND m.wanted
+             ), due AS (
+                 SELECT m.id, row_number() OVER (ORDER BY m.id) - 1 AS n
+                 FROM affected JOIN mappings m ON m.id = affected.id JOIN leaves l ON l.id = m.leave
+                 WHERE m.state = 'synced' AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')
              )
-             UPDATE mappings m SET state = 'pending', next_attempt_at = leavebridge_now(), updated_at = leavebridge_now()
-             FROM before, mappings own, leaves l
-             WHERE own.mailbox = before.id AND own.calendar = 'default' AND own.wanted AND l.id = own.leave
-               -- In the calendars of teams as well.
-               AND m.leave = own.leave AND m.wanted AND m.state = 'synced'
-               AND (before.time_zone, before.working_hours) IS DISTINCT FROM ($3, $4)
-               AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')",
+             UPDATE mappings m
+             SET state = 'pending', updated_at = leavebridge_now(),
+                 next_attempt_at = leavebridge_now() + due.n * $5::double precision * interval '1 millisecond'
+             FROM due WHERE m.id = due.id AND m.state = 'synced'",
             lease.mailbox,
             lease.epoch,
             own.zone.as_ref().map(crate::domain::zone::Zone::name),
-            own.hours.as_ref().map(Json) as _
+            own.hours.as_ref().map(Json) as _,
+            millis(spacing)
         )
         .execute(&self.pool)
         .await?;

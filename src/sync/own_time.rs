@@ -55,7 +55,7 @@ pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> Result<OwnTime, Gra
     {
         tracing::warn!(%error, tenant = lease.tenant, "leave that was written without its mailbox's own time stays so");
     }
-    if let Err(error) = engine.store.own_time(lease, &told).await {
+    if let Err(error) = engine.store.own_time(lease, &told, SPACING).await {
         tracing::warn!(%error, "what a mailbox says of its time could not be written; it is asked again");
     }
     Ok(told)
@@ -73,7 +73,7 @@ async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: Graph
         }
         // Other mailboxes of the tenant tell: this one lies outside of what Exchange grants. It is not asked again today.
         Failure::AccessDenied if tenant.settings.is_open() => {
-            if let Err(error) = engine.store.own_time(hold.lease, &hold.lease.own).await {
+            if let Err(error) = engine.store.own_time(hold.lease, &hold.lease.own, SPACING).await {
                 tracing::warn!(%error, "that a mailbox tells nothing of its time could not be written");
             }
         }

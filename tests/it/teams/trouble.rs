@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use leavebridge::simulator::Simulator;
 use reqwest::Method;
 use serde_json::json;
 
@@ -105,23 +104,40 @@ async fn every_call_for_a_team_calendar_survives_a_lost_answer_without_a_second_
 #[tokio::test]
 async fn a_copy_that_is_on_its_way_when_the_persons_own_hours_become_known_is_written_once_more() {
     let app = teams().await;
-    let registered = json!({
-        "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
-        "roles": ["Calendars.ReadWrite", "MailboxSettings.Read"], "secrets": [{"value": Simulator::CLIENT_SECRET}],
-    });
-    app.microsoft.settings(json!({"apps": [registered]})).await;
+    app.microsoft.consent(&["Calendars.ReadWrite", "MailboxSettings.Read"]).await;
     // The team's calendar takes its time, so that Amy's mailbox has told its hours meanwhile.
     let slow = json!([{"method": "POST", "path": format!("/v1.0/users/{SALES}/*"), "times": null, "delay_ms": 400}]);
     app.microsoft.faults(slow).await;
     let afternoon = json!({"start_session": "pm", "end_session": "pm", "time_zone": null});
     app.post("ess", &of_sales("LA-1", 0, &afternoon)).await;
-    let zone = async |address: &str| {
-        let events = app.microsoft.events(address).await;
-        events.first().map(|event| event["originalStartTimeZone"].clone()).unwrap_or_default()
-    };
     until("both lie by Amy's clock", async || {
-        zone(AMY).await == "China Standard Time" && zone(SALES).await == "China Standard Time"
+        zones(&app, AMY).await == ["China Standard Time"] && zones(&app, SALES).await == ["China Standard Time"]
     })
     .await;
     assert_eq!((app.microsoft.events(AMY).await.len(), app.microsoft.events(SALES).await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_shared_mailbox_that_moves_to_another_zone_has_its_whole_days_moved_along_at_the_next_reading() {
+    let app = teams().await;
+    app.microsoft.consent(&["Calendars.ReadWrite", "MailboxSettings.Read"]).await;
+    app.deliver("ess", &of_sales("LA-0", 0, &json!({"start": "2026-11-20", "end": "2026-11-20"}))).await;
+    app.deliver("ess", &of_sales("LA-1", 0, &json!({}))).await;
+    let moved = json!({"time_zone": "America/New_York"});
+    app.microsoft.control(Method::PATCH, &format!("users/{SALES}"), Some(&moved)).await;
+    app.advance(SignedDuration::from_hours(25)).await;
+    app.deliver("ess", &of_sales("LA-2", 0, &json!({"start": "2026-12-22", "end": "2026-12-22"}))).await;
+    until("all but what is over lies by the new clock", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        zones(&app, SALES).await == ["UTC", "Eastern Standard Time", "Eastern Standard Time"]
+    })
+    .await;
+    assert_eq!(app.microsoft.score().await["duplicates"], 0);
+}
+
+/// In which zone the events of a mailbox were written, the earliest first.
+async fn zones(app: &TestApp, address: &str) -> Vec<String> {
+    let mut events = app.microsoft.events(address).await;
+    events.sort_by_key(|event| event["start"]["dateTime"].to_string());
+    events.iter().map(|event| event["originalStartTimeZone"].as_str().unwrap().to_owned()).collect()
 }
