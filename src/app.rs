@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(26);
 const KEYS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often to look for a database that is away at start.
 const DATABASE_AGAIN: Duration = Duration::from_millis(500);
+/// So many attempts, about a minute's: whoever looks at the log later finds it.
+const TOLD_EVERY: u32 = 100;
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Why the service does not run.
@@ -167,39 +169,37 @@ fn engine(
 
 /// Waits for the database and its schema, bringing it up to date if that is wished. `false` when stopped meanwhile.
 async fn prepare(store: &Store, migrate: bool, stop: &CancellationToken) -> Result<bool, AppError> {
-    let mut told = false;
-    loop {
-        let outcome = if migrate {
+    for tries in 0_u32.. {
+        let trouble = if migrate {
             match store.migrate().await {
-                Ok(()) => Ok(true),
-                Err(MigrateError::Execute(error)) => StoreError::from(error).passing().map(|()| false),
-                Err(error) => Err(AppError::Migration(error)),
+                Ok(()) => return Ok(true),
+                Err(MigrateError::Execute(error)) => StoreError::from(error).passing()?,
+                Err(error) => return Err(AppError::Migration(error)),
             }
         } else {
             match store.is_ready().await {
-                Ok(ready) => Ok(ready),
-                Err(error) => error.passing().map(|()| false),
+                Ok(true) => return Ok(true),
+                Ok(false) => "its schema is older than this program: run `leavebridge migrate`".to_owned(),
+                Err(error) => error.passing()?,
             }
-        }?;
-        if outcome {
-            return Ok(true);
-        }
-        if !told {
-            tracing::warn!("the database is not ready yet; waiting for it");
-            told = true;
+        };
+        if tries % TOLD_EVERY == 0 {
+            let cause = store.obstacle().await.unwrap_or(trouble);
+            tracing::warn!(cause, "the database is not ready yet; waiting for it");
         }
         tokio::select! {
-            () = stop.cancelled() => return Ok(false),
+            () = stop.cancelled() => break,
             () = tokio::time::sleep(DATABASE_AGAIN) => {}
         }
     }
+    Ok(false)
 }
 
 impl StoreError {
-    /// `Ok` when waiting may help.
-    fn passing(self) -> Result<(), AppError> {
+    /// What is in the way, when waiting may help.
+    fn passing(self) -> Result<String, AppError> {
         match self {
-            Self::Unavailable(_) => Ok(()),
+            Self::Unavailable(_) => Ok(self.cause()),
             Self::Broken(error) => Err(AppError::Migration(MigrateError::Execute(error))),
         }
     }

@@ -21,6 +21,8 @@ use crate::{
     graph::{Graph, GraphError, exchange_rights},
 };
 
+/// The permission that is taken for enough now and then.
+const READING: &str = "Calendars.Read";
 /// From here on it is time to act.
 const ACT_WITHIN_DAYS: i32 = STEPS[4];
 
@@ -42,19 +44,32 @@ impl Patient<'_> {
         };
         let days = expires.days_left(self.clock.now());
         let what = if standing.kind == "certificate" { "certificate" } else { "secret" };
-        let renew = "{admin} → App registrations → the app {app} → Certificates & secrets: make a new one; \
-                     {key}.next_client_secret_file takes a secret while the old one still works.";
         if expires.is_over(self.clock.now()) {
             let meaning = "By its date it is over; whether Microsoft still takes it is seen below.";
+            let renew = "{admin} → App registrations → the app {app} → Certificates & secrets: make a new one. It counts \
+                         within a minute after the file has changed.";
             let explanation = Explanation::error("expired", meaning, renew);
             return Some(self.found(format!("The {what} expired on {}.", expires.date()), explanation, ""));
         }
+        let renew = "{admin} → App registrations → the app {app} → Certificates & secrets: make a new one; \
+                     {key}.next_client_secret_file takes a secret while the old one still works.";
         let seen = format!("The {what} is good until {} ({days} days).", expires.date());
         if days > ACT_WITHIN_DAYS {
             return Some(self.fine("expiry", seen));
         }
         let meaning = "After that day no leave of this tenant reaches Outlook until it is renewed.";
         Some(self.found(seen, Explanation::warning("expires-soon", meaning, renew), ""))
+    }
+
+    /// Entra gives a token for a secret that is over by the date in the configuration: it is the date that is not right.
+    pub(super) fn outdated(&self) -> Finding {
+        let explanation = Explanation::warning(
+            "expiry-outdated",
+            "The date is not that of the secret that works, so nobody will be warned before that one expires.",
+            "{admin} → App registrations → the app {app} → Certificates & secrets: write the date under Expires into \
+             {key}.secret_expires.",
+        );
+        self.found("By secret_expires the secret is over, and Entra takes it all the same.", explanation, "")
     }
 
     /// A token, what it says of itself, and what the app may do besides. No rights without a token.
@@ -75,7 +90,7 @@ impl Patient<'_> {
         findings.push(self.fine("token", told(&claims)));
         findings.extend(self.directory_of(&claims));
         let rights = Rights { roles: words(&claims["roles"]) };
-        findings.push(self.rights(&rights));
+        findings.extend(self.rights(&rights));
         findings.extend(self.ews().await);
         (findings, Some(rights))
     }
@@ -142,28 +157,41 @@ impl Patient<'_> {
     }
 
     /// What the token names; it explains, and decides nothing.
-    fn rights(&self, rights: &Rights) -> Finding {
+    fn rights(&self, rights: &Rights) -> Vec<Finding> {
+        let only_reads = rights.name(READING) && !rights.write_calendars();
+        let first = if only_reads {
+            let explanation = Explanation::warning(
+                "rights-read-only",
+                "With it no leave can be written: only if Exchange grants the rest (RBAC for Applications) does any arrive.",
+                "{admin} → App registrations → the app {app} → API permissions → Add a permission → Microsoft Graph → \
+                 Application permissions → Calendars.ReadWrite → Grant admin consent; then remove Calendars.Read.",
+            );
+            self.found(format!("The token names {READING}, but not {}.", CALENDARS.name), explanation, "")
+        } else if rights.write_calendars() {
+            let seen =
+                format!("The token names {}: consent for all mailboxes, unless a policy limits it.", CALENDARS.name);
+            self.fine("rights", seen)
+        } else {
+            let seen = format!(
+                "The token does not name {}: right if Exchange grants it for a group of mailboxes (RBAC for Applications); \
+                 only a real call tells.",
+                CALENDARS.name
+            );
+            self.fine("rights", seen)
+        };
         let known = |role: &String| PERMISSIONS.iter().any(|permission| permission.name == role);
-        let more: Vec<_> = rights.roles.iter().filter(|role| !known(role)).cloned().collect();
-        if !more.is_empty() {
+        let is_more = |role: &&String| !(known(role) || only_reads && *role == READING);
+        let more: Vec<_> = rights.roles.iter().filter(is_more).cloned().collect();
+        let further = (!more.is_empty()).then(|| {
             let explanation = Explanation::warning(
                 "more-than-needed",
                 "leavebridge uses none of these. Whoever gets hold of the secret could.",
                 "{admin} → App registrations → the app {app} → API permissions: Revoke admin consent of these, then Remove \
                  permission.",
             );
-            return self.found(format!("The token also names {}.", more.join(", ")), explanation, "");
-        }
-        let seen = if rights.write_calendars() {
-            format!("The token names {}: consent for all mailboxes, unless a policy limits it.", CALENDARS.name)
-        } else {
-            format!(
-                "The token does not name {}: right if Exchange grants it for a group of mailboxes (RBAC for Applications); \
-                 only a real call tells.",
-                CALENDARS.name
-            )
-        };
-        self.fine("rights", seen)
+            self.found(format!("The token also names {}.", more.join(", ")), explanation, "")
+        });
+        std::iter::once(first).chain(further).collect()
     }
 
     /// A remnant of EWS shows in a token for Exchange itself. A managed identity has never had it.
@@ -174,7 +202,15 @@ impl Patient<'_> {
         let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
         let microsoft = &self.tenant.microsoft;
         let rights =
-            exchange_rights(self.http.clone(), self.direct.clone(), microsoft, clock, random, self.end()).await?;
+            exchange_rights(self.http.clone(), self.direct.clone(), microsoft, clock, random, self.end()).await;
+        let Some(rights) = rights else {
+            let explanation = Explanation::warning(
+                "ews-unknown",
+                "Whether something is left of EWS cannot be seen from here.",
+                "{admin} → App registrations → the app {app} → API permissions: full_access_as_app should not be there.",
+            );
+            return Some(self.found("No token for Exchange itself could be had and read.", explanation, ""));
+        };
         if !rights.iter().any(|right| right == EWS.name) {
             return Some(self.fine("ews", "Nothing is left of EWS: the app has no full_access_as_app."));
         }

@@ -9,14 +9,15 @@ use crate::{
     },
 };
 
-/// Configuration, database and callers. Whoever gets here has a configuration that can be read.
-pub(super) async fn examine(settings: &Settings, store: &Store) -> Vec<Finding> {
-    let mut findings = vec![fine(
-        "configuration",
-        format!("{}, {}.", count(settings.tenants.len(), "tenant"), count(settings.clients.len(), "client")),
-    )];
+/// Configuration, database and callers, as far as they are about these tenants. Whoever gets here has a configuration that
+/// can be read.
+pub(super) async fn examine(settings: &Settings, store: &Store, tenants: &[&str]) -> Vec<Finding> {
+    let is_theirs = |client: &&Client| client.tenants.iter().any(|tenant| tenants.contains(&tenant.as_str()));
+    let clients: Vec<&Client> = settings.clients.values().filter(is_theirs).collect();
+    let mut findings =
+        vec![fine("configuration", format!("{}, {}.", count(tenants.len(), "tenant"), count(clients.len(), "client")))];
     findings.push(database(store).await);
-    findings.extend(clients(settings));
+    findings.extend(callers(settings, tenants, &clients));
     findings
 }
 
@@ -35,7 +36,7 @@ async fn database(store: &Store) -> Finding {
         Err(error) if error.cause().contains("42P01") => Finding {
             id: "schema-missing",
             severity: Severity::Error,
-            seen: "PostgreSQL answers, but the database is empty.".into(),
+            seen: "PostgreSQL answers, but the database has no schema of leavebridge's.".into(),
             meaning:
                 "Webhooks are refused with 503 until there is a schema. The service makes it when it first starts, \
                       unless database.migrate is false."
@@ -46,7 +47,7 @@ async fn database(store: &Store) -> Finding {
         Err(error) => Finding {
             id: "database-unreachable",
             severity: Severity::Error,
-            seen: format!("PostgreSQL does not do what it is asked: {}.", error.cause()),
+            seen: format!("No way to the database: {}.", store.obstacle().await.unwrap_or_else(|| error.cause())),
             meaning: "Webhooks are refused with 503, so the portals keep them; nothing is lost, nothing is delivered."
                 .into(),
             next: "Check database.url (host, name, user, password), and that PostgreSQL runs and lets this machine in."
@@ -57,10 +58,11 @@ async fn database(store: &Store) -> Finding {
 }
 
 /// Who may call, and how each proves itself.
-fn clients(settings: &Settings) -> Vec<Finding> {
-    let posts = |client: &&Client| client.scopes.contains(&Scope::LeavesWrite);
+fn callers(settings: &Settings, tenants: &[&str], clients: &[&Client]) -> Vec<Finding> {
+    let posts = |client: &&&Client| client.scopes.contains(&Scope::LeavesWrite);
+    let portals: Vec<&&Client> = clients.iter().filter(posts).collect();
     let mut findings = Vec::new();
-    if !settings.clients.values().any(|client| posts(&client)) {
+    if portals.is_empty() {
         findings.push(Finding {
             id: "no-portal",
             severity: Severity::Error,
@@ -72,20 +74,19 @@ fn clients(settings: &Settings) -> Vec<Finding> {
             tenant: None,
         });
     }
-    for tenant in settings.tenants.keys() {
-        let served = settings.clients.values().filter(posts).any(|client| client.tenants.contains(tenant));
-        if !served && findings.is_empty() {
+    for tenant in tenants {
+        if !portals.is_empty() && !portals.iter().any(|client| client.tenants.iter().any(|served| served == tenant)) {
             findings.push(Finding {
                 id: "no-portal",
                 severity: Severity::Warning,
                 seen: format!("No client with leaves:write may speak for the tenant {tenant}."),
                 meaning: "Nobody can post leave for it.".into(),
                 next: format!("Add \"{tenant}\" to `tenants` of the portal's [clients.NAME]."),
-                tenant: Some(tenant.clone()),
+                tenant: Some((*tenant).to_owned()),
             });
         }
     }
-    for client in settings.clients.values().filter(|client| ways(settings, client).is_empty()) {
+    for client in clients.iter().filter(|client| ways(settings, client).is_empty()) {
         findings.push(Finding {
             id: "client-locked-out",
             severity: Severity::Warning,
@@ -100,7 +101,7 @@ fn clients(settings: &Settings) -> Vec<Finding> {
         });
     }
     if findings.is_empty() {
-        let told = settings.clients.values().map(|client| {
+        let told = clients.iter().map(|client| {
             let scopes: Vec<_> = client.scopes.iter().map(|scope| scope.word()).collect();
             format!("{} ({}; by {})", client.name, scopes.join(" "), ways(settings, client).join(" or "))
         });

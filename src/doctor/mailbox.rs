@@ -16,8 +16,10 @@ impl Patient<'_> {
     /// The mailbox that has to open, the one that must not, and what is to be known of the first.
     pub(super) async fn mailboxes(&self, graph: &Graph, order: &Order, rights: &Rights) -> Vec<Finding> {
         let mut findings = Vec::new();
+        let mut one_opens = false;
         if let Some(address) = &order.mailbox {
             findings.extend(self.inside(graph, address, order.write_test, rights).await);
+            one_opens = findings.iter().any(|found| found.id == "mailbox");
         } else {
             let explanation = Explanation::warning(
                 "mailbox-not-named",
@@ -27,7 +29,7 @@ impl Patient<'_> {
             findings.push(self.found("No mailbox was named, so none was tried.", explanation, ""));
         }
         if let Some(address) = &order.outside_mailbox {
-            findings.push(self.outside(graph, address, rights).await);
+            findings.push(self.outside(graph, address, rights, one_opens).await);
         }
         findings
     }
@@ -142,7 +144,7 @@ impl Patient<'_> {
         }
     }
 
-    async fn outside(&self, graph: &Graph, address: &str, rights: &Rights) -> Finding {
+    async fn outside(&self, graph: &Graph, address: &str, rights: &Rights, one_opens: bool) -> Finding {
         match graph.open_calendar(self.mailbox(address)).await {
             Ok(()) => {
                 let why = if rights.write_calendars() {
@@ -152,8 +154,9 @@ impl Patient<'_> {
                     "Exchange grants more mailboxes than you think."
                 };
                 let next = if rights.write_calendars() {
-                    "{admin} → App registrations → the app {app} → API permissions → Calendars.ReadWrite: Revoke admin \
-                     consent, then Remove permission; Exchange's own grant stays."
+                    "If Exchange grants a group's mailboxes (way B): {admin} → App registrations → the app {app} → API \
+                     permissions → Calendars.ReadWrite: Revoke admin consent, then Remove permission. By way A every mailbox \
+                     opens, and there is nothing to prove."
                 } else {
                     "Exchange Online PowerShell: Get-ManagementRoleAssignment -RoleAssignee {app} shows the scope; \
                      Test-ServicePrincipalAuthorization -Identity {app} -Resource {mailbox} tests it."
@@ -163,6 +166,14 @@ impl Patient<'_> {
                     Explanation::error("scope-open", why, next),
                     address,
                 )
+            }
+            Err(error) if error.failure == Failure::AccessDenied && !one_opens => {
+                let explanation = Explanation::warning(
+                    "scope-unproven",
+                    "That proves nothing while no other mailbox is seen to open: perhaps none does.",
+                    "Name one that has to open as well: --mailbox SOMEBODY@YOUR-DOMAIN.",
+                );
+                self.found(format!("The calendar of {address} does not open."), explanation, address)
             }
             Err(error) if error.failure == Failure::AccessDenied => {
                 self.fine("scope-holds", format!("The calendar of {address} does not open, as it should be."))

@@ -68,6 +68,10 @@ impl Order {
                 problems.add(field, "must be an address or an object id");
             }
         }
+        let same = |one: &String, other: &String| one.trim().eq_ignore_ascii_case(other.trim());
+        if self.mailbox.as_ref().zip(self.outside_mailbox.as_ref()).is_some_and(|(one, other)| same(one, other)) {
+            problems.add("outside_mailbox", "is the same as the mailbox that has to open");
+        }
         if self.write_test && self.mailbox.is_none() {
             problems.add("mailbox", "is missing: the write test needs to know where to write");
         }
@@ -99,7 +103,9 @@ impl Doctor {
 
     /// Looks at everything, in order. What is about another tenant than those `allowed` is left out.
     pub async fn examine(&self, order: &Order, allowed: impl Fn(&str) -> bool) -> Vec<Finding> {
-        let mut findings = house::examine(&self.settings, &self.store).await;
+        let chosen: Vec<_> = self.chosen(order).filter(|(name, _)| allowed(name)).collect();
+        let names: Vec<&str> = chosen.iter().map(|(name, _)| *name).collect();
+        let mut findings = house::examine(&self.settings, &self.store, &names).await;
         let timeout = self.settings.sync.call_timeout;
         let clients = outgoing::client(self.settings.http.ca_file.as_deref(), timeout)
             .and_then(|http| Ok((http, outgoing::direct(timeout)?)));
@@ -110,20 +116,18 @@ impl Doctor {
                 return findings;
             }
         };
-        for (name, tenant) in self.chosen(order) {
-            if allowed(name) {
-                let patient = Patient {
-                    name,
-                    tenant,
-                    http: http.clone(),
-                    direct: direct.clone(),
-                    call_timeout: timeout,
-                    clock: Arc::clone(&self.clock),
-                    random: Arc::clone(&self.random),
-                };
-                findings.extend(patient.examine(order).await);
-                findings.extend(house::waiting(&self.store, name).await);
-            }
+        for (name, tenant) in chosen {
+            let patient = Patient {
+                name,
+                tenant,
+                http: http.clone(),
+                direct: direct.clone(),
+                call_timeout: timeout,
+                clock: Arc::clone(&self.clock),
+                random: Arc::clone(&self.random),
+            };
+            findings.extend(patient.examine(order).await);
+            findings.extend(house::waiting(&self.store, name).await);
         }
         findings
     }

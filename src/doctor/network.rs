@@ -42,7 +42,8 @@ impl Patient<'_> {
             Ok(met) => (self.fine(id, format!("{name} answers at {host}.")), met.date),
             Err(unmet) => {
                 let seen = format!("{name} does not answer at {host}: {}.", unmet.told);
-                (self.found(seen, in_the_way(unmet.obstacle, host), ""), None)
+                let port = url.port_or_known_default().unwrap_or(443);
+                (self.found(seen, in_the_way(unmet.obstacle, host, port), ""), None)
             }
         }
     }
@@ -82,7 +83,7 @@ impl Patient<'_> {
     }
 }
 
-fn in_the_way(obstacle: Obstacle, host: &str) -> Explanation {
+fn in_the_way(obstacle: Obstacle, host: &str, port: u16) -> Explanation {
     let (id, meaning, next) = match obstacle {
         Obstacle::Name => (
             "name-unresolved",
@@ -92,7 +93,7 @@ fn in_the_way(obstacle: Obstacle, host: &str) -> Explanation {
         Obstacle::Connection => (
             "not-connected",
             "Nobody takes connections there: a firewall, or an address that is wrong.",
-            format!("Allow outgoing TCP 443 to {host}, or set HTTPS_PROXY to the company's proxy."),
+            format!("Allow outgoing TCP {port} to {host}, or set HTTPS_PROXY to the company's proxy."),
         ),
         Obstacle::Tls => (
             "tls-failed",
@@ -102,12 +103,12 @@ fn in_the_way(obstacle: Obstacle, host: &str) -> Explanation {
         Obstacle::Proxy => (
             "proxy-refuses",
             "The proxy of HTTPS_PROXY does not let us through to Microsoft.",
-            format!("Let the proxy allow CONNECT to {host}:443; a name and password go into HTTPS_PROXY."),
+            format!("Let the proxy allow CONNECT to {host}:{port}; a name and password go into HTTPS_PROXY."),
         ),
         Obstacle::Silence => (
             "no-answer",
             "Nothing comes back in time: mostly a firewall that drops silently.",
-            format!("Allow outgoing TCP 443 to {host}, or set HTTPS_PROXY to the company's proxy."),
+            format!("Allow outgoing TCP {port} to {host}, or set HTTPS_PROXY to the company's proxy."),
         ),
         Obstacle::Broken => (
             "connection-broken",

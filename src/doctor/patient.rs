@@ -33,8 +33,12 @@ impl Patient<'_> {
     pub(super) async fn examine(&self, order: &Order) -> Vec<Finding> {
         let mut findings = self.hosts().await;
         let graph = self.graph(&self.tenant.microsoft);
-        findings.extend(self.expiry(&graph).await);
+        let mut expiry = self.expiry(&graph).await;
         let (access, rights) = self.access(&graph).await;
+        if rights.is_some() && expiry.as_ref().is_some_and(|found| found.id == "expired") {
+            expiry = Some(self.outdated());
+        }
+        findings.extend(expiry);
         findings.extend(access);
         let Some(rights) = rights else { return findings };
         findings.extend(self.mailboxes(&graph, order, &rights).await);

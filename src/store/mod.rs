@@ -53,15 +53,29 @@ impl StoreError {
     #[must_use]
     pub fn cause(&self) -> String {
         match self {
-            Self::Unavailable(sqlx::Error::Database(error)) | Self::Broken(sqlx::Error::Database(error)) => format!(
-                "SQLSTATE {}, constraint {}",
-                error.code().as_deref().unwrap_or("unknown"),
-                error.constraint().unwrap_or("none")
-            ),
+            Self::Unavailable(sqlx::Error::Database(error)) | Self::Broken(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default();
+                let constraint = error.constraint().map(|name| format!(", constraint {name}")).unwrap_or_default();
+                format!("{} (SQLSTATE {code}{constraint})", meaning(&code))
+            }
             Self::Unavailable(error) => error.to_string(),
             Self::Broken(sqlx::Error::ColumnDecode { index, .. }) => format!("column {index} cannot be read"),
             Self::Broken(_) => "a row cannot be read".into(),
         }
+    }
+}
+
+/// What the codes say that operators meet (PostgreSQL, appendix A).
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "28000" | "28P01" => "PostgreSQL refuses the user or the password",
+        "3D000" => "there is no database of that name",
+        "42501" => "the database's user may not do this",
+        "42P01" => "a table is missing",
+        "53300" => "PostgreSQL has no connection left",
+        "57P03" => "PostgreSQL is starting or stopping",
+        "25006" => "this PostgreSQL only reads: it is a standby",
+        _ => "PostgreSQL refused it",
     }
 }
 
@@ -157,6 +171,19 @@ impl Store {
         let found: Option<i64> =
             sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.pool).await?;
         Ok(found.is_some_and(|found| found >= newest))
+    }
+
+    /// Why no connection can be made, for a person; `None` when one can. The pool itself tells only that it waited.
+    pub async fn obstacle(&self) -> Option<String> {
+        match tokio::time::timeout(ACQUIRE_TIMEOUT, self.options.connect()).await {
+            Ok(Ok(connection)) => {
+                // Whether it closes in good order does not matter: nothing was done on it.
+                let _closed = connection.close().await;
+                None
+            }
+            Ok(Err(error)) => Some(StoreError::from(error).cause()),
+            Err(_) => Some("nothing comes back in time".into()),
+        }
     }
 
     /// Closes all connections in good order.

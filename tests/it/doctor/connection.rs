@@ -1,5 +1,7 @@
 //! What is in the way before Microsoft is asked anything: network, directory, database, callers.
 
+use leavebridge::doctor::Order;
+
 use super::{examine, ids, one, order, told};
 use crate::support::{database::Database, scene::Scene};
 
@@ -47,11 +49,15 @@ async fn each_state_of_the_database_is_told_and_microsoft_is_asked_all_the_same(
     let scene = Scene::new().await;
     let empty = Database::empty().await;
     let nobody = "postgres://leave:hush-hush@127.0.0.1:1/leave";
-    for (url, id) in [(empty.url.as_str(), "ERROR schema-missing"), (nobody, "ERROR database-unreachable")] {
+    for (url, id, words) in [
+        (empty.url.as_str(), "ERROR schema-missing", "has no schema of leavebridge's"),
+        (nobody, "ERROR database-unreachable", "Connection refused"),
+    ] {
         let findings = examine(&scene.doctor(&[("DATABASE__URL", url)]), &order(None)).await;
         let ids = ids(&findings);
         assert!(ids.contains(&id.to_owned()) && ids.contains(&"token".into()), "{findings:#?}");
-        assert!(!format!("{findings:?}").contains("hush-hush"), "{findings:?}");
+        let told = format!("{findings:?}");
+        assert!(told.contains(words) && !told.contains("hush-hush"), "{findings:?}");
     }
 }
 
@@ -67,7 +73,11 @@ async fn callers_that_cannot_post_are_told() {
     ];
     let findings = examine(&scene.doctor(&nobody), &order(None)).await;
     assert_eq!(ids(&findings)[2], "ERROR no-portal", "{findings:#?}");
-    let findings = examine(&scene.doctor(&[("CLIENTS__GROUP__TENANTS", "default")]), &order(None)).await;
+    let doctor = scene.doctor(&[("CLIENTS__GROUP__TENANTS", "default")]);
+    let findings = examine(&doctor, &Order::default()).await;
     let found = one(&findings, "no-portal");
     assert_eq!((found.tenant.as_deref(), ids(&findings)[2].as_str()), (Some("acme"), "warning no-portal"));
+    // Who asks about one tenant is not told about another.
+    let findings = examine(&doctor, &order(None)).await;
+    assert_eq!(ids(&findings)[2], "clients", "{findings:#?}");
 }

@@ -138,6 +138,26 @@ async fn more_rights_than_are_needed_are_named() {
 }
 
 #[tokio::test]
+async fn a_right_to_read_only_is_named_for_what_it_is_and_not_advised_away() {
+    let scene = scene(&json!({"roles": ["Calendars.Read", "Mail.Read"]})).await;
+    let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &order(Some(AMY))).await;
+    let ids = ids(&findings);
+    assert!(ids.contains(&"warning rights-read-only".into()), "{ids:?}");
+    assert_eq!(one(&findings, "more-than-needed").seen, "The token also names Mail.Read.");
+}
+
+#[tokio::test]
+async fn a_mailbox_that_stays_closed_proves_nothing_while_none_opens() {
+    let scene = scene(&json!({"roles": []})).await;
+    let outside = Order { outside_mailbox: Some(BEN.into()), ..order(None) };
+    let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &outside).await;
+    assert!(ids(&findings).contains(&"warning scope-unproven".into()), "{findings:#?}");
+    let same = Order { outside_mailbox: Some("Amy.Chan@contoso.com ".into()), ..order(Some(AMY)) };
+    let problems = same.check(&["default"]).unwrap_err().into_vec();
+    assert_eq!(problems.iter().map(|problem| problem.field.as_str()).collect::<Vec<_>>(), ["outside_mailbox"]);
+}
+
+#[tokio::test]
 async fn what_is_left_over_from_ews_is_found_and_how_to_remove_it() {
     let scene = scene(&json!({"roles": ["Calendars.ReadWrite"]})).await;
     let exchange = json!({
@@ -150,10 +170,11 @@ async fn what_is_left_over_from_ews_is_found_and_how_to_remove_it() {
     assert_eq!(found.seen, "The app has full_access_as_app at Exchange Online.");
     assert!(found.meaning.contains("2027-04-01") && found.next.contains("Revoke admin consent"), "{found:?}");
     assert!(ids(&findings).contains(&"warning ews-leftover".into()) && ids(&findings).contains(&"write-test".into()));
-    // Where Entra gives no token for Exchange, nothing is claimed.
+    // Where Entra gives no token for Exchange, nothing is said to be gone.
     scene.microsoft.settings(json!({"apis": []})).await;
     let findings = examine(&scene.doctor(&[SECRET, EXPIRES]), &thorough()).await;
-    assert!(!ids(&findings).iter().any(|id| id.contains("ews")), "{findings:?}");
+    let of_ews: Vec<_> = ids(&findings).into_iter().filter(|id| id.contains("ews")).collect();
+    assert_eq!(of_ews, ["warning ews-unknown"]);
 }
 
 #[tokio::test]
@@ -197,13 +218,17 @@ async fn the_end_of_a_credential_is_told_ahead() {
         ("2026-12-23", "expiry"),
         ("2026-12-22", "warning expires-soon"),
         ("2026-11-22", "warning expires-soon"),
-        ("2026-11-21", "ERROR expired"),
+        // It works all the same: the date is not right.
+        ("2026-11-21", "warning expiry-outdated"),
     ] {
         let findings = examine(&scene.doctor(&[SECRET, ("SECRET_EXPIRES", date)]), &order(None)).await;
         assert!(ids(&findings).contains(&said.to_owned()), "{date}: {findings:?}");
     }
     let findings = examine(&scene.doctor(&[SECRET]), &order(None)).await;
     assert!(ids(&findings).contains(&"warning expiry-unknown".into()), "{findings:?}");
+    let refused = [("CLIENT_SECRET", "another~secret"), ("SECRET_EXPIRES", "2026-11-21")];
+    let findings = examine(&scene.doctor(&refused), &order(None)).await;
+    assert!(ids(&findings).contains(&"ERROR expired".into()), "{findings:?}");
 
     let certified = Certified::until(2026, 12, 1);
     scene.microsoft.settings(json!({"apps": [app(&json!({"certificates": [certified.public]}))]})).await;

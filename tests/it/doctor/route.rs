@@ -50,6 +50,12 @@ async fn only_who_may_change_things_may_ask_and_only_for_its_own_tenants() {
     let anonymous = answer(app.request(Method::POST, "/doctor").json(&json!({}))).await;
     assert_refused(&anonymous, 401, "unauthorized");
     assert!(app.microsoft.journal().await.is_empty(), "nothing was asked of Microsoft");
+    // Whoever speaks for one tenant hears nothing of the others, not even of their portals.
+    let lone = [("CLIENTS__OPS__TENANTS", "default"), ("CLIENTS__GROUP__TENANTS", "default")];
+    let app = TestApp::with(&lone).await;
+    let told = post(&app, "ops", &json!({})).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    assert!(!told.body.to_string().contains("acme"), "{told:?}");
 }
 
 #[tokio::test]
@@ -123,4 +129,16 @@ async fn a_configuration_with_problems_is_told_problem_by_problem_and_the_rest_i
     assert!(said.code == 2 && said.err.contains("--tenant is missing: whose mailbox is it?"), "{said:?}");
     let said = run(&["doctor", "--write-test"], &environment).await;
     assert_eq!(said.code, 2, "{said:?}");
+}
+
+#[tokio::test]
+async fn what_was_pasted_in_the_place_of_an_id_is_sent_nowhere_and_not_repeated() {
+    for key in ["CLIENT_ID", "DIRECTORY_ID"] {
+        let key = format!("LEAVEBRIDGE__TENANTS__DEFAULT__MICROSOFT__{key}");
+        let mut environment = configured_without_database();
+        environment.push((key, "Zq8Q~a-secrets-Value".to_owned()));
+        let said = run(&["doctor", "--tenant", "default", "--json"], &environment).await;
+        assert_eq!(said.code, 1, "{said:?}");
+        assert!(!said.out.contains("a-secrets-Value") && !said.out.contains("entra-reachable"), "{}", said.out);
+    }
 }
