@@ -95,8 +95,10 @@ fn read(body: &Value, now: Timestamp, problems: &mut Problems) -> Option<Change>
     }
     let status = data
         .optional("status", |word| Status::of(word).ok_or("must be pending, approved, rejected or cancelled".into()));
-    let leave_type = data.optional("leave_type", text(64));
-    let department = data.optional("department", text(256));
+    // Columns of a fixed width come with blanks.
+    let trimmed = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let leave_type = data.optional("leave_type", text(64)).and_then(trimmed);
+    let department = data.optional("department", text(256)).and_then(trimmed);
     let time_zone = data.optional("time_zone", |name| Zone::parse(name).map_err(|error| error.to_string()));
     let span = span(&mut data);
     if span.is_some_and(|span| span.is_whole_days())

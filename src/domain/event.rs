@@ -256,10 +256,17 @@ pub(super) fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
     let zone = leave.time_zone.as_ref().or(own.zone.as_ref()).unwrap_or(&policy.time_zone);
     let clock = zone.rules();
     let is_plain = |at: DateTime| !clock.to_ambiguous_timestamp(at).is_ambiguous();
+    // Windows may not follow a change of a country's clock, or follow it under another name.
+    let is_the_same = |name: &str, at: DateTime| {
+        Zone::of_outlook(name).is_some_and(|theirs| theirs.rules().to_timestamp(at).ok() == clock.to_timestamp(at).ok())
+    };
+    let is_right = |name: &str| [start, end].into_iter().all(|at| is_plain(at) && is_the_same(name, at));
     match zone.outlook_name() {
-        Some(name) if all_day || (is_plain(start) && is_plain(end)) => Times { all_day, start, end, zone: name.into() },
-        // No Windows zone has this clock (whole days in such a zone were refused at the door), or the clock is put forward or
-        // back at just that time and nobody knows what Exchange would make of it: the exact moments are right everywhere.
+        // Whole days are dates: the mailbox of somebody there is by that name, whatever its clock.
+        Some(name) if all_day || is_right(name) => Times { all_day, start, end, zone: name.into() },
+        // No Windows zone has this clock (whole days in such a zone were refused at the door), or its own has another, or the
+        // clock is put forward or back at just that time and nobody knows what Exchange would make of it: the exact moments
+        // are right everywhere.
         _ => exactly(start, end, &clock),
     }
 }

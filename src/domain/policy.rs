@@ -29,7 +29,7 @@ impl Policy {
     /// How that kind of leave looks.
     #[must_use]
     pub fn look(&self, leave_type: Option<&str>) -> &Look {
-        let own = leave_type.and_then(|code| self.types.get(&code.to_lowercase()));
+        let own = leave_type.and_then(|code| self.types.get(&code.trim().to_lowercase()));
         own.unwrap_or(&self.look)
     }
 

@@ -7,7 +7,7 @@
 mod tests;
 mod wanted;
 
-use jiff::{SignedDuration, Timestamp, civil::DateTime};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 pub use wanted::{Away, Wanted, wanted};
 
@@ -80,7 +80,7 @@ impl Setting {
     }
 
     fn overlaps(&self, wanted: &Wanted) -> bool {
-        self.window.is_some_and(|(from, until)| from < wanted.until.at && wanted.from.at < until)
+        self.window.is_some_and(|(from, until)| from < wanted.until && wanted.from < until)
     }
 }
 
@@ -103,17 +103,6 @@ fn words(html: &str) -> String {
     }
     plain.retain(|c| !c.is_whitespace());
     plain
-}
-
-/// A moment on somebody's clock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
-    /// What the clock shows.
-    pub local: DateTime,
-    /// The Windows name of its zone.
-    pub zone: String,
-    /// The moment.
-    pub at: Timestamp,
 }
 
 /// What we remember of a mailbox.
@@ -189,10 +178,17 @@ pub fn plan(now: Timestamp, wanted: Option<&Wanted>, current: &Setting, memory: 
             // Nothing of ours arrived, or what put theirs back did: that is at rest.
             let theirs = |before: &Setting| before.is_same(current) || before.at_rest().is_same(current);
             let never_arrived = memory.in_doubt && before().is_some_and(theirs);
-            let was_set = memory.written.iter().any(|written| written.overlaps(wanted));
-            // A reply of the person's for another time, over by now, took the place of ours without meaning it.
-            let is_about_it = current.status == Status::Disabled || current.overlaps(wanted);
-            if was_set && is_about_it && !never_arrived {
+            let ours = || memory.written.iter().filter(|written| written.overlaps(wanted));
+            // A reply of the person's for another occasion, over by now, took the place of ours without meaning it. What is
+            // off before ours would have begun is about ours only with our words in it.
+            let was_switched_off = if current.status == Status::Disabled {
+                ours().any(|written| {
+                    written.says_the_same(current) || written.window.is_some_and(|(from, _)| from <= now)
+                })
+            } else {
+                ours().next().is_some() && current.overlaps(wanted)
+            };
+            if was_switched_off && !never_arrived {
                 Step::LeaveAlone(Kept::SwitchedOff)
             } else {
                 Step::Schedule(wanted.no_earlier_than_possible(now), Some(current.clone()))
@@ -204,8 +200,8 @@ pub fn plan(now: Timestamp, wanted: Option<&Wanted>, current: &Setting, memory: 
 /// When to look at a mailbox again that has what is wanted.
 #[must_use]
 pub fn look_again(now: Timestamp, wanted: &Wanted) -> Timestamp {
-    let before = wanted.from.at.saturating_sub(LOOK_BEFORE).unwrap_or(wanted.until.at);
-    if now < before { before } else { wanted.until.at }
+    let before = wanted.from.saturating_sub(LOOK_BEFORE).unwrap_or(wanted.until);
+    if now < before { before } else { wanted.until }
 }
 
 /// When to look at a mailbox again that is left alone.
@@ -213,6 +209,6 @@ pub fn look_again(now: Timestamp, wanted: &Wanted) -> Timestamp {
 pub fn look_at_kept(now: Timestamp, wanted: &Wanted, current: &Setting) -> Timestamp {
     let own =
         current.window.map(|(_, until)| until).filter(|until| now < *until && current.status == Status::Scheduled);
-    let later = now.saturating_add(LOOK_AGAIN).unwrap_or(wanted.until.at);
-    own.unwrap_or(later).min(later).min(wanted.until.at)
+    let later = now.saturating_add(LOOK_AGAIN).unwrap_or(wanted.until);
+    own.unwrap_or(later).min(later).min(wanted.until)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Answer, Graph, GraphError, Mailbox, Trail, events::parse};
 use crate::domain::{
     policy::Audience,
-    reply::{Moment, Setting, Status, Wanted},
+    reply::{Setting, Status, Wanted},
     zone::Zone,
 };
 
@@ -71,8 +71,8 @@ impl Graph {
         let body = json!({
             "status": "scheduled",
             "externalAudience": reach(*audience),
-            "scheduledStartDateTime": zoned(from),
-            "scheduledEndDateTime": zoned(until),
+            "scheduledStartDateTime": in_utc(*from),
+            "scheduledEndDateTime": in_utc(*until),
             "internalReplyMessage": inside,
             "externalReplyMessage": outside,
         });
@@ -132,8 +132,9 @@ const fn reach(audience: Audience) -> &'static str {
     }
 }
 
-fn zoned(moment: &Moment) -> Value {
-    json!({"dateTime": moment.local.strftime("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": moment.zone})
+/// A reply is for moments, and Windows' clocks are not always those of the places that they are named after.
+fn in_utc(at: Timestamp) -> Value {
+    json!({"dateTime": at.strftime("%Y-%m-%dT%H:%M:%S").to_string(), "timeZone": "UTC"})
 }
 
 /// The moment; `None` in a zone that nobody knows.

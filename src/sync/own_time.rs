@@ -95,7 +95,11 @@ async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: Graph
 /// In our words. Hours that are meant in another zone than the mailbox's would be wrong by its clock.
 fn understood(told: &MailboxTime, policy: &Hours) -> OwnTime {
     let name = told.time_zone.as_deref().unwrap_or_default();
-    let hours = told.working_hours.as_ref().filter(|hours| hours.time_zone.name == name).and_then(|hours| {
+    // Exchange may name the same zone in two ways.
+    let outlook_name = |name: &str| Zone::of_outlook(name)?.outlook_name();
+    let is_theirs =
+        |other: &str| other == name || outlook_name(name).is_some_and(|own| Some(own) == outlook_name(other));
+    let hours = told.working_hours.as_ref().filter(|hours| is_theirs(&hours.time_zone.name)).and_then(|hours| {
         let usual = Day::new(hours.start_time, policy.usual.midday, hours.end_time)?;
         let days = &hours.days_of_week;
         // Nobody's week is without work.
@@ -116,6 +120,7 @@ mod tests {
             ("GMT Standard Time", "GMT Standard Time", "08:00", "17:00", Some(("08:00:00", "13:00:00", "17:00:00"))),
             ("GMT Standard Time", "GMT Standard Time", "14:00", "22:00", Some(("14:00:00", "18:00:00", "22:00:00"))),
             ("GMT Standard Time", "Tokyo Standard Time", "08:00", "17:00", None),
+            ("Europe/London", "GMT Standard Time", "08:00", "17:00", Some(("08:00:00", "13:00:00", "17:00:00"))),
             ("GMT Standard Time", "GMT Standard Time", "22:00", "06:00", None),
         ] {
             let told = serde_json::json!({"timeZone": zone, "workingHours":

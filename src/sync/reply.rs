@@ -233,7 +233,7 @@ impl Look<'_> {
             Some(wanted) => {
                 let again = reply::look_again(self.due.now, wanted);
                 let mut record = self.record("scheduled", None, memory, Some(again));
-                record.window = Some((wanted.from.at, wanted.until.at));
+                record.window = Some((wanted.from, wanted.until));
                 record
             }
             None => self.record("none", None, memory, None),
@@ -256,7 +256,7 @@ impl Look<'_> {
 
     /// When what cannot be set is no longer wanted: then there may be other leave, for which it can.
     fn when_it_is_over(&self) -> Option<Timestamp> {
-        self.wanted.map(|wanted| wanted.until.at)
+        self.wanted.map(|wanted| wanted.until)
     }
 
     /// Something went wrong; `memory` is what has been noted so far.
@@ -315,7 +315,7 @@ impl Look<'_> {
         memory: Memory,
         next: Option<Timestamp>,
     ) -> ReplyRecord {
-        let window = self.wanted.map(|wanted| (wanted.from.at, wanted.until.at));
+        let window = self.wanted.map(|wanted| (wanted.from, wanted.until));
         let leave = self.wanted.map(|wanted| wanted.leave).or(self.due.leave);
         // What is still under way may change things: looked at again once it cannot any more.
         let left = LATEST.saturating_sub(if memory.in_doubt && self.is_doubtful() {

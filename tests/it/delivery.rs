@@ -115,6 +115,16 @@ async fn a_policy_may_hide_leave_until_it_is_approved() {
 }
 
 #[tokio::test]
+async fn blanks_around_a_code_hide_and_show_nothing_else() {
+    let app =
+        TestApp::with_file("[policy.types.UNION]\npublish = \"never\"\n[policy.types.SICK]\npublish = \"on-approval\"")
+            .await;
+    app.deliver("ess", &updated("LA-1", 0, &json!({"leave_type": "UNION     "}))).await;
+    app.deliver("ess", &updated("LA-2", 0, &json!({"leave_type": " sick", "status": "pending"}))).await;
+    assert_eq!(app.microsoft.events(AMY).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn halves_and_hours_land_at_local_times() {
     let app = TestApp::new().await;
     for (id, changes, start, end) in [

@@ -8,9 +8,8 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn moment(text: &str) -> Moment {
-    let local: DateTime = text.parse().unwrap();
-    Moment { local, zone: "UTC".into(), at: local.to_zoned(TimeZone::UTC).unwrap().timestamp() }
+fn moment(text: &str) -> Timestamp {
+    text.parse::<DateTime>().unwrap().to_zoned(TimeZone::UTC).unwrap().timestamp()
 }
 
 fn wanted(from: &str, until: &str) -> Wanted {
@@ -75,7 +74,21 @@ fn the_next_step_follows_from_what_is_wanted_what_is_there_and_what_we_remember(
         ("edited by the person", Some(&leave), &edited, &wrote(&leave), keep.clone()),
         ("edited, and the leave longer", Some(&longer), &edited, &wrote(&leave), keep),
         ("switched off by the person", Some(&leave), &leave.setting().at_rest(), &wrote(&leave), declined.clone()),
-        ("switched off, and the leave longer", Some(&longer), &off, &wrote(&leave), declined.clone()),
+        (
+            "switched off, and the leave longer",
+            Some(&longer),
+            &leave.setting().at_rest(),
+            &wrote(&leave),
+            declined.clone(),
+        ),
+        (
+            "another of theirs, switched off before ours began",
+            Some(&leave),
+            &off,
+            &wrote(&leave),
+            schedule(&leave, &off),
+        ),
+        ("switched off while it ran, whatever it says now", Some(&begun), &off, &wrote(&begun), declined.clone()),
         ("switched off, and another leave", Some(&later), &off, &wrote(&leave), schedule(&later, &off)),
         ("replaced for another time, now over", Some(&leave), &over, &wrote(&leave), schedule(&leave, &over)),
         ("a write that never arrived", Some(&leave), &off, &doubts, schedule(&leave, &off)),

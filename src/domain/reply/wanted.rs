@@ -6,7 +6,7 @@ use jiff::{
     tz::TimeZone,
 };
 
-use super::{AHEAD, Moment, Setting, Status};
+use super::{AHEAD, Setting, Status};
 use crate::domain::{
     event::{self, Application, OwnTime},
     hours::Hours,
@@ -32,9 +32,9 @@ pub struct Away {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Its first moment.
-    pub from: Moment,
+    pub from: Timestamp,
     /// The first moment after it.
-    pub until: Moment,
+    pub until: Timestamp,
     /// Who outside of the organisation gets one.
     pub audience: Audience,
     /// The text for people of the organisation, as HTML.
@@ -52,7 +52,7 @@ impl Wanted {
         Setting {
             status: Status::Scheduled,
             audience: self.audience,
-            window: Some((self.from.at, self.until.at)),
+            window: Some((self.from, self.until)),
             inside: self.inside.clone(),
             outside: self.outside.clone(),
         }
@@ -62,18 +62,13 @@ impl Wanted {
     pub(super) fn is_met_by(&self, current: &Setting, now: Timestamp) -> bool {
         let Some((from, until)) = current.window else { return false };
         let soon = earliest(now);
-        let begins_well = from == self.from.at || (from <= soon && self.from.at <= soon);
-        until == self.until.at && begins_well && self.setting().says_the_same(current)
+        let begins_well = from == self.from || (from <= soon && self.from <= soon);
+        until == self.until && begins_well && self.setting().says_the_same(current)
     }
 
     /// The same, beginning as early as may be set.
     pub(super) fn no_earlier_than_possible(&self, now: Timestamp) -> Self {
-        let soon = earliest(now);
-        if self.from.at >= soon {
-            return self.clone();
-        }
-        let from = Moment { local: TimeZone::UTC.to_datetime(soon), zone: "UTC".into(), at: soon };
-        Self { from, ..self.clone() }
+        Self { from: self.from.max(earliest(now)), ..self.clone() }
     }
 }
 
@@ -85,8 +80,8 @@ fn earliest(now: Timestamp) -> Timestamp {
 
 /// A stretch of leave.
 struct Stretch<'a> {
-    from: Moment,
-    until: Moment,
+    from: Timestamp,
+    until: Timestamp,
     first_day: Date,
     last_day: Date,
     away: &'a Away,
@@ -99,7 +94,7 @@ struct Stretch<'a> {
 pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &OwnTime) -> Option<Wanted> {
     let mut stretches: Vec<Stretch<'_>> = leaves.iter().filter_map(|away| stretch(away, policy, own)).collect();
     stretches.sort_by(|one, other| {
-        let key = |stretch: &Stretch<'_>| (stretch.from.at, stretch.until.at);
+        let key = |stretch: &Stretch<'_>| (stretch.from, stretch.until);
         key(one)
             .cmp(&key(other))
             .then_with(|| (&one.away.source, &one.away.id).cmp(&(&other.away.source, &other.away.id)))
@@ -111,8 +106,8 @@ pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &OwnTime) -
     };
     let mut merged: Vec<Stretch<'_>> = Vec::new();
     for next in stretches {
-        match merged.last_mut().filter(|last| adjoin(last.until.at, next.from.at, hours, &clock(last))) {
-            Some(last) if last.until.at < next.until.at => {
+        match merged.last_mut().filter(|last| adjoin(last.until, next.from, hours, &clock(last))) {
+            Some(last) if last.until < next.until => {
                 last.last_day = last.last_day.max(next.last_day);
                 last.until = next.until;
             }
@@ -120,11 +115,11 @@ pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &OwnTime) -
             None => merged.push(next),
         }
     }
-    let next = merged.into_iter().find(|stretch| earliest(now) < stretch.until.at)?;
+    let next = merged.into_iter().find(|stretch| earliest(now) < stretch.until)?;
     let text = |template: &Template| html(&fill(template, &next));
     let Reply { inside, outside, audience } = next.reply;
     let (inside, outside, audience) = (text(inside), text(outside), *audience);
-    Some(Wanted { leave: next.away.row, from: next.from.clone(), until: next.until.clone(), audience, inside, outside })
+    Some(Wanted { leave: next.away.row, from: next.from, until: next.until, audience, inside, outside })
 }
 
 fn stretch<'a>(away: &'a Away, policy: &'a Policy, own: &OwnTime) -> Option<Stretch<'a>> {
@@ -133,10 +128,7 @@ fn stretch<'a>(away: &'a Away, policy: &'a Policy, own: &OwnTime) -> Option<Stre
     let times = event::times(&away.leave, policy, own);
     let zone = away.leave.time_zone.as_ref().or(own.zone.as_ref()).unwrap_or(&policy.time_zone);
     let clock = if times.zone == "UTC" { TimeZone::UTC } else { zone.rules() };
-    let moment = |local: DateTime| {
-        let at = local.to_zoned(clock.clone()).ok()?.timestamp();
-        Some(Moment { local, zone: times.zone.clone(), at })
-    };
+    let moment = |local: DateTime| Some(local.to_zoned(clock.clone()).ok()?.timestamp());
     let (first_day, last_day) = event::days(&away.leave.span);
     Some(Stretch { from: moment(times.start)?, until: moment(times.end)?, first_day, last_day, away, reply })
 }

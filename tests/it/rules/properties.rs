@@ -43,12 +43,15 @@ fn session() -> impl Strategy<Value = Session> {
     prop::sample::select(vec![Session::Am, Session::Pm])
 }
 
-/// When an event is, as moments: its wall times read by the zone that it names. Windows' zones are read as the leave's own,
-/// of which they are the other name.
-fn moments(event: &EventSpec, zone: &Zone) -> (Timestamp, Timestamp) {
-    let clock = if event.times.zone == "UTC" { TimeZone::UTC } else { zone.rules() };
-    let at = |local: DateTime| local.to_zoned(clock.clone()).unwrap().timestamp();
+/// When an event is, as moments: its wall times read by the clock of the zone that it names.
+fn moments(event: &EventSpec) -> (Timestamp, Timestamp) {
+    let at = |local: DateTime| local.to_zoned(clock(&event.times.zone)).unwrap().timestamp();
     (at(event.times.start), at(event.times.end))
+}
+
+/// The clock of a zone of Windows'.
+fn clock(name: &str) -> TimeZone {
+    Zone::of_outlook(name).unwrap().rules()
 }
 
 /// By the rule: what does not exist is as much later, what exists twice is its first.
@@ -80,7 +83,7 @@ proptest! {
         prop_assume!(length > 0 || starts <= ends);
         let found = event(&POLICY, Span::Days { first, starts, last, ends }, &zone);
         prop_assert!(!found.times.all_day);
-        let (start, end) = moments(&found, &zone);
+        let (start, end) = moments(&found);
         let local = |at: Timestamp| at.to_zoned(zone.rules()).datetime();
         prop_assert_eq!(local(start).date(), first);
         prop_assert_eq!(local(end).date(), last);
@@ -96,16 +99,18 @@ proptest! {
         let from = first.to_datetime(Time::midnight()).saturating_add(minute.minutes());
         let until = from.saturating_add(length.minutes());
         let found = event(&POLICY, Span::Hours { from, until }, &zone);
-        let (start, end) = moments(&found, &zone);
+        let (start, end) = moments(&found);
         prop_assert!(start < end, "{:?}", found.times);
         prop_assert_eq!(start, moment(from, &zone));
         // Where the clock jumps over the whole of it, it keeps its length instead.
         let by_rule = moment(until, &zone);
         let expected = if by_rule > start { by_rule } else { start + (until.duration_since(from)) };
         prop_assert_eq!(end, expected);
-        // A wall time goes out by name only where it can mean one moment alone.
+        // A wall time goes out by name only where it can mean one moment alone, and by Windows' clock the same.
         let is_plain = |at: DateTime| !zone.rules().to_ambiguous_timestamp(at).is_ambiguous();
-        let named = zone.outlook_name().filter(|_| is_plain(from) && is_plain(until));
+        let is_theirs = |name: &str, at: DateTime| clock(name).to_timestamp(at).ok() == zone.rules().to_timestamp(at).ok();
+        let is_right = |name: &&str| [from, until].iter().all(|at| is_plain(*at) && is_theirs(name, *at));
+        let named = zone.outlook_name().filter(is_right);
         prop_assert_eq!(found.times.zone.as_str(), named.unwrap_or("UTC"));
     }
 }
