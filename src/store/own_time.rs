@@ -12,7 +12,7 @@ pub const FRESH_FOR: Duration = Duration::from_hours(24);
 
 impl Store {
     /// Keeps what the mailbox of this lease says. Where that is not what it said before, what was written by the former answer
-    /// is due again, each `spacing` after the one before, as far as it is not over.
+    /// is due again, in calendars of teams each `spacing` after the one before, as far as it is not over.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -48,7 +48,9 @@ impl Store {
                  SELECT m.id FROM here JOIN mappings m ON m.leave = here.leave
                  WHERE here.calendar = 'default' AND m.wanted
              ), due AS (
-                 SELECT m.id, row_number() OVER (ORDER BY m.id) - 1 AS n
+                 -- One person's leave is little, a team's may be much.
+                 SELECT m.id, CASE WHEN m.calendar = 'default' THEN 0
+                                   ELSE row_number() OVER (PARTITION BY m.calendar = 'default' ORDER BY m.id) - 1 END AS n
                  FROM affected JOIN mappings m ON m.id = affected.id JOIN leaves l ON l.id = m.leave
                  WHERE m.state = 'synced' AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')
              )

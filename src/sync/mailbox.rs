@@ -82,7 +82,10 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
                 tracing::warn!(mapping = %due.id, reason = reason.word(), "parked: a person is needed");
             }
             let is_settled = matches!(ending, Ending::Synced | Ending::Removed | Ending::Hidden | Ending::Parked(..));
-            if is_settled && tenant.policy.replies() && !reply::ask(engine, lease).await {
+            // The reply follows the leave, and does not wait until the event can be written.
+            let begins_to_wait =
+                due.attempts == 0 && matches!(ending, Ending::Waiting(..) | Ending::MailboxBlocked(..));
+            if (is_settled || begins_to_wait) && tenant.policy.replies() && !reply::ask(engine, lease).await {
                 return Next::Abandon;
             }
             let record = Record::new(lease, due, holding, ending, retry_after, story);

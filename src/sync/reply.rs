@@ -114,11 +114,21 @@ async fn work(engine: &Engine, lease: &Lease, claimed: Instant, stop: &Cancellat
             return true;
         }
     };
-    let wanted = reply::wanted(due.now, &leaves, &tenant.policy, &lease.own);
     let hold = Hold::new(engine, lease, claimed, stop);
+    // Whether work lies between two leaves: the one thing that the mailbox may have to be asked only for its reply.
+    let by = |own| reply::wanted(due.now, &leaves, &tenant.policy, own);
+    let known = by(&lease.own);
+    let asked = if known.is_some() && leaves.len() > 1 { hold.own_time().await.map(by) } else { Ok(known.clone()) };
+    let (wanted, refused) = asked.map_or_else(|error| (known, Some(error)), |wanted| (wanted, None));
     let look = Look { engine, tenant, due: &due, wanted: wanted.as_ref(), hold: &hold };
+    let looking = async {
+        match refused {
+            Some(error) => look.halted(Halt::Failed(error), due.memory.clone()).await,
+            None => look.run().await,
+        }
+    };
     // A panic is a bug in what this one mailbox leads to: it must not come back for ever.
-    let looked = AssertUnwindSafe(look.run()).catch_unwind().await.unwrap_or_else(|_panic| {
+    let looked = AssertUnwindSafe(looking).catch_unwind().await.unwrap_or_else(|_panic| {
         tracing::error!("a look at an automatic reply broke down; it is parked");
         let reason = Some((Reason::Internal.word(), Reason::Internal.meaning().to_owned()));
         Ok(look.record("parked", reason, due.memory.clone(), look.when_it_is_over()))

@@ -1,6 +1,7 @@
 //! What leave brings about, and what its changes do.
 
 use jiff::SignedDuration;
+use reqwest::Method;
 use serde_json::json;
 
 use super::{
@@ -120,6 +121,20 @@ async fn leave_that_overlaps_or_adjoins_is_one_reply_and_leave_in_between_is_non
     let asked = requests(&app).await.len();
     passes(&app, SignedDuration::from_hours(24 * 90)).await;
     assert_eq!(requests(&app).await.len(), asked, "nothing is left to do");
+}
+
+#[tokio::test]
+async fn whether_work_lies_in_between_is_asked_of_the_mailbox_where_leave_itself_need_not_ask() {
+    let app = stage(&[]).await;
+    let late = json!({"working_hours": "12:00-22:00"});
+    app.microsoft.control(Method::PATCH, &format!("users/{AMY}"), Some(&late)).await;
+    for (id, from, until) in
+        [("LA-1", "2026-12-21T12:00", "2026-12-21T18:00"), ("LA-2", "2026-12-22T09:00", "2026-12-22T22:00")]
+    {
+        file(&app, &updated(id, 0, &json!({"start": from, "end": until}))).await;
+    }
+    // From 18:00 to 22:00 she is at work.
+    assert_span(scheduled(&app).await, "2026-12-21T04:00:00", "2026-12-21T10:00:00");
 }
 
 #[tokio::test]

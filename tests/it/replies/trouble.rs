@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     ON, ROLES, assert_span, comes, days, file, leave, passes, requests, scheduled, sets, setting, settles, shown, stage,
 };
-use crate::support::{AMY, TestApp, answer, browser::Browser, cancelled, until};
+use crate::support::{AMY, TestApp, answer, browser::Browser, cancelled, until, updated};
 
 const MIN: SignedDuration = SignedDuration::from_mins(1);
 
@@ -199,13 +199,28 @@ async fn what_graph_refuses_is_parked_until_somebody_tries_again_or_the_leave_ch
 }
 
 #[tokio::test]
+async fn a_cancelled_leaves_reply_goes_though_its_event_cannot_be_removed() {
+    let app = stage(&[]).await;
+    file(&app, &updated("LA-1", 0, &json!({"start": "2026-11-20", "end": "2026-12-23"}))).await;
+    assert_eq!(setting(&app).await["status"], "scheduled");
+    let refused = json!([{"method": "DELETE", "path": "/v1.0/users/*/events/*", "times": null, "error": "ErrorInternalServerError"}]);
+    app.microsoft.faults(refused).await;
+    app.post("ess", &cancelled("LA-1", 1)).await;
+    app.mapping_in("LA-1", "waiting").await;
+    settles(&app).await;
+    assert_eq!(setting(&app).await["status"], "disabled");
+}
+
+#[tokio::test]
 async fn what_was_refused_for_one_leave_is_tried_for_the_next() {
     let app = stage(&[]).await;
     file(&app, &days("LA-2", 0, "2027-02-01", "2027-02-02")).await;
     let error = json!({"error": {"code": "ErrorInvalidRequest", "message": "No."}});
-    fault(&app, "PATCH", json!({"status": 400, "body": error})).await;
+    // As often as it is asked: that the mailbox has told its hours meanwhile is a reason to look once more.
+    fault(&app, "PATCH", json!({"status": 400, "body": error, "times": null})).await;
     file(&app, &leave("LA-1")).await;
     assert_eq!(shown(&app, "LA-1").await["state"], "parked");
+    app.microsoft.faults(json!([])).await;
     comes(&app, "2026-12-21T15:59:00Z").await;
     assert_eq!(told_by_health(&app).await["parked"], 1);
     comes(&app, "2026-12-21T16:00:00Z").await;
