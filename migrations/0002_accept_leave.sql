@@ -1,3 +1,26 @@
+-- The mailbox that a source means by an address and, where it names one, an object id. The id decides: an address may have
+-- passed on to somebody else, or have been given with a wrong id before. What was written by the former answer stays with it.
+CREATE FUNCTION mailbox_of(p_tenant text, p_address text, p_entra_id text) RETURNS mailboxes LANGUAGE plpgsql AS $$
+DECLARE
+    v_mailbox mailboxes;
+BEGIN
+    SELECT * INTO v_mailbox FROM mailboxes b WHERE b.tenant = p_tenant AND b.address = p_address;
+    IF NOT FOUND THEN
+        INSERT INTO mailboxes (tenant, address, entra_id) VALUES (p_tenant, p_address, p_entra_id)
+        ON CONFLICT DO NOTHING;
+        SELECT * INTO STRICT v_mailbox FROM mailboxes b WHERE b.tenant = p_tenant AND b.address = p_address;
+    END IF;
+    IF v_mailbox.entra_id IS NULL AND p_entra_id IS NOT NULL THEN
+        UPDATE mailboxes b SET entra_id = coalesce(b.entra_id, p_entra_id) WHERE b.id = v_mailbox.id
+        RETURNING * INTO STRICT v_mailbox;
+    END IF;
+    IF v_mailbox.entra_id <> p_entra_id THEN
+        RETURN mailbox_of(p_tenant, p_entra_id, p_entra_id);
+    END IF;
+    RETURN v_mailbox;
+END;
+$$;
+
 -- Takes in one change of one leave: everything that the promise "acknowledged means stored" covers, in one transaction and
 -- one round trip. A function, because every statement in it sees what a concurrent change of the same leave has just
 -- committed, which a single statement of several parts would not: it could leave an event behind in a former mailbox.
@@ -106,19 +129,6 @@ BEGIN
             FROM mailboxes b
             WHERE m.leave = v_leave AND m.wanted AND b.id = m.mailbox;
         ELSE
-            IF v_kind = 'changed' THEN
-                -- The leave has moved: its event goes from where it no longer belongs.
-                UPDATE mappings m
-                SET wanted = false, wanted_rev = v_rev, state = 'pending',
-                    next_attempt_at = greatest(v_now, b.blocked_until, b.throttled_until), attempts = 0,
-                    failing_since = NULL, reason = NULL, detail = NULL, updated_at = v_now
-                FROM mailboxes b
-                WHERE m.leave = v_leave AND m.wanted AND b.id = m.mailbox
-                  AND NOT EXISTS (
-                      SELECT FROM unnest(p_addresses, p_calendars) AS t (address, calendar)
-                      WHERE t.address = b.address AND t.calendar = m.calendar);
-            END IF;
-
             -- One by one: a join would be planned by statistics, and a new database has none. In a fixed order, so that
             -- two leaves with the same mailboxes cannot lock each other out.
             FOR v_to IN
@@ -126,18 +136,9 @@ BEGIN
                     AS t (mapping, address, entra_id, calendar)
                 ORDER BY t.address, t.calendar
             LOOP
-                SELECT * INTO v_mailbox FROM mailboxes b WHERE b.tenant = p_tenant AND b.address = v_to.address;
-                IF NOT FOUND THEN
-                    INSERT INTO mailboxes (tenant, address, entra_id) VALUES (p_tenant, v_to.address, v_to.entra_id)
-                    ON CONFLICT DO NOTHING;
-                    SELECT * INTO STRICT v_mailbox FROM mailboxes b
-                    WHERE b.tenant = p_tenant AND b.address = v_to.address;
-                END IF;
-                IF v_mailbox.entra_id IS NULL AND v_to.entra_id IS NOT NULL THEN
-                    UPDATE mailboxes SET entra_id = v_to.entra_id WHERE id = v_mailbox.id AND entra_id IS NULL;
-                END IF;
-
-                INSERT INTO mappings (id, leave, mailbox, calendar, tenant, wanted, wanted_rev, next_attempt_at, updated_at)
+                v_mailbox := mailbox_of(p_tenant, v_to.address, v_to.entra_id);
+                INSERT INTO mappings
+                    (id, leave, mailbox, calendar, tenant, wanted, wanted_rev, next_attempt_at, updated_at)
                 VALUES (v_to.mapping, v_leave, v_mailbox.id, v_to.calendar, p_tenant, true, v_rev,
                         greatest(v_now, v_mailbox.blocked_until, v_mailbox.throttled_until), v_now)
                 ON CONFLICT (leave, mailbox, calendar) DO UPDATE
@@ -145,6 +146,16 @@ BEGIN
                     next_attempt_at = excluded.next_attempt_at, attempts = 0, failing_since = NULL, reason = NULL,
                     detail = NULL, updated_at = excluded.updated_at;
             END LOOP;
+
+            IF v_kind = 'changed' THEN
+                -- The leave has moved: its event goes from where it no longer belongs.
+                UPDATE mappings m
+                SET wanted = false, wanted_rev = v_rev, state = 'pending',
+                    next_attempt_at = greatest(v_now, b.blocked_until, b.throttled_until), attempts = 0,
+                    failing_since = NULL, reason = NULL, detail = NULL, updated_at = v_now
+                FROM mailboxes b
+                WHERE m.leave = v_leave AND m.wanted AND b.id = m.mailbox AND m.wanted_rev < v_rev;
+            END IF;
         END IF;
     END IF;
 
@@ -196,7 +207,7 @@ BEGIN
                 SELECT c.*, b.id AS mailbox, nextval('leaves_id_seq') AS leave
                 FROM changes c
                 JOIN mailboxes b ON b.tenant = c.tenant AND b.address = c.address
-                WHERE c.nth = 1 AND c.content IS NOT NULL AND c.team_mappings IS NULL AND (c.entra_id IS NULL OR b.entra_id IS NOT NULL)
+                WHERE c.nth = 1 AND c.content IS NOT NULL AND c.team_mappings IS NULL AND (c.entra_id IS NULL OR c.entra_id = b.entra_id)
                   AND coalesce(greatest(b.blocked_until, b.throttled_until) <= v_now, true)
                   AND NOT EXISTS (SELECT FROM tenants_state t WHERE t.tenant = c.tenant AND t.blocked_until > v_now)
                   AND NOT EXISTS (

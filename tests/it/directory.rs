@@ -268,6 +268,61 @@ async fn an_object_id_that_the_source_gives_is_used_without_a_look_up() {
 }
 
 #[tokio::test]
+async fn an_object_id_decides_where_its_address_was_somebody_elses_before() {
+    let app = TestApp::new().await;
+    syncs(&app, &leave("LA-1")).await;
+    let former = id_of(&app, AMY).await;
+    change(&app, AMY, json!({"kind": "renamed", "address": RENAMED})).await;
+    app.microsoft.person(json!({"address": AMY, "time_zone": "Asia/Hong_Kong"})).await;
+    let new = id_of(&app, AMY).await;
+    let staff = |id: &str| json!({"staff": {"email": AMY, "entra_id": id}});
+    for n in [2, 3] {
+        syncs(&app, &updated(&format!("LA-{n}"), 0, &staff(&new))).await;
+    }
+    assert_eq!((app.microsoft.events(RENAMED).await.len(), app.microsoft.events(AMY).await.len()), (1, 2));
+    // What was the former person's is found by their id.
+    app.deliver("ess", &updated("LA-1", 1, &staff(&former))).await;
+    app.deliver("ess", &cancelled("LA-1", 2)).await;
+    assert_eq!((app.microsoft.events(RENAMED).await.len(), app.microsoft.events(AMY).await.len()), (0, 2));
+    app.deliver("ess", &cancelled("LA-2", 1)).await;
+    assert_eq!((app.microsoft.events(RENAMED).await.len(), app.microsoft.events(AMY).await.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_wrong_object_id_is_put_right_by_whoever_gave_it() {
+    let app = TestApp::new().await;
+    let [amy, ben] = [id_of(&app, AMY).await, id_of(&app, BEN).await];
+    let staff = |id: &str| json!({"staff": {"email": AMY, "entra_id": id}});
+    syncs(&app, &updated("LA-1", 0, &staff(&ben))).await;
+    assert_eq!((app.microsoft.events(BEN).await.len(), app.microsoft.events(AMY).await.len()), (1, 0));
+    let answer = app.deliver("ess", &updated("LA-1", 1, &staff(&amy))).await;
+    let states: Vec<_> =
+        answer.body["leave"]["mappings"].as_array().unwrap().iter().map(|m| m["state"].clone()).collect();
+    assert_eq!(states.len(), 2, "{answer:?}");
+    assert!(states.contains(&json!("synced")) && states.contains(&json!("removed")), "{answer:?}");
+    assert_eq!((app.microsoft.events(BEN).await.len(), app.microsoft.events(AMY).await.len()), (0, 1));
+    // And back, as with any move.
+    app.deliver("ess", &updated("LA-1", 2, &staff(&ben))).await;
+    assert_eq!((app.microsoft.events(BEN).await.len(), app.microsoft.events(AMY).await.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn people_given_with_one_address_at_the_same_moment_are_kept_apart_by_their_object_ids() {
+    let app = TestApp::new().await;
+    let ids = [id_of(&app, AMY).await, id_of(&app, BEN).await];
+    let bodies: Vec<Value> = (0..8)
+        .map(|n| {
+            updated(&format!("LA-{n}"), 0, &json!({"staff": {"email": "team@contoso.com", "entra_id": ids[n % 2]}}))
+        })
+        .collect();
+    let answers = futures_util::future::join_all(bodies.iter().map(|body| app.deliver("ess", body))).await;
+    for answer in answers {
+        assert_eq!(answer.body["leave"]["mappings"][0]["state"], "synced", "{answer:?}");
+    }
+    assert_eq!((app.microsoft.events(BEN).await.len(), app.microsoft.events(AMY).await.len()), (4, 4));
+}
+
+#[tokio::test]
 async fn a_change_that_comes_too_late_leaves_nobody_behind_with_anothers_object_id() {
     let app = TestApp::new().await;
     let [amy, ben] = [id_of(&app, AMY).await, id_of(&app, BEN).await];
