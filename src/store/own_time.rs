@@ -96,4 +96,25 @@ impl Store {
         .await?;
         Ok(())
     }
+
+    /// What was written into this mailbox, as far as it is not over, is planned once more: it may find an answer now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn plan_again(&self, mailbox: i64) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE mappings m
+             SET state = CASE m.state WHEN 'synced' THEN 'pending' ELSE m.state END,
+                 next_attempt_at = CASE m.state WHEN 'synced' THEN leavebridge_now() ELSE m.next_attempt_at END,
+                 -- Being delivered at this moment, perhaps without the answer.
+                 again = m.state <> 'synced'
+             FROM leaves l
+             WHERE m.mailbox = $1 AND m.wanted AND m.state IN ('pending', 'waiting', 'synced') AND l.id = m.leave
+               AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')",
+            mailbox
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
 }

@@ -21,7 +21,7 @@ pub(super) async fn user(engine: &Engine, lease: &Lease) -> String {
     let address = &lease.address;
     let Some(tenant) = engine.tenants.get(&lease.tenant) else { return address.clone() };
     let is_id = !address.contains('@');
-    if lease.looked_up || is_id || !tenant.directory.may_ask(engine.clock.now()) {
+    if lease.looked_up || is_id || !tenant.directory.may_ask(lease.mailbox, engine.clock.now()) {
         return address.clone();
     }
     let end = Instant::now() + PATIENCE.min(engine.settings.call_timeout);

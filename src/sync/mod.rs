@@ -166,6 +166,7 @@ impl Engine {
         if free == 0 {
             return Ok(());
         }
+        own_time::remind(self).await;
         let claimed = Instant::now();
         let leases = self.store.claim(served, free, self.settings.lease).await?;
         if leases.is_empty() {

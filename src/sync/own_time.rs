@@ -29,22 +29,39 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// When Microsoft asks us to stay away from the mailbox: that holds for its calendar as well.
 pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> Result<OwnTime, GraphError> {
-    let (lease, known) = (hold.lease, || Ok(hold.lease.own.clone()));
-    let Some(tenant) = engine.tenants.get(&lease.tenant) else { return known() };
+    let lease = hold.lease;
+    let Some(tenant) = engine.tenants.get(&lease.tenant) else { return Ok(lease.own.clone()) };
     if lease.own_age.is_some_and(|age| age < FRESH_FOR) {
-        return known();
+        return Ok(lease.own.clone());
     }
-    if !tenant.settings.may_ask(engine.clock.now()) {
-        // Else all who come at the first moment would be written by the policy, and nobody would look again.
-        tenant.settings.outcome(PATIENCE).await;
-        if !tenant.settings.is_open() {
-            return known();
+    let now = engine.clock.now();
+    // Without patience all who come at the first moment would be written by the policy.
+    let may_ask = tenant.settings.may_ask_in_time(lease.mailbox, now, PATIENCE).await;
+    let told = if may_ask { read(engine, tenant, hold).await? } else { None };
+    if told.is_none() && lease.own_age.is_none() {
+        tenant.settings.missed(lease.mailbox, now);
+    }
+    Ok(told.unwrap_or_else(|| lease.own.clone()))
+}
+
+/// Has leave that was written without an answer of its mailbox planned again, once there may be one: nobody else's leave may
+/// come by for a long time.
+pub(super) async fn remind(engine: &Engine) {
+    let now = engine.clock.now();
+    for mailbox in engine.tenants.values().filter_map(|tenant| tenant.settings.reminder(now)) {
+        if let Err(error) = engine.store.plan_again(mailbox).await {
+            tracing::warn!(%error, "leave that was written without its mailbox's own time waits for the mailbox's next");
         }
     }
+}
+
+/// `None` when there is no answer.
+async fn read(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>) -> Result<Option<OwnTime>, GraphError> {
+    let lease = hold.lease;
     let user = hold.user().await;
     let Leave::Granted(until) = hold.may_call().await else {
         tenant.settings.unsaid();
-        return known();
+        return Ok(None);
     };
     let told = match tenant.graph.mailbox_time(Mailbox { user, until }).await {
         Ok(told) => understood(&told, &tenant.policy.hours),
@@ -58,10 +75,15 @@ pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> Result<OwnTime, Gra
     if let Err(error) = engine.store.own_time(lease, &told, SPACING).await {
         tracing::warn!(%error, "what a mailbox says of its time could not be written; it is asked again");
     }
-    Ok(told)
+    Ok(Some(told))
 }
 
-async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: GraphError) -> Result<OwnTime, GraphError> {
+async fn refused(
+    engine: &Engine,
+    tenant: &Tenant,
+    hold: &Hold<'_>,
+    error: GraphError,
+) -> Result<Option<OwnTime>, GraphError> {
     match error.failure {
         Failure::Throttled { .. } => {
             tenant.settings.unsaid();
@@ -76,9 +98,14 @@ async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: Graph
             if let Err(error) = engine.store.own_time(hold.lease, &hold.lease.own, SPACING).await {
                 tracing::warn!(%error, "that a mailbox tells nothing of its time could not be written");
             }
+            return Ok(Some(hold.lease.own.clone()));
         }
         _ => {
-            tenant.settings.refused(&error, engine.clock.now());
+            let (settings, now) = (&tenant.settings, engine.clock.now());
+            match error.failure {
+                Failure::AccessDenied => settings.denied(hold.lease.mailbox, &error, now),
+                _ => settings.refused(&error, now),
+            }
             tracing::info!(
                 tenant = hold.lease.tenant,
                 code = error.code,
@@ -89,7 +116,7 @@ async fn refused(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>, error: Graph
             }
         }
     }
-    Ok(hold.lease.own.clone())
+    Ok(None)
 }
 
 /// In our words. Hours that are meant in another zone than the mailbox's would be wrong by its clock.

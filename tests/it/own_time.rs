@@ -207,3 +207,67 @@ async fn a_mailbox_outside_of_what_is_granted_costs_the_others_nothing() {
     app.deliver("ess", &afternoon("LA-2", 0)).await;
     assert_eq!(app.microsoft.settings_reads().await.last().unwrap(), "GET 200", "Amy's is still read");
 }
+
+#[tokio::test]
+async fn a_short_trouble_leaves_nobody_on_the_wrong_day_though_no_other_leave_comes_by() {
+    for trouble in [
+        json!({"error": "serviceNotAvailable"}),
+        json!({"error": "ErrorInternalServerError"}),
+        json!({"drop": true}),
+        json!({"status": 404, "error": "MailboxNotEnabledForRESTAPI"}),
+    ] {
+        let app = permitted().await;
+        let mut rule = json!({"method": "GET", "path": "/v1.0/users/*/mailboxSettings", "times": 2});
+        rule.as_object_mut().unwrap().extend(trouble.as_object().unwrap().clone());
+        app.microsoft.faults(json!([rule])).await;
+        app.deliver("ess", &afternoon("LA-1", 0)).await;
+        assert_eq!(times(&app, AMY).await.2, "GMT Standard Time", "{trouble}: nothing is held up");
+        until("it lies by her own clock", async || {
+            app.advance(SignedDuration::from_secs(20)).await;
+            times(&app, AMY).await.2 == "China Standard Time"
+        })
+        .await;
+        let reads = app.microsoft.settings_reads().await;
+        assert_eq!((reads.len(), reads.last().unwrap().as_str()), (3, "GET 200"), "{trouble}: {reads:?}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_who_cannot_be_asked_puts_nobody_else_on_the_wrong_day() {
+    for (address, refused) in [("nobody@contoso.com", None), (BEN, Some("ErrorAccessDenied"))] {
+        let app = permitted().await;
+        app.microsoft.person(json!({"address": "nobody@contoso.com", "kind": "unlicensed"})).await;
+        if let Some(error) = refused {
+            let path = format!("/v1.0/users/{address}/mailboxSettings");
+            app.microsoft.faults(json!([{"method": "GET", "path": path, "times": null, "error": error}])).await;
+        }
+        app.microsoft.settings(json!({"answer_delay_ms": 50})).await;
+        let first = updated("LN-1", 0, &json!({"staff": {"email": address}, "time_zone": null}));
+        app.post("ess", &first).await;
+        app.post("ess", &afternoon("LA-1", 0)).await;
+        app.mapping_in("LA-1", "synced").await;
+        assert_eq!(times(&app, AMY).await.2, "China Standard Time", "{address}");
+        assert_eq!(app.microsoft.settings_reads().await.len(), 2, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn two_who_are_denied_close_the_door_for_an_hour_and_not_for_those_who_could_be_asked() {
+    let app = permitted().await;
+    app.microsoft.person(json!({"address": "cleo@contoso.com", "time_zone": "Asia/Tokyo"})).await;
+    for address in [BEN, "cleo@contoso.com"] {
+        let path = format!("/v1.0/users/{address}/mailboxSettings");
+        app.microsoft
+            .faults(json!([{"method": "GET", "path": path, "times": null, "error": "ErrorAccessDenied"}]))
+            .await;
+        app.deliver("ess", &updated(address, 0, &json!({"staff": {"email": address}, "time_zone": null}))).await;
+    }
+    app.deliver("ess", &afternoon("LA-1", 0)).await;
+    assert_eq!(app.microsoft.settings_reads().await, ["GET 403", "GET 403"]);
+    assert_eq!(times(&app, AMY).await.2, "GMT Standard Time");
+    until("it lies by her own clock", async || {
+        app.advance(SignedDuration::from_mins(30)).await;
+        times(&app, AMY).await.2 == "China Standard Time"
+    })
+    .await;
+}

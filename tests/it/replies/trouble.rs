@@ -220,7 +220,7 @@ async fn what_was_refused_for_one_leave_is_tried_for_the_next() {
     fault(&app, "PATCH", json!({"status": 400, "body": error, "times": null})).await;
     file(&app, &leave("LA-1")).await;
     assert_eq!(shown(&app, "LA-1").await["state"], "parked");
-    app.microsoft.faults(json!([])).await;
+    app.microsoft.clear_faults().await;
     comes(&app, "2026-12-21T15:59:00Z").await;
     assert_eq!(told_by_health(&app).await["parked"], 1);
     comes(&app, "2026-12-21T16:00:00Z").await;
