@@ -28,6 +28,7 @@ CREATE TABLE mailboxes (
     address        text   NOT NULL, -- lower case; the Entra object id where no address is known
     -- The person's object id, from the source or the directory: survives a change of the address. Two addresses of one
     -- person are two rows with one id and two leases; together they may exceed Exchange's limit and are told so by a 429.
+    -- What a mailbox has only one of, its automatic reply, is kept with the older row.
     entra_id       text,
     resolved_at    timestamptz, -- when the directory was asked, whatever it said; NULL = not yet, or to be asked anew
     time_zone      text,  -- what the mailbox itself says of its owner's time, where we may read it
@@ -42,6 +43,14 @@ CREATE TABLE mailboxes (
     blocked_detail text,
     UNIQUE (tenant, address)
 ) WITH (fillfactor = 70);
+
+CREATE INDEX mailboxes_of_person ON mailboxes (tenant, entra_id) WHERE entra_id IS NOT NULL;
+
+-- Under how many addresses this mailbox is known: itself among them.
+CREATE FUNCTION same_person(p_mailbox bigint) RETURNS SETOF bigint LANGUAGE sql STABLE ROWS 1 AS
+$$ SELECT p_mailbox
+   UNION
+   SELECT o.id FROM mailboxes b JOIN mailboxes o ON o.tenant = b.tenant AND o.entra_id = b.entra_id WHERE b.id = p_mailbox $$;
 
 -- The ids at Graph of a mailbox's further calendars, by the names under which the configuration knows them.
 CREATE TABLE calendars (

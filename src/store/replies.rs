@@ -27,6 +27,10 @@ const LONGEST_AGO_DAYS: i32 = 400;
 pub struct DueReply {
     /// The time of the database, by which everything becomes due.
     pub now: Timestamp,
+    /// The mailbox under the oldest of its addresses: with it the reply is kept.
+    pub owner: i64,
+    /// It is known under further addresses.
+    pub is_shared: bool,
     /// Which request for a look this is.
     pub asked: i64,
     /// What we remember.
@@ -84,25 +88,29 @@ pub struct ReplyRecord {
 }
 
 impl Store {
-    /// What is known of a mailbox's reply, and the approved leave from which it follows. What this version cannot read is
-    /// left out.
+    /// What is known of a mailbox's reply, and the approved leave from which it follows, under whichever address. What this
+    /// version cannot read is left out.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn reply(&self, mailbox: i64) -> Result<Option<(DueReply, Vec<Away>)>, StoreError> {
-        let row = sqlx::query!(
-            r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", asked, written AS "written: Json<Vec<Setting>>",
-                      before AS "before: Json<Setting>", doubt_since IS NOT NULL AS "in_doubt!",
+        let rows = sqlx::query!(
+            r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", r.mailbox, asked,
+                      written AS "written: Json<Vec<Setting>>", before AS "before: Json<Setting>",
+                      doubt_since IS NOT NULL AS "in_doubt!",
                       extract(epoch FROM leavebridge_now() - doubt_since)::bigint AS doubted_for, state, reason, leave,
-                      attempts, extract(epoch FROM leavebridge_now() - failing_since)::bigint AS failing_for
-               FROM replies WHERE mailbox = $1"#,
+                      attempts, extract(epoch FROM leavebridge_now() - failing_since)::bigint AS failing_for,
+                      (SELECT min(id) FROM same_person($1) AS id) AS "owner!",
+                      (SELECT count(*) FROM same_person($1)) > 1 AS "is_shared!"
+               FROM replies r WHERE r.mailbox IN (SELECT same_person($1)) ORDER BY r.mailbox <> $1, r.mailbox"#,
             mailbox
         );
-        let Some(row) = row.fetch_optional(&self.pool).await? else { return Ok(None) };
+        let mut rows = rows.fetch_all(&self.pool).await?.into_iter();
+        let Some(row) = rows.next().filter(|row| row.mailbox == mailbox) else { return Ok(None) };
         let leaves = sqlx::query!(
             r#"SELECT l.id, l.source, l.external_id, l.content AS "content!"
                FROM mappings m JOIN leaves l ON l.id = m.leave
-               WHERE m.mailbox = $1 AND m.calendar = 'default' AND m.wanted AND l.status = 'approved'
+               WHERE m.mailbox IN (SELECT same_person($1)) AND m.calendar = 'default' AND m.wanted AND l.status = 'approved'
                  AND coalesce(l.content #>> '{span,days,first}', l.content #>> '{span,hours,from}')
                      >= to_char(leavebridge_now() - make_interval(days => $2), 'YYYY-MM-DD')"#,
             mailbox,
@@ -114,12 +122,24 @@ impl Store {
             let leave = serde_json::from_value(row.content).ok()?;
             Some(Away { row: row.id, id: row.external_id, source: row.source, leave })
         });
-        let written = row.written.0;
+        let mut memory =
+            Memory { written: row.written.0, before: row.before.map(|before| before.0), in_doubt: row.in_doubt };
+        let mut doubted_for = row.doubted_for;
+        for other in rows {
+            // Written before anybody knew that it is one mailbox: then what was found there may have been our own.
+            memory.written.extend(other.written.0);
+            memory.before = memory.before.or(other.before.map(|before| before.0));
+            memory.in_doubt |= other.in_doubt;
+            doubted_for = doubted_for.into_iter().chain(other.doubted_for).min();
+        }
+        memory.before = memory.before.filter(|before| !memory.written.iter().any(|written| written.is_same(before)));
         let due = DueReply {
             now: row.now.to_jiff(),
+            owner: row.owner,
+            is_shared: row.is_shared,
             asked: row.asked,
-            memory: Memory { written, before: row.before.map(|before| before.0), in_doubt: row.in_doubt },
-            doubted_for: row.doubted_for.map(seconds).unwrap_or_default(),
+            memory,
+            doubted_for: doubted_for.map(seconds).unwrap_or_default(),
             state: (row.state, row.reason),
             leave: row.leave,
             attempts: u32::try_from(row.attempts).unwrap_or(0),
@@ -173,11 +193,19 @@ impl Store {
                    UPDATE mailboxes b
                    SET throttled_until = greatest(b.throttled_until, leavebridge_now() + $15 * interval '1 millisecond')
                    FROM held WHERE b.id = held.id AND $15::double precision IS NOT NULL
+               ), taken_over AS (
+                   -- What was kept with the mailbox's other addresses is a part of this record.
+                   UPDATE replies r
+                   SET state = 'none', reason = NULL, detail = NULL, written = '[]', before = NULL, doubt_since = NULL,
+                       next_attempt_at = NULL, updated_at = leavebridge_now()
+                   FROM kept
+                   WHERE r.mailbox IN (SELECT same_person($1)) AND r.mailbox <> kept.mailbox
+                     AND (r.state <> 'none' OR r.written <> '[]' OR r.before IS NOT NULL OR r.doubt_since IS NOT NULL)
                ), told AS (
                    INSERT INTO timeline (leave, mapping, at, kind, detail)
                    SELECT m.leave, m.id, leavebridge_now(), $16, $17
-                   FROM kept JOIN mappings m ON m.mailbox = kept.mailbox AND m.leave = $18 AND m.calendar = 'default'
-                   WHERE $16::text IS NOT NULL
+                   FROM kept JOIN mappings m ON m.leave = $18 AND m.calendar = 'default'
+                   WHERE $16::text IS NOT NULL AND m.mailbox IN (SELECT same_person($1))
                )
                SELECT count(*) AS "kept!" FROM kept"#,
             held.mailbox,
@@ -212,7 +240,7 @@ impl Store {
                       r.reason, r.detail
                FROM unnest($1::uuid[]) AS shown (id)
                JOIN mappings m ON m.id = shown.id AND m.calendar = 'default'
-               JOIN replies r ON r.mailbox = m.mailbox AND r.state <> 'none'"#,
+               JOIN replies r ON r.mailbox = (SELECT min(id) FROM same_person(m.mailbox) AS id) AND r.state <> 'none'"#,
             mappings
         );
         let rows = rows.fetch_all(&self.pool).await?.into_iter().map(|row| {

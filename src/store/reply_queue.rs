@@ -53,7 +53,8 @@ impl Store {
     pub async fn close_replies(&self, tenants: &[String]) -> Result<Vec<String>, StoreError> {
         let left = sqlx::query_scalar!(
             r#"WITH left_over AS MATERIALIZED (
-                   SELECT r.mailbox FROM replies r WHERE r.tenant = ANY ($1) AND r.state <> 'none'
+                   SELECT r.mailbox FROM replies r
+                   WHERE r.tenant = ANY ($1) AND (r.state <> 'none' OR r.doubt_since IS NOT NULL)
                    ORDER BY r.mailbox FOR NO KEY UPDATE
                ), due AS (
                    UPDATE replies r SET next_attempt_at = leavebridge_now(), asked = r.asked + 1
@@ -73,12 +74,31 @@ impl Store {
     pub async fn ask_for_reply(&self, mailbox: i64) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO replies AS r (mailbox, tenant, next_attempt_at, updated_at)
-             SELECT b.id, b.tenant, leavebridge_now(), leavebridge_now() FROM mailboxes b WHERE b.id = $1
+             SELECT b.id, b.tenant, leavebridge_now(), leavebridge_now() FROM mailboxes b
+             WHERE b.id = (SELECT min(id) FROM same_person($1) AS id)
              ON CONFLICT (mailbox) DO UPDATE
              SET asked = r.asked + 1,
                  next_attempt_at = CASE WHEN r.state = 'waiting' AND r.reason = 'access-denied' THEN r.next_attempt_at
                                         ELSE excluded.next_attempt_at END",
             mailbox
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The mailbox of this lease is known under an older address, with which its reply is kept: that one is looked at.
+    ///
+    /// # Errors
+    /// When the database does not answer: it is still due then.
+    pub async fn pass_on_reply(&self, held: &Lease) -> Result<(), StoreError> {
+        self.ask_for_reply(held.mailbox).await?;
+        // What was written stays noted, until the other has taken it over.
+        sqlx::query!(
+            "UPDATE replies r SET state = 'none', reason = NULL, detail = NULL, next_attempt_at = NULL
+             FROM mailboxes b WHERE b.id = $1 AND b.lease_epoch = $2 AND r.mailbox = b.id",
+            held.mailbox,
+            held.epoch
         )
         .execute(&self.pool)
         .await?;
@@ -99,7 +119,7 @@ impl Store {
                    AND ($7::timestamptz IS NULL OR r.updated_at >= $7) AND ($8::timestamptz IS NULL OR r.updated_at < $8)
                    AND EXISTS (
                        SELECT FROM mappings m JOIN leaves l ON l.id = m.leave JOIN mailboxes b ON b.id = m.mailbox
-                       WHERE m.mailbox = r.mailbox AND ($1::uuid IS NULL OR m.id = $1)
+                       WHERE m.mailbox IN (SELECT same_person(r.mailbox)) AND ($1::uuid IS NULL OR m.id = $1)
                          AND ($3::text IS NULL OR l.source = $3) AND ($4::text IS NULL OR l.external_id = $4)
                          AND ($5::text IS NULL OR b.address = $5)
                    )

@@ -114,11 +114,18 @@ async fn work(engine: &Engine, lease: &Lease, claimed: Instant, stop: &Cancellat
             return true;
         }
     };
+    if due.owner != lease.mailbox {
+        if let Err(error) = engine.store.pass_on_reply(lease).await {
+            tracing::warn!(%error, cause = error.cause(), "a mailbox's automatic reply could not be passed on");
+        }
+        return true;
+    }
     let hold = Hold::new(engine, lease, claimed, stop);
-    // Whether work lies between two leaves: the one thing that the mailbox may have to be asked only for its reply.
+    // Whether work lies between two leaves: what the mailbox may have to be asked only for its reply.
+    let asks = leaves.len() > 1 || due.is_shared;
     let by = |own| reply::wanted(due.now, &leaves, &tenant.policy, own);
     let known = by(&lease.own);
-    let asked = if known.is_some() && leaves.len() > 1 { hold.own_time().await.map(by) } else { Ok(known.clone()) };
+    let asked = if known.is_some() && asks { hold.own_time().await.map(by) } else { Ok(known.clone()) };
     let (wanted, refused) = asked.map_or_else(|error| (known, Some(error)), |wanted| (wanted, None));
     let look = Look { engine, tenant, due: &due, wanted: wanted.as_ref(), hold: &hold };
     let looking = async {

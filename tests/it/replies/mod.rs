@@ -2,6 +2,7 @@
 
 mod deaths;
 mod own;
+mod people;
 mod schedule;
 mod spans;
 mod trouble;
