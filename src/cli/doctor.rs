@@ -18,7 +18,8 @@ use crate::{
 const CONNECTIONS: u32 = 2;
 const WIDTH: usize = 110;
 
-/// Looks at the whole connection and says what to do about each finding.
+/// Looks at the whole connection and says what to do about each finding. Ends with 1 when one of them is an error; with
+/// warnings alone it ends with 0.
 #[derive(Debug, clap::Args)]
 pub(super) struct Doctor {
     /// This tenant only.
@@ -44,8 +45,8 @@ impl Doctor {
             let tenants: Vec<&str> = settings.tenants.keys().map(String::as_str).collect();
             let order = Order {
                 tenant: self.tenant.clone(),
-                mailbox: self.mailbox.clone(),
-                outside_mailbox: self.outside_mailbox.clone(),
+                mailbox: self.mailbox.as_deref().map(|mailbox| mailbox.trim().to_owned()),
+                outside_mailbox: self.outside_mailbox.as_deref().map(|mailbox| mailbox.trim().to_owned()),
                 write_test: self.write_test,
             };
             if let Err(wrong) = order.check(&tenants) {

@@ -19,6 +19,8 @@ use jiff::Timestamp;
 use pem::Pem;
 use x509_cert::der::Decode as _;
 
+use super::file::why;
+
 /// The shortest key that Entra takes and aws-lc signs with, in bytes.
 const SHORTEST_KEY: usize = 256;
 
@@ -106,7 +108,7 @@ impl Certificate {
 }
 
 fn blocks(file: &Path) -> Result<Vec<Pem>, String> {
-    let text = fs::read(file).map_err(|error| format!("cannot be read: {}", error.kind()))?;
+    let text = fs::read(file).map_err(|error| why(&error))?;
     match pem::parse_many(&text) {
         Ok(blocks) if !blocks.is_empty() => Ok(blocks),
         // The portal's own download, and what most tools make, is binary.

@@ -1,6 +1,6 @@
 //! Turns the configuration as written into settings that hold, noting everything that does not.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::SignedDuration;
@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{
     Auth, Client, Database, Http, Log, Scope, Settings, Sync,
     credential::Surroundings,
-    issuers,
+    file, issuers,
     raw::{self, LogFormat, Raw},
     tenants,
 };
@@ -35,14 +35,18 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
         );
     }
     let issuer_names: Vec<String> = raw.auth.issuers.keys().cloned().collect();
+    // Also those that cannot be used: then that is what is wrong.
+    let has_keys = !raw.auth.keys.is_empty();
+    let has_callers = raw.clients.values().any(|client| {
+        !client.webhook_secrets.is_empty() || !client.webhook_secrets_file.is_empty() || !client.issuer.is_empty()
+    });
     let auth = auth(raw.auth, p);
     let sync = sync(&raw.sync, p);
     // Also those that are not right yet: a client that names one of them is no second problem.
     let tenant_names: Vec<String> = raw.tenants.keys().cloned().collect();
     let tenants = tenants::check(raw.tenants, &raw.policy, Surroundings(environment), p);
     let clients = clients(raw.clients, &tenant_names, &issuer_names, p);
-    let can_call = |client: &Client| !client.webhook_keys.is_empty() || client.subject.is_some();
-    if auth.keys.is_empty() && !clients.values().any(can_call) {
+    if !has_keys && !has_callers {
         p.add("auth.keys", "is missing: without a key (or a client's webhook_secrets or issuer) nobody can call");
     }
     let settings = http.zip(database).map(|(http, database)| Settings {
@@ -61,8 +65,8 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
 fn http(raw: raw::Http, p: &mut Problems) -> Option<Http> {
     let request_timeout = positive("http.request_timeout", raw.request_timeout, p);
     let ca_file = Some(raw.ca_file).filter(|path| !path.is_empty()).map(PathBuf::from);
-    match ca_file.as_ref().map(fs::read_to_string) {
-        Some(Err(error)) => p.add("http.ca_file", format!("cannot be read: {}", error.kind())),
+    match ca_file.as_ref().map(file::text) {
+        Some(Err(problem)) => p.add("http.ca_file", problem),
         // Else it would be taken for an empty list, and nobody would know why TLS fails.
         Some(Ok(text)) if !text.contains("-----BEGIN CERTIFICATE-----") => {
             p.add("http.ca_file", "must hold certificates as PEM (-----BEGIN CERTIFICATE-----)");
@@ -81,10 +85,13 @@ fn database(raw: raw::Database, p: &mut Problems) -> Option<Database> {
         p.add("database.max_connections", "must be at least 2: one is kept for listening to the other replicas");
     }
     let url = secret("database.url", raw.url, &raw.url_file, p)?;
-    if crate::store::Store::is_url(&url) {
+    // A sign of a password that is not written as a URL takes it: all behind its first special character would be the host.
+    let is_ambiguous = url.expose_secret().matches('@').count() > 1;
+    if crate::store::Store::is_url(&url) && !is_ambiguous {
         return Some(Database { url, max_connections: raw.max_connections, migrate: raw.migrate });
     }
-    p.add("database.url", "must be a URL such as postgres://user:password@host/database");
+    p.add("database.url", "must be a URL such as postgres://user:password@host/database; in the password write @ as %40, : as %3A, / as %2F, # as %23, \
+         ? as %3F and % as %25");
     None
 }
 
@@ -183,9 +190,9 @@ fn client(name: String, raw: raw::Client, tenants: &[String], issuers: &[String]
     }
     let mut texts: Vec<String> = raw.webhook_secrets.iter().map(|secret| secret.expose_secret().to_owned()).collect();
     if !raw.webhook_secrets_file.is_empty() {
-        match fs::read_to_string(&raw.webhook_secrets_file) {
+        match file::text(&raw.webhook_secrets_file) {
             Ok(text) => texts.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)),
-            Err(error) => p.add(field("webhook_secrets_file"), format!("cannot be read: {}", error.kind())),
+            Err(problem) => p.add(field("webhook_secrets_file"), problem),
         }
     }
     if !texts.is_empty() && !scopes.contains(&Scope::LeavesWrite) {
@@ -216,17 +223,7 @@ pub(super) fn secret(field: &str, inline: SecretString, file: &str, p: &mut Prob
             None
         }
         (false, true) => Some(inline),
-        (true, false) => match fs::read_to_string(file) {
-            Ok(text) if !text.trim().is_empty() => Some(SecretString::from(text.trim())),
-            Ok(_) => {
-                p.add(format!("{field}_file"), "is empty");
-                None
-            }
-            Err(error) => {
-                p.add(format!("{field}_file"), format!("cannot be read: {}", error.kind()));
-                None
-            }
-        },
+        (true, false) => file::secret(file).map_err(|problem| p.add(format!("{field}_file"), problem)).ok(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Whatever comes from a file is read here only to name what is wrong with it; it is read again whenever a token is
 //! fetched. What the chosen kind does not use is a problem, for somebody believes that it is used.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     certificate::CertificateFiles,
     check::secret,
+    file,
     raw::{self, Kind},
 };
 use crate::domain::{credential::Expiry, problem::Problems};
@@ -37,11 +38,7 @@ impl Source {
     pub fn read(&self) -> Result<SecretString, String> {
         match self {
             Self::Given(secret) => Ok(secret.clone()),
-            Self::File(path) => match fs::read_to_string(path) {
-                Ok(text) if text.trim().is_empty() => Err("is empty".into()),
-                Ok(text) => Ok(SecretString::from(text.trim())),
-                Err(error) => Err(format!("cannot be read: {}", error.kind())),
-            },
+            Self::File(path) => file::secret(path),
         }
     }
 }

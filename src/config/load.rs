@@ -1,6 +1,6 @@
 //! Lays the sources over each other and reads them, naming everything that cannot be read instead of the first thing only.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
@@ -33,10 +33,10 @@ pub fn inspect(file: Option<&Path>, environment: &[(String, String)]) -> (Option
         problems.add(file.map_or_else(|| "configuration".into(), |file| file.display().to_string()), problem);
         problems
     };
-    let text = file.map(fs::read_to_string).transpose();
+    let text = file.map(super::file::text).transpose();
     let text = match text {
         Ok(text) => text,
-        Err(error) => return (None, named(format!("cannot be read: {}", error.kind()))),
+        Err(problem) => return (None, named(problem)),
     };
     let built = || -> Result<(Value, Value), config::ConfigError> {
         let defaults = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
@@ -125,6 +125,8 @@ fn read(tree: Value) -> Result<Raw, (Vec<String>, String)> {
             message
                 .split_once(", ")
                 .map_or("is not a known key".into(), |(_, known)| format!("is not a known key; {known}"))
+        } else if path.last().is_some_and(|last| last == "team_calendars") {
+            "must be a list: write [[tenants.NAME.team_calendars]] in double brackets, once for each calendar".into()
         } else {
             without_value(&message)
         };

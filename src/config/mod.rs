@@ -6,6 +6,7 @@
 mod certificate;
 mod check;
 mod credential;
+mod file;
 mod issuers;
 mod load;
 mod policy;
@@ -20,6 +21,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 pub use certificate::{Certificate, CertificateFiles, Unusable};
 pub(crate) use check::LEASE_MARGIN;
 pub use credential::{Credential, ManagedHost, Source};
+pub(crate) use file::text;
 pub(crate) use issuers::is_safe;
 pub use load::{DEFAULTS, inspect, load};
 use secrecy::SecretString;

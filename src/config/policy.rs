@@ -73,7 +73,8 @@ fn zone(name: Option<&str>, report: Report<'_>) -> Option<Zone> {
 fn hours(raw: &Merged, report: Report<'_>) -> Option<Hours> {
     let (start, midday, end) = (raw.day_start?, raw.midday?, raw.day_end?);
     if !(start < midday && midday < end) {
-        report("midday", "must lie between day_start and day_end".into());
+        let [start, midday, end] = [start, midday, end].map(|time| time.strftime("%H:%M").to_string());
+        report("midday", format!("must lie between day_start ({start}) and day_end ({end}), and is {midday}"));
         return None;
     }
     let usual = Day::new(start, midday, end)?;

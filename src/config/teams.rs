@@ -67,7 +67,8 @@ fn team(field: &str, raw: &raw::TeamCalendar, p: &mut Problems) -> Option<TeamCa
 }
 
 fn mailbox(text: &str, is_group: bool, report: policy::Report<'_>) -> Option<String> {
-    let address = email(text).ok();
+    // No host of Exchange's is without a dot.
+    let address = email(text).ok().filter(|address| address.rsplit('@').next().is_some_and(|host| host.contains('.')));
     if address.is_none() && !is_group {
         report("mailbox", "must be the address of a shared mailbox, such as \"sales-team@contoso.com\"".into());
     }

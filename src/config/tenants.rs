@@ -78,17 +78,17 @@ fn microsoft(field: &str, mut raw: raw::Microsoft, around: Surroundings<'_>, p: 
         if is_told {
             p.add(field("directory_id"), "is missing: \"Directory (tenant) ID\" on the app's overview page in Entra");
         }
-    } else if ["common", "organizations", "consumers"].contains(&raw.directory_id.as_str())
-        || !raw.directory_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
-    {
+    } else if !is_guid(&raw.directory_id) && !is_domain(&raw.directory_id) {
         p.add(field("directory_id"), "must be the directory's GUID or one of its verified domains");
     }
     if raw.client_id.is_empty() {
         if is_told {
             p.add(field("client_id"), "is missing: \"Application (client) ID\" on the app's overview page in Entra");
         }
-    } else if is_told && Uuid::parse_str(&raw.client_id).is_err() {
+    } else if is_told && !is_guid(&raw.client_id) {
         p.add(field("client_id"), "must be a GUID: \"Application (client) ID\" on the app's overview page in Entra");
+    } else if is_told && raw.client_id.eq_ignore_ascii_case(&raw.directory_id) {
+        p.add(field("client_id"), "is the same as directory_id: the overview page shows two different ones");
     }
     let told = match raw.secret_expires.as_str() {
         "" => None,
@@ -109,6 +109,16 @@ fn microsoft(field: &str, mut raw: raw::Microsoft, around: Surroundings<'_>, p: 
         credential,
         expires,
     })
+}
+
+/// As Entra writes one: it takes no braces.
+fn is_guid(text: &str) -> bool {
+    text.len() == 36 && Uuid::parse_str(text).is_ok()
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    text.contains('.') && text.split('.').all(is_label)
 }
 
 /// Kubernetes says which authority it means; where the configuration says nothing, that decides the cloud.

@@ -15,6 +15,7 @@ use crate::domain::{
 mod contract;
 mod credentials;
 mod issuers;
+mod pasted;
 mod policies;
 mod problems;
 mod teams;

@@ -1,5 +1,7 @@
 //! What is ours: the database, the callers, and what waits in the queue.
 
+use std::cmp::Ordering;
+
 use crate::{
     config::{Client, Scope, Settings},
     domain::finding::{Finding, Severity},
@@ -22,9 +24,20 @@ pub(super) async fn examine(settings: &Settings, store: &Store, tenants: &[&str]
 }
 
 async fn database(store: &Store) -> Finding {
-    match store.is_ready().await {
-        Ok(true) => fine("database", "PostgreSQL answers, and its schema is up to date.".into()),
-        Ok(false) => Finding {
+    match store.schema().await {
+        Ok(Ordering::Equal) => fine("database", "PostgreSQL answers, and its schema is up to date.".into()),
+        Ok(Ordering::Greater) => Finding {
+            id: "schema-newer",
+            severity: Severity::Warning,
+            seen: "PostgreSQL answers, but its schema is newer than this program.".into(),
+            meaning:
+                "A newer version of leavebridge is, or was, at work on this database. This one runs on beside it, but \
+                      cannot be started with database.migrate = true."
+                    .into(),
+            next: "Bring this program up to the newer version.".into(),
+            tenant: None,
+        },
+        Ok(Ordering::Less) => Finding {
             id: "schema-outdated",
             severity: Severity::Error,
             seen: "PostgreSQL answers, but its schema is older than this program.".into(),

@@ -169,7 +169,12 @@ impl GraphError {
 
 /// Microsoft's words as far as a database and a page can take them.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(LONGEST_MESSAGE).collect()
+    let mut said = text.chars().filter(|c| !c.is_control());
+    let mut kept: String = said.by_ref().take(LONGEST_MESSAGE).collect();
+    if said.next().is_some() {
+        kept.push('…');
+    }
+    kept
 }
 
 /// The deepest code that is known; else the outermost one.

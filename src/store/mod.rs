@@ -18,7 +18,7 @@ pub mod tenants;
 pub mod upkeep;
 pub mod views;
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Ordering, sync::Arc, time::Duration};
 
 use reception::Reception;
 use secrecy::{ExposeSecret, SecretString};
@@ -161,16 +161,24 @@ impl Store {
         MIGRATIONS.run_direct(None, &mut connection, false).await
     }
 
-    /// Whether the database answers and has the schema of this program.
+    /// Whether the database answers and has the schema of this program, or a newer one.
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn is_ready(&self) -> Result<bool, StoreError> {
+        Ok(self.schema().await?.is_ge())
+    }
+
+    /// How the schema compares with the one that this program knows.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn schema(&self) -> Result<Ordering, StoreError> {
         let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
         // Not a checked query: the table is the migrator's own.
         let found: Option<i64> =
             sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.pool).await?;
-        Ok(found.is_some_and(|found| found >= newest))
+        Ok(found.unwrap_or(0).cmp(&newest))
     }
 
     /// Why no connection can be made, for a person; `None` when one can. The pool itself tells only that it waited.

@@ -3,7 +3,7 @@
 //! It reads leniently, because it has to work before anything is configured. It must never hold, and so can never print,
 //! a secret: of the secret it keeps only whether one is set, and it takes over no value that is not of its right form.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use ::config::{Config, ConfigError, Environment, File, FileFormat, Value};
 use jiff::civil::Date;
@@ -164,7 +164,7 @@ fn is_address(text: &str) -> bool {
 
 /// The Microsoft tables of all tenants; keys that are set to nothing are left out.
 fn tenants(file: Option<&Path>, environment: &[(String, String)]) -> Result<BTreeMap<String, Table>, Problems> {
-    let text = file.map(fs::read_to_string).transpose().map_err(|error| wrong(file, &error.kind().to_string()))?;
+    let text = file.map(crate::config::text).transpose().map_err(|problem| wrong(file, &problem))?;
     // TOML's own message shows the line, and there may be a secret on it.
     let tree = layered(text.as_deref(), environment).map_err(|_| {
         wrong(file, "is not TOML, or an environment variable does not fit it; `leavebridge check-config` says where")

@@ -162,7 +162,7 @@ fn what_could_break_a_script_is_refused_without_being_repeated() {
 #[test]
 fn a_file_that_cannot_be_read_is_named_but_not_shown() {
     let missing = known(Some(Path::new("/nowhere/leavebridge.toml")), &[], &Said::default()).unwrap_err().to_string();
-    assert!(missing.contains("/nowhere/leavebridge.toml: entity not found"), "{missing}");
+    assert!(missing.contains("/nowhere/leavebridge.toml: cannot be read: there is no such file"), "{missing}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("leavebridge.toml");
     std::fs::write(&file, "client_secret = \"hush-hush").unwrap();

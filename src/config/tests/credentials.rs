@@ -83,7 +83,7 @@ fn what_is_wrong_with_a_certificate_is_named_at_the_file_where_it_can_be_mended(
     let garbled = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
     for (certificate_file, key_file, expected) in [
-        ("/nowhere/app.pem".to_owned(), None, "certificate_file: cannot be read: entity not found"),
+        ("/nowhere/app.pem".to_owned(), None, "certificate_file: cannot be read: there is no such file"),
         (write(&folder, "empty", ""), None, "certificate_file: must be PEM; a .pfx becomes that with"),
         (write(&folder, "pfx", [0x30, 0x82, 0xff, 0x00]), None, "certificate_file: must be PEM; a .pfx becomes that"),
         (cert.clone(), None, "certificate_file: holds no private key (-----BEGIN PRIVATE KEY-----)"),
@@ -103,7 +103,11 @@ fn what_is_wrong_with_a_certificate_is_named_at_the_file_where_it_can_be_mended(
             None,
             "certificate_file: must hold an RSA key of 2048 bits or more: Entra takes no other",
         ),
-        (cert.clone(), Some("/nowhere/key.pem".to_owned()), "certificate_key_file: cannot be read: entity not found"),
+        (
+            cert.clone(),
+            Some("/nowhere/key.pem".to_owned()),
+            "certificate_key_file: cannot be read: there is no such file",
+        ),
         (
             cert.clone(),
             Some(write(&folder, "other", other.serialize_pem())),
@@ -166,15 +170,16 @@ fn kubernetes_fills_in_what_is_left_empty_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let (token, own) = (write(&folder, "token", "aaa.bbb.ccc\n"), write(&folder, "own", "ddd.eee.fff"));
     let other = "1f6b2b2c-6f4e-4a37-9a3f-0c0f6f1f2a22";
+    let directory = "8a1d6c3e-51b7-4f0a-8c55-2f6e0d9b7a10";
     let around = [
-        ("AZURE_TENANT_ID", other),
+        ("AZURE_TENANT_ID", directory),
         ("AZURE_CLIENT_ID", other),
         ("AZURE_FEDERATED_TOKEN_FILE", token.as_str()),
         ("AZURE_AUTHORITY_HOST", "https://login.chinacloudapi.cn/"),
     ];
     let empty = [("CREDENTIAL", "workload-identity"), ("DIRECTORY_ID", ""), ("CLIENT_ID", "")];
     let filled = microsoft(&empty, &around).unwrap();
-    assert_eq!((filled.directory_id.as_str(), filled.client_id.as_str()), (other, other));
+    assert_eq!((filled.directory_id.as_str(), filled.client_id.as_str()), (directory, other));
     assert_eq!(filled.authority.as_str(), "https://login.chinacloudapi.cn/");
     assert_eq!(filled.graph.as_str(), "https://microsoftgraph.chinacloudapi.cn/");
     assert!(
@@ -209,7 +214,7 @@ fn what_is_wrong_with_a_workload_identity_is_named() {
         (
             vec![kind, ("FEDERATED_TOKEN_FILE", "/nowhere")],
             &[],
-            "federated_token_file: cannot be read: entity not found",
+            "federated_token_file: cannot be read: there is no such file",
         ),
         (vec![kind, ("FEDERATED_TOKEN_FILE", &no_token)], &[], "federated_token_file: must hold a token (JWT)"),
         (
@@ -278,5 +283,5 @@ fn a_secret_in_a_file_is_read_as_it_is_at_that_moment() {
     write(&folder, "secret", " \n");
     assert_eq!(current.read().unwrap_err(), "is empty");
     fs::remove_file(&path).unwrap();
-    assert_eq!(current.read().unwrap_err(), "cannot be read: entity not found");
+    assert_eq!(current.read().unwrap_err(), "cannot be read: there is no such file");
 }

@@ -125,6 +125,10 @@ fn each_problem_says_what_would_be_right() {
         ("CLIENTS__FAR__WEBHOOK_SECRETS", WEBHOOK),
     ];
     let table: &[(&[(&str, &str)], &str)] = &[
+        (
+            &[("DATABASE__URL", "postgres://u:p@ss/w@host/db")],
+            "database.url: must be a URL such as postgres://user:password@",
+        ),
         (&[("LOG__FORMAT", "xml")], "log.format: must be `json` or `text`"),
         (&[("DATABASE__MIGRATE", "perhaps")], "database.migrate: must be a boolean"),
         (&[("SYNC__LEASE", "30")], "sync.lease: must be a duration with its unit, such as \"30s\" or \"2m\""),
@@ -134,7 +138,7 @@ fn each_problem_says_what_would_be_right() {
         (&[("SYNC__PER_MAILBOX", "5")], "sync.per_mailbox: must be 1 to 4: Graph refuses more"),
         (&[("HTTP__LISTEN", "localhost")], "http.listen: must be an address and a port such as"),
         (&[("HTTP__PORT", "1")], "http.port: is not a known key; expected one of `listen`, `request_timeout`"),
-        (&[("HTTP__CA_FILE", "/nowhere/ca")], "http.ca_file: cannot be read: entity not found"),
+        (&[("HTTP__CA_FILE", "/nowhere/ca")], "http.ca_file: cannot be read: there is no such file"),
         (&[("LOG__FILTER", "a=loud")], "log.filter: must be a level such as \"info\", or levels per module"),
         (&[("DATABASE__URL", "")], "database.url: is missing: give it here or as url_file"),
         (&[("DATABASE__URL", "mysql://x/y")], "database.url: must be a URL such as postgres://"),
@@ -148,7 +152,7 @@ fn each_problem_says_what_would_be_right() {
         ),
         (&[(secret, "")], "tenants.default.microsoft.client_secret: is missing: give it here or as client_secret_file"),
         (&twice, "tenants.default.microsoft.client_secret: is given twice: here and as a file"),
-        (&missing_file, "tenants.default.microsoft.client_secret_file: cannot be read: entity not found"),
+        (&missing_file, "tenants.default.microsoft.client_secret_file: cannot be read: there is no such file"),
         (
             &[("TENANTS__DEFAULT__MICROSOFT__CLIENT_ID", "")],
             "tenants.default.microsoft.client_id: is missing: \"Application (client) ID\"",
@@ -173,7 +177,10 @@ fn each_problem_says_what_would_be_right() {
         ),
         (&[("POLICY__TIME_ZONE", "GMT Standard Time")], "policy.time_zone: must be an IANA time zone"),
         (&[("POLICY__TITLE", "two\nlines")], "policy.title: must be one line of text"),
-        (&[("POLICY__MIDDAY", "08:00")], "policy.midday: must lie between day_start and day_end"),
+        (
+            &[("POLICY__MIDDAY", "08:00")],
+            "policy.midday: must lie between day_start (09:00) and day_end (18:00), and is 08:00",
+        ),
         (&[("CLIENTS__ESS__SOURCE", "")], "clients.ess.source: is missing: leave needs a source such as \"ess\""),
         (&[("CLIENTS__ESS__TENANTS", "")], "clients.ess.tenants: is missing: name the tenants"),
         (&[("CLIENTS__ESS__TENANTS", "acme")], "clients.ess.tenants: names a tenant that is not in [tenants]"),
@@ -187,7 +194,7 @@ fn each_problem_says_what_would_be_right() {
         ),
         (
             &[("CLIENTS__ESS__WEBHOOK_SECRETS_FILE", "/nowhere/hooks")],
-            "clients.ess.webhook_secrets_file: cannot be read: entity not found",
+            "clients.ess.webhook_secrets_file: cannot be read: there is no such file",
         ),
         (&shared, "clients.far.webhook_secrets: holds a secret of another client"),
     ];
@@ -270,7 +277,7 @@ fn a_file_that_cannot_be_read_is_told_by_place_and_never_by_content() {
     assert!(!problems[0].contains("hush"), "{problems:?}");
     let problems = told(load(Some("/nowhere/leavebridge.toml".as_ref()), &[]));
     assert!(
-        matches!(problems.as_slice(), [one] if one.starts_with("/nowhere/leavebridge.toml: cannot be read: entity not found"))
+        matches!(problems.as_slice(), [one] if one.starts_with("/nowhere/leavebridge.toml: cannot be read: there is no such file"))
     );
 }
 

@@ -128,8 +128,11 @@ async fn a_secret_file_that_is_lost_or_empty_matters_when_the_token_dies_and_hea
         delivered(&app, "LA-2").await;
         app.advance(SignedDuration::from_mins(65)).await;
         let detail = refused(&app, "LA-3").await;
-        let why =
-            if lost { "client_secret_file cannot be read: entity not found" } else { "client_secret_file is empty" };
+        let why = if lost {
+            "client_secret_file cannot be read: there is no such file"
+        } else {
+            "client_secret_file is empty"
+        };
         assert!(detail.contains(why), "{detail}");
         fs::write(&file, Simulator::CLIENT_SECRET).unwrap();
         heals(&app, "LA-3").await;

@@ -1,6 +1,9 @@
 //! What is in the way before Microsoft is asked anything: network, directory, database, callers.
 
-use leavebridge::doctor::Order;
+use leavebridge::{
+    clock::{Clock as _, SystemClock},
+    doctor::Order,
+};
 
 use super::{examine, ids, one, order, told};
 use crate::support::{database::Database, scene::Scene};
@@ -49,7 +52,12 @@ async fn each_state_of_the_database_is_told_and_microsoft_is_asked_all_the_same(
     let scene = Scene::new().await;
     let empty = Database::empty().await;
     let nobody = "postgres://leave:hush-hush@127.0.0.1:1/leave";
+    let (older, newer) = (Database::new(SystemClock.now()).await, Database::new(SystemClock.now()).await);
+    older.execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    newer.execute("INSERT INTO _sqlx_migrations SELECT 9999, '', now(), true, '', 0").await;
     for (url, id, words) in [
+        (older.url.as_str(), "ERROR schema-outdated", "older than this program"),
+        (newer.url.as_str(), "warning schema-newer", "newer than this program"),
         (empty.url.as_str(), "ERROR schema-missing", "has no schema of leavebridge's"),
         (nobody, "ERROR database-unreachable", "Connection refused"),
     ] {

@@ -11,6 +11,19 @@ fn own(id: &str) -> String {
 }
 
 #[tokio::test]
+async fn the_page_on_the_simulator_names_every_route_and_setting() {
+    let page = include_str!("../../../docs/simulator.md");
+    let routes = include_str!("../../../src/simulator/control.rs").split(".route(\"").skip(1);
+    let routes: Vec<String> = routes.map(|rest| format!("/_sim{}", rest.split('"').next().unwrap())).collect();
+    assert!(routes.len() > 10, "{routes:?}");
+    let settings = Stage::new().await.control(Method::GET, "/settings", Value::Null).await;
+    let settings = settings.as_object().unwrap().keys().map(|key| format!("`{key}`"));
+    for name in routes.into_iter().chain(settings).chain(["`identity_header`".to_owned()]) {
+        assert!(page.contains(&name), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_meant_is_answered_with_a_sentence() {
     let stage = Stage::new().await;
     for (method, path, body, status) in [

@@ -100,7 +100,8 @@ fi
 
 # Step 6: leave EWS behind.
 if [ -n "$(granted "$EWS")" ]; then
-    echo 'Still granted: full_access_as_app (EWS). Take it away once nothing else uses it: ./setup-graph.ps1 -RemoveEws' >&2
+    echo 'Still granted: full_access_as_app (EWS). Take it away once nothing else uses it:' >&2
+    echo "  ./setup-graph.ps1 -Way $WAY -ClientId $CLIENT_ID -SecretFile '' -RemoveEws" >&2
 fi
 
 echo "directory_id = \"$DIRECTORY_ID\""

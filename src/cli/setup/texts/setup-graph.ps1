@@ -86,7 +86,7 @@ foreach ($old in @($granted | Where-Object { $_.AppRoleId -eq $ews })) {
         Write-Host 'full_access_as_app (EWS) is no longer granted.'
     }
     else {
-        Write-Warning 'Still granted: full_access_as_app (EWS). Take it away with -RemoveEws once nothing else uses it.'
+        Write-Warning "Still granted: full_access_as_app (EWS). Once nothing else uses it, run this again with -SecretFile '' -RemoveEws."
     }
 }
 if ($RemoveEws -and $app) {
