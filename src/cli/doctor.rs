@@ -18,8 +18,7 @@ use crate::{
 const CONNECTIONS: u32 = 2;
 const WIDTH: usize = 110;
 
-/// Looks at the whole connection and says what to do about each finding. Ends with 1 when one of them is an error; with
-/// warnings alone it ends with 0.
+/// Looks at the whole connection and says what to do about each finding.
 #[derive(Debug, clap::Args)]
 pub(super) struct Doctor {
     /// This tenant only.

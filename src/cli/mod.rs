@@ -51,6 +51,8 @@ enum Command {
     #[cfg(feature = "demo")]
     Simulate(playground::Simulate),
     /// Looks at the whole connection and says what to do about each finding.
+    ///
+    /// Ends with 1 when one of them is an error, with 0 when there is nothing worse than a warning.
     Doctor(doctor::Doctor),
     /// Guides an administrator through Microsoft's side: app, permission, configuration.
     Setup(setup::Setup),
