@@ -34,6 +34,8 @@ CREATE TABLE mailboxes (
     time_zone      text,  -- what the mailbox itself says of its owner's time, where we may read it
     working_hours  jsonb,
     settings_at    timestamptz, -- when that was last read
+    missed_since   timestamptz, -- since when leave has been written without an answer
+    ask_at         timestamptz, -- when to ask for it again
     lease_epoch    bigint NOT NULL DEFAULT 0, -- rises with every claim: the fence against a worker that lost its lease
     lease_until    timestamptz, -- NULL = released in good order; in the past = its holder died with calls perhaps under way
     throttled_until timestamptz, -- the latest Retry-After: a floor that nothing and nobody shortens
@@ -44,6 +46,7 @@ CREATE TABLE mailboxes (
     UNIQUE (tenant, address)
 ) WITH (fillfactor = 70);
 
+CREATE INDEX mailboxes_to_ask ON mailboxes (ask_at) WHERE ask_at IS NOT NULL;
 CREATE INDEX mailboxes_of_person ON mailboxes (tenant, entra_id) WHERE entra_id IS NOT NULL;
 
 -- Under how many addresses this mailbox is known: itself among them.

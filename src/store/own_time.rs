@@ -9,6 +9,8 @@ use crate::domain::event::OwnTime;
 
 /// For how long an answer counts.
 pub const FRESH_FOR: Duration = Duration::from_hours(24);
+/// So many mailboxes are asked again at a time.
+const ASKED_AT_ONCE: i64 = 10;
 
 impl Store {
     /// Keeps what the mailbox of this lease says. Where that is not what it said before, what was written by the former answer
@@ -22,7 +24,8 @@ impl Store {
                  SELECT id, time_zone, working_hours, settings_at FROM mailboxes
                  WHERE id = $1 AND lease_epoch = $2 FOR NO KEY UPDATE
              ), kept AS (
-                 UPDATE mailboxes b SET time_zone = $3, working_hours = $4, settings_at = leavebridge_now()
+                 UPDATE mailboxes b SET time_zone = $3, working_hours = $4, settings_at = leavebridge_now(),
+                                      ask_at = NULL, missed_since = NULL
                  FROM before WHERE b.id = before.id
              ), again AS (
                  -- Copies in the calendars of teams that are being delivered at this moment, by what was known before.
@@ -97,21 +100,46 @@ impl Store {
         Ok(())
     }
 
-    /// What was written into this mailbox, as far as it is not over, is planned once more: it may find an answer now.
+    /// The mailbox of this lease gave no answer. It is asked again after a minute, then after twice that, and so on to a day.
+    ///
+    /// # Errors
+    /// When the database does not answer: it is asked only when leave of its comes by then.
+    pub async fn missed_own_time(&self, lease: &Lease) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE mailboxes
+             SET missed_since = coalesce(missed_since, leavebridge_now()),
+                 ask_at = leavebridge_now() + least(greatest(leavebridge_now() - missed_since, interval '1 minute'), interval '1 day')
+             WHERE id = $1 AND lease_epoch = $2",
+            lease.mailbox,
+            lease.epoch
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Has leave of some mailboxes that are to be asked again planned once more, as far as it is not over. The first that
+    /// answers makes that of all others due.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn plan_again(&self, mailbox: i64) -> Result<(), StoreError> {
+    pub async fn ask_missed(&self) -> Result<(), StoreError> {
         sqlx::query!(
-            "UPDATE mappings m
+            "WITH due AS MATERIALIZED (
+                 SELECT id FROM mailboxes WHERE ask_at <= leavebridge_now() ORDER BY ask_at LIMIT $1
+                 FOR NO KEY UPDATE SKIP LOCKED
+             ), asked AS (
+                 UPDATE mailboxes b SET ask_at = NULL FROM due WHERE b.id = due.id
+             )
+             UPDATE mappings m
              SET state = CASE m.state WHEN 'synced' THEN 'pending' ELSE m.state END,
                  next_attempt_at = CASE m.state WHEN 'synced' THEN leavebridge_now() ELSE m.next_attempt_at END,
                  -- Being delivered at this moment, perhaps without the answer.
                  again = m.state <> 'synced'
-             FROM leaves l
-             WHERE m.mailbox = $1 AND m.wanted AND m.state IN ('pending', 'waiting', 'synced') AND l.id = m.leave
+             FROM due, leaves l
+             WHERE m.mailbox = due.id AND m.wanted AND m.state IN ('pending', 'waiting', 'synced') AND l.id = m.leave
                AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')",
-            mailbox
+            ASKED_AT_ONCE
         )
         .execute(&self.pool)
         .await?;

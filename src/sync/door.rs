@@ -3,7 +3,6 @@
 //! Nothing needs an answer from behind a door: it must never hold up those who can go on without.
 
 use std::{
-    collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,11 +16,6 @@ use crate::{domain::judge::Failure, graph::GraphError};
 const CLOSED_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Behind which nobody answers as they should: left alone for so long at least.
 const TROUBLED_FOR: SignedDuration = SignedDuration::from_mins(1);
-/// Where nobody has granted the permission, and nobody is going to, being reminded costs next to nothing.
-const REMINDED_AFTER_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
-/// So many mailboxes without an answer are kept in mind: the first that gets one makes all others due.
-const MISSED_AT_MOST: usize = 64;
-
 /// One permission of one tenant, as far as this process knows.
 #[derive(Debug, Default)]
 pub(super) struct Door {
@@ -38,11 +32,6 @@ struct Standing {
     next_try: Option<Timestamp>,
     /// The mailbox that was last denied an answer, and until when it is not tried again: others may be luckier.
     denied: Option<(i64, Timestamp)>,
-    /// Mailboxes that went on without an answer, and when one of them is to ask again should nobody else come by.
-    missed: VecDeque<i64>,
-    next_reminder: Option<Timestamp>,
-    /// How many have asked in vain: each waits twice as long as the one before.
-    reminders: u32,
 }
 
 impl Door {
@@ -94,12 +83,7 @@ impl Door {
         let is_news = {
             let mut standing = self.standing();
             standing.is_on_the_way = false;
-            let is_news = !std::mem::replace(&mut standing.is_open, true);
-            if is_news {
-                standing.missed.clear();
-                standing.reminders = 0;
-            }
-            is_news
+            !std::mem::replace(&mut standing.is_open, true)
         };
         self.told.notify_waiters();
         is_news
@@ -108,8 +92,11 @@ impl Door {
     /// Nobody gets an answer for a while.
     pub(super) fn refused(&self, error: &GraphError, now: Timestamp) {
         let asked = error.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or_default();
-        let wait = if error.failure == Failure::AccessDenied { CLOSED_FOR } else { TROUBLED_FOR }.max(asked);
-        self.came_back(later(now, wait));
+        let is_denial = error.failure == Failure::AccessDenied;
+        if !is_denial {
+            self.standing().denied = None;
+        }
+        self.came_back(later(now, if is_denial { CLOSED_FOR } else { TROUBLED_FOR }.max(asked)));
     }
 
     /// This mailbox is denied an answer. Only when two are, one after the other, the door is taken to be closed for all.
@@ -123,32 +110,11 @@ impl Door {
         }
     }
 
-    /// This mailbox went on without an answer.
-    pub(super) fn missed(&self, mailbox: i64, now: Timestamp) {
-        let mut standing = self.standing();
-        if standing.missed.contains(&mailbox) {
-            return;
-        }
-        if standing.missed.is_empty() {
-            standing.next_reminder = later(now, TROUBLED_FOR);
-        }
-        standing.missed.truncate(MISSED_AT_MOST - 1);
-        standing.missed.push_back(mailbox);
-    }
-
-    /// A mailbox that went on without an answer and could ask for one by now; one at a time, by turns.
-    pub(super) fn reminder(&self, now: Timestamp) -> Option<i64> {
-        let mut standing = self.standing();
-        let is_early = |next: Option<Timestamp>| next.is_some_and(|next| now < next);
-        if is_early(standing.next_reminder) || (!standing.is_open && is_early(standing.next_try)) {
-            return None;
-        }
-        let denied = standing.denied.filter(|(_, until)| now < *until).map(|(mailbox, _)| mailbox);
-        let place = standing.missed.iter().position(|mailbox| Some(*mailbox) != denied)?;
-        standing.reminders += 1;
-        let wait = TROUBLED_FOR * 2_i32.saturating_pow(standing.reminders.min(12));
-        standing.next_reminder = later(now, wait.min(REMINDED_AFTER_AT_MOST));
-        standing.missed.remove(place)
+    /// Whether it is for want of a permission that this mailbox got no answer: then there is nothing to wait for.
+    pub(super) fn is_denied(&self, mailbox: i64, now: Timestamp) -> bool {
+        let standing = self.standing();
+        let is_closed = !standing.is_on_the_way && standing.next_try.is_some_and(|next| now < next);
+        !standing.is_open && standing.denied.is_some_and(|(denied, _)| denied == mailbox || is_closed)
     }
 
     fn came_back(&self, next_try: Option<Timestamp>) {

@@ -25,6 +25,7 @@ use std::{
 
 use door::Door;
 use jiff::{SignedDuration, Timestamp};
+use own_time::Missed;
 use reply::Replies;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -118,11 +119,13 @@ impl Engine {
         let served: Vec<String> = self.tenants.keys().cloned().collect();
         let mut mailboxes = JoinSet::new();
         let mut replies = Replies::default();
+        let mut missed = Missed::default();
         // Subscribed before the first claim: what is due later than the claim's look will ring.
         let mut bell = self.bell.hear_due();
         while !stop.is_cancelled() {
             bell.borrow_and_update();
             let looked = Instant::now();
+            missed.tick(&self).await;
             let free = self.settings.mailboxes.saturating_sub(mailboxes.len());
             if let Err(error) = self.tick(&served, free, &writer, &mut mailboxes, &stop).await {
                 tracing::warn!(%error, cause = error.cause(), "cannot look for what is due");
@@ -166,7 +169,6 @@ impl Engine {
         if free == 0 {
             return Ok(());
         }
-        own_time::remind(self).await;
         let claimed = Instant::now();
         let leases = self.store.claim(served, free, self.settings.lease).await?;
         if leases.is_empty() {

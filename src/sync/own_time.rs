@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{
     Engine, Tenant,
     hold::{Hold, Leave},
@@ -23,6 +25,8 @@ use crate::{
 
 /// How long leave waits for whoever was sent ahead to find out whether mailboxes can be asked.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often to look whether a mailbox is to be asked again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is known of it, asked anew where that is more than a day old.
 ///
@@ -38,19 +42,31 @@ pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> Result<OwnTime, Gra
     // Without patience all who come at the first moment would be written by the policy.
     let may_ask = tenant.settings.may_ask_in_time(lease.mailbox, now, PATIENCE).await;
     let told = if may_ask { read(engine, tenant, hold).await? } else { None };
-    if told.is_none() && lease.own_age.is_none() {
-        tenant.settings.missed(lease.mailbox, now);
+    if told.is_none()
+        && lease.own_age.is_none()
+        && !tenant.settings.is_denied(lease.mailbox, now)
+        && let Err(error) = engine.store.missed_own_time(lease).await
+    {
+        tracing::warn!(%error, "leave that is written without its mailbox's own time waits for the mailbox's next");
     }
     Ok(told.unwrap_or_else(|| lease.own.clone()))
 }
 
-/// Has leave that was written without an answer of its mailbox planned again, once there may be one: nobody else's leave may
-/// come by for a long time.
-pub(super) async fn remind(engine: &Engine) {
-    let now = engine.clock.now();
-    for mailbox in engine.tenants.values().filter_map(|tenant| tenant.settings.reminder(now)) {
-        if let Err(error) = engine.store.plan_again(mailbox).await {
-            tracing::warn!(%error, "leave that was written without its mailbox's own time waits for the mailbox's next");
+/// Has mailboxes asked again whose leave was written without an answer: nobody else's leave may come by for a long time.
+#[derive(Debug, Default)]
+pub(super) struct Missed {
+    looked: Option<Instant>,
+}
+
+impl Missed {
+    /// Now and then.
+    pub(super) async fn tick(&mut self, engine: &Engine) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+            return;
+        }
+        self.looked = Some(Instant::now());
+        if let Err(error) = engine.store.ask_missed().await {
+            tracing::warn!(%error, "cannot look for mailboxes that are to be asked again");
         }
     }
 }

@@ -252,7 +252,7 @@ async fn somebody_who_cannot_be_asked_puts_nobody_else_on_the_wrong_day() {
 }
 
 #[tokio::test]
-async fn two_who_are_denied_close_the_door_for_an_hour_and_not_for_those_who_could_be_asked() {
+async fn two_who_are_denied_close_the_door_to_all_for_an_hour_and_no_longer() {
     let app = permitted().await;
     app.microsoft.person(json!({"address": "cleo@contoso.com", "time_zone": "Asia/Tokyo"})).await;
     for address in [BEN, "cleo@contoso.com"] {
@@ -265,9 +265,12 @@ async fn two_who_are_denied_close_the_door_for_an_hour_and_not_for_those_who_cou
     app.deliver("ess", &afternoon("LA-1", 0)).await;
     assert_eq!(app.microsoft.settings_reads().await, ["GET 403", "GET 403"]);
     assert_eq!(times(&app, AMY).await.2, "GMT Standard Time");
-    until("it lies by her own clock", async || {
-        app.advance(SignedDuration::from_mins(30)).await;
-        times(&app, AMY).await.2 == "China Standard Time"
+    app.advance(SignedDuration::from_mins(61)).await;
+    app.deliver("ess", &updated("LA-2", 0, &json!({"time_zone": null}))).await;
+    until("all lie by her own clock", async || {
+        app.advance(SignedDuration::from_millis(100)).await;
+        let events = app.microsoft.events(AMY).await;
+        events.len() == 2 && events.iter().all(|event| event["originalStartTimeZone"] == "China Standard Time")
     })
     .await;
 }

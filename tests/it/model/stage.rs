@@ -45,6 +45,8 @@ const HELD_OR_DUE: &str = "
         LEFT JOIN tenants_state t ON t.tenant = r.tenant
         WHERE r.next_attempt_at <= leavebridge_now()
           AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)
+    ) + (
+        SELECT count(*) FROM mailboxes WHERE ask_at <= leavebridge_now()
     )";
 /// Mappings and replies that are not as they should be.
 const OPEN: &str = "SELECT (
