@@ -21,6 +21,29 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Timestamp;
 }
 
+/// A while in which something is not to be done again. A clock that is set back ends it: else it would last for as long as the
+/// clock was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    since: Timestamp,
+    wait: SignedDuration,
+}
+
+impl Pause {
+    /// From `now` on.
+    #[must_use]
+    pub const fn begin(now: Timestamp, wait: SignedDuration) -> Self {
+        Self { since: now, wait }
+    }
+
+    /// Whether it still lasts.
+    #[must_use]
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        let gone = now.duration_since(self.since);
+        SignedDuration::ZERO <= gone && gone < self.wait
+    }
+}
+
 /// The machine's own clock.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SystemClock;
@@ -133,6 +156,15 @@ mod tests {
     fn a_fraction_is_at_least_zero_and_below_one() {
         let random = SeededRandom::new(7);
         assert!((0..10_000).map(|_| random.fraction()).all(|f| (0.0..1.0).contains(&f)));
+    }
+
+    #[test]
+    fn a_pause_ends_by_itself_or_when_the_clock_is_set_back() {
+        let now: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
+        let pause = Pause::begin(now, SignedDuration::from_mins(1));
+        for (seconds, lasts) in [(0, true), (59, true), (60, false), (3600, false), (-1, false), (-28_800, false)] {
+            assert_eq!(pause.lasts(now + SignedDuration::from_secs(seconds)), lasts, "{seconds}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use reqwest::{Certificate, Client, ClientBuilder, redirect::Policy};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_NEAR: Duration = Duration::from_secs(2);
+const MOST_REDIRECTS: usize = 3;
 const IDLE: Duration = Duration::from_mins(1);
 
 /// Why there is no client.
@@ -19,7 +20,8 @@ pub enum OutgoingError {
     Tls(#[from] reqwest::Error),
 }
 
-/// A client whose requests end after `timeout`. Connections are kept and used again.
+/// A client whose requests end after `timeout`, and which follows no redirect to another host. Connections are kept and used
+/// again.
 ///
 /// # Errors
 /// When the CA file or the proxy settings cannot be used.
@@ -27,7 +29,7 @@ pub fn client(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, Outgo
     Ok(trusting(builder(timeout), ca_file)?.build()?)
 }
 
-/// The same, but never on to another address: what it is told must come from whom it asked.
+/// The same, but following no redirect at all: what it is told must come from where it asked.
 ///
 /// # Errors
 /// When the CA file or the proxy settings cannot be used.
@@ -56,6 +58,9 @@ fn builder(timeout: Duration) -> ClientBuilder {
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
         .pool_idle_timeout(IDLE)
-        // reqwest drops Authorization when a redirect leads to another host.
-        .redirect(Policy::limited(3))
+        .redirect(Policy::custom(|attempt| {
+            // Elsewhere neither a token nor a body may go, and without them there is nothing to be had there.
+            let is_same = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
+            if is_same && attempt.previous().len() <= MOST_REDIRECTS { attempt.follow() } else { attempt.stop() }
+        }))
 }

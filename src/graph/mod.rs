@@ -92,9 +92,10 @@ impl Graph {
         self.tokens.credential().standing()
     }
 
-    /// Looks whether the credential was renewed meanwhile, without fetching a token.
+    /// Looks whether the credential was renewed meanwhile: at its file, and, where Microsoft refused it, by asking again.
     pub async fn look_at_credential(&self) {
         self.tokens.credential().look().await;
+        self.tokens.look_again().await;
     }
 
     /// One request that is over by `end`. A token that Graph refuses is not used again; whether to try with a new one is the caller's to say, who

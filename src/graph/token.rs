@@ -17,13 +17,17 @@ use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{GraphError, credential::Credential};
-use crate::{clock::Clock, domain::judge::Failure};
+use crate::{
+    clock::{Clock, Pause},
+    domain::judge::Failure,
+};
 
 /// With so much life left a new token is fetched in good time.
 const REFRESH_BEFORE: SignedDuration = SignedDuration::from_mins(5);
 /// Tokens that live longer are refreshed at half of it.
 const LONG_LIFE: SignedDuration = SignedDuration::from_hours(2);
 const REFRESH_AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(30);
+const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(50);
 /// Who asks again so soon after a refusal gets the same answer without another request.
 const REMEMBER_REFUSAL: SignedDuration = SignedDuration::from_secs(1);
 
@@ -59,10 +63,12 @@ pub(super) struct TokenSource {
 
 #[derive(Default)]
 struct LastFetch {
-    /// When the last one ended.
-    at: Option<Timestamp>,
-    /// What came of it if it failed, and until when to ask for nothing else.
-    refusal: Option<(GraphError, Timestamp)>,
+    /// No other is begun ahead of need for a while.
+    rest: Option<Pause>,
+    /// Nor to see whether something was repaired.
+    look: Option<Pause>,
+    /// What came of it if it failed, and for how long to ask for nothing else.
+    refusal: Option<(GraphError, Pause)>,
 }
 
 impl fmt::Debug for TokenSource {
@@ -112,6 +118,19 @@ impl TokenSource {
         }
     }
 
+    /// Asks for a token where none was to be had the last time, and nobody else has asked for a while: whatever leads to a
+    /// repair, it is seen though no leave waits for it.
+    pub(super) async fn look_again(&self) {
+        if self.credential.standing().borrow().problem.is_none() {
+            return;
+        }
+        let Ok(mut last) = self.fetching.try_lock() else { return };
+        let is_early = last.look.is_some_and(|look| look.lasts(self.now()));
+        if !is_early && let Err(error) = self.fetch(&mut last).await {
+            tracing::debug!(code = error.code, "still no new token from Entra");
+        }
+    }
+
     /// Graph does not take this token: it is not used again.
     pub(super) fn refused(&self, token: &Token) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -130,7 +149,7 @@ impl TokenSource {
         tokio::spawn(async move {
             let Ok(mut last) = source.fetching.try_lock() else { return };
             let now = source.now();
-            let too_soon = last.at.is_some_and(|at| now.duration_since(at) < REFRESH_AT_MOST_EVERY);
+            let too_soon = last.rest.is_some_and(|rest| rest.lasts(now));
             let done = source.current().is_some_and(|token| now < token.refresh_at);
             if too_soon || done {
                 return;
@@ -143,23 +162,22 @@ impl TokenSource {
 
     async fn fetch(&self, last: &mut LastFetch) -> Result<Token, GraphError> {
         let now = self.now();
-        if let Some((refusal, until)) = &last.refusal
-            && now < *until
+        if let Some((refusal, pause)) = &last.refusal
+            && pause.lasts(now)
         {
             return Err(refusal.clone());
         }
         let fetched = self.credential.fetch().await;
         let ended = self.now();
-        last.at = Some(ended);
+        last.rest = Some(Pause::begin(ended, REFRESH_AT_MOST_EVERY));
+        last.look = Some(Pause::begin(ended, LOOK_AGAIN_AFTER));
         last.refusal = fetched.as_ref().err().map(|error| {
             let asked = match error.failure {
                 Failure::EntraUnavailable { retry_after } => retry_after.unwrap_or_default(),
                 _ => Duration::ZERO,
             };
-            (
-                error.clone(),
-                ended + SignedDuration::try_from(asked).unwrap_or(SignedDuration::ZERO).max(REMEMBER_REFUSAL),
-            )
+            let asked = SignedDuration::try_from(asked).unwrap_or(SignedDuration::ZERO);
+            (error.clone(), Pause::begin(ended, asked.max(REMEMBER_REFUSAL)))
         });
         if let Ok(token) = &fetched {
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());

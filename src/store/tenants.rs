@@ -52,36 +52,40 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that Graph does what we ask for this tenant, which also ends its block.
+    /// Notes that Graph takes our token for this tenant, which also ends its block. `false` when a block is still to run.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn tenant_served(&self, tenant: &str) -> Result<(), StoreError> {
-        sqlx::query!(
-            "INSERT INTO tenants_state AS t (tenant, last_success) VALUES ($1, leavebridge_now())
+    pub async fn tenant_served(&self, tenant: &str) -> Result<bool, StoreError> {
+        let is_free = sqlx::query_scalar!(
+            r#"INSERT INTO tenants_state AS t (tenant, last_success) VALUES ($1, leavebridge_now())
              ON CONFLICT (tenant) DO UPDATE
              SET last_success = leavebridge_now(),
                  -- A block that is still to run was set by another call meanwhile; it is not lifted by this one.
                  blocked_since = CASE WHEN t.blocked_until > leavebridge_now() THEN t.blocked_since END,
                  blocked_reason = CASE WHEN t.blocked_until > leavebridge_now() THEN t.blocked_reason END,
                  blocked_detail = CASE WHEN t.blocked_until > leavebridge_now() THEN t.blocked_detail END,
-                 blocked_until = CASE WHEN t.blocked_until > leavebridge_now() THEN t.blocked_until END",
+                 blocked_until = CASE WHEN t.blocked_until > leavebridge_now() THEN t.blocked_until END
+             RETURNING t.blocked_until IS NULL AS "is_free!""#,
             tenant
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        );
+        Ok(is_free.fetch_one(&self.pool).await?)
     }
 
-    /// How the tenants stand that have ever been tried.
+    /// How the tenants stand that have ever been tried. A block that ran out a while ago is none any more: whatever waited for
+    /// its end has been tried since, or there was nothing left to try.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn tenant_states(&self) -> Result<Vec<TenantState>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT tenant, blocked_reason, blocked_detail, blocked_since AS "blocked_since: jiff_sqlx::Timestamp",
-                      last_success AS "last_success: jiff_sqlx::Timestamp"
-               FROM tenants_state ORDER BY tenant"#
+            r#"SELECT t.tenant, b.blocked_reason AS "blocked_reason?", b.blocked_detail AS "blocked_detail?",
+                      b.blocked_since AS "blocked_since: jiff_sqlx::Timestamp",
+                      t.last_success AS "last_success: jiff_sqlx::Timestamp"
+               FROM tenants_state t
+               LEFT JOIN tenants_state b
+                   ON b.tenant = t.tenant AND b.blocked_until > leavebridge_now() - interval '1 minute'
+               ORDER BY t.tenant"#
         )
         .fetch_all(&self.pool)
         .await?;

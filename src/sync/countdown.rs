@@ -9,7 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, Tenant};
-use crate::domain::credential::{Countdown, Notice};
+use crate::{
+    clock::Pause,
+    domain::credential::{Countdown, Notice},
+};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often to look into a certificate's file whether it was renewed.
@@ -21,11 +24,11 @@ impl Engine {
     /// Counts until `stop`.
     pub async fn count_down(&self, stop: &CancellationToken) {
         let mut countdowns: BTreeMap<&str, Countdown> = BTreeMap::new();
-        let mut read = self.clock.now();
+        let mut read = Pause::begin(self.clock.now(), READ_EVERY);
         while !stop.is_cancelled() {
             let now = self.clock.now();
-            if now.duration_since(read) >= READ_EVERY {
-                read = now;
+            if !read.lasts(now) {
+                read = Pause::begin(now, READ_EVERY);
                 // At the same time: one on a disk that hangs is given up after a while.
                 let looks = self.tenants.values().map(|tenant| tenant.graph.look_at_credential());
                 tokio::select! {

@@ -10,7 +10,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Notify, time::Instant};
 
-use crate::{domain::judge::Failure, graph::GraphError};
+use crate::{clock::Pause, domain::judge::Failure, graph::GraphError};
 
 /// A door that is closed to the app is tried again so late: somebody may have granted the permission.
 const CLOSED_FOR: SignedDuration = SignedDuration::from_hours(1);
@@ -28,10 +28,16 @@ struct Standing {
     is_open: bool,
     /// Somebody was sent ahead and has not come back.
     is_on_the_way: bool,
-    /// While it is not known to be open: when somebody may try it next.
-    next_try: Option<Timestamp>,
-    /// The mailbox that was last denied an answer, and until when it is not tried again: others may be luckier.
-    denied: Option<(i64, Timestamp)>,
+    /// While it is not known to be open: nobody tries it.
+    pause: Option<Pause>,
+    /// The mailbox that was last denied an answer, and is not tried for a while: others may be luckier.
+    denied: Option<(i64, Pause)>,
+}
+
+impl Standing {
+    fn is_closed(&self, now: Timestamp) -> bool {
+        self.pause.is_some_and(|pause| pause.lasts(now))
+    }
 }
 
 impl Door {
@@ -41,12 +47,12 @@ impl Door {
         if standing.is_open {
             return true;
         }
-        let is_denied = standing.denied.is_some_and(|(denied, until)| denied == mailbox && now < until);
-        if is_denied || standing.next_try.is_some_and(|next| now < next) {
+        let is_denied = standing.denied.is_some_and(|(denied, pause)| denied == mailbox && pause.lasts(now));
+        if is_denied || standing.is_closed(now) {
             return false;
         }
         // Should nothing ever come of it, another is sent.
-        standing.next_try = later(now, TROUBLED_FOR);
+        standing.pause = Some(Pause::begin(now, TROUBLED_FOR));
         standing.is_on_the_way = true;
         true
     }
@@ -96,13 +102,14 @@ impl Door {
         if !is_denial {
             self.standing().denied = None;
         }
-        self.came_back(later(now, if is_denial { CLOSED_FOR } else { TROUBLED_FOR }.max(asked)));
+        let wait = if is_denial { CLOSED_FOR } else { TROUBLED_FOR }.max(asked);
+        self.came_back(Some(Pause::begin(now, wait)));
     }
 
     /// This mailbox is denied an answer. Only when two are, one after the other, the door is taken to be closed for all.
     pub(super) fn denied(&self, mailbox: i64, error: &GraphError, now: Timestamp) {
-        let until = later(now, CLOSED_FOR);
-        let former = std::mem::replace(&mut self.standing().denied, until.map(|until| (mailbox, until)));
+        let pause = Pause::begin(now, CLOSED_FOR);
+        let former = self.standing().denied.replace((mailbox, pause));
         if former.is_some_and(|(former, _)| former != mailbox) {
             self.refused(error, now);
         } else {
@@ -113,16 +120,16 @@ impl Door {
     /// Whether it is for want of a permission that this mailbox got no answer: then there is nothing to wait for.
     pub(super) fn is_denied(&self, mailbox: i64, now: Timestamp) -> bool {
         let standing = self.standing();
-        let is_closed = !standing.is_on_the_way && standing.next_try.is_some_and(|next| now < next);
+        let is_closed = !standing.is_on_the_way && standing.is_closed(now);
         !standing.is_open && standing.denied.is_some_and(|(denied, _)| denied == mailbox || is_closed)
     }
 
-    fn came_back(&self, next_try: Option<Timestamp>) {
+    fn came_back(&self, pause: Option<Pause>) {
         {
             let mut standing = self.standing();
             standing.is_on_the_way = false;
-            standing.next_try = next_try;
-            standing.is_open &= next_try.is_none();
+            standing.pause = pause;
+            standing.is_open &= pause.is_none();
         }
         self.told.notify_waiters();
     }
@@ -130,8 +137,4 @@ impl Door {
     fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn later(now: Timestamp, wait: SignedDuration) -> Option<Timestamp> {
-    now.checked_add(wait).ok()
 }

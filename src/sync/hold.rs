@@ -11,11 +11,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, calendar::Calendars, directory, own_time, walk::Halt};
+use super::{Engine, Tenant, calendar::Calendars, directory, own_time, walk::Halt};
 use crate::{
     config::LEASE_MARGIN,
     crash,
-    domain::{event::OwnTime, judge::Failure},
+    domain::{
+        event::OwnTime,
+        judge::{Failure, Reason},
+    },
     graph::{Graph, GraphError, Mailbox},
     store::queue::Lease,
 };
@@ -153,8 +156,39 @@ impl<'a> Hold<'a> {
             crash::point("after", name);
             match answer {
                 Err(error) if is_first && error.failure == Failure::Credentials => is_first = false,
-                answer => return Ok(answer),
+                Err(error) if self.is_its_own(&error) => {
+                    return Ok(Err(GraphError { failure: Failure::MailboxMissing, ..error }));
+                }
+                answer => {
+                    self.note(&answer).await;
+                    return Ok(answer);
+                }
             }
+        }
+    }
+
+    /// Whether a new token is refused by this mailbox alone: so do mailboxes on an Exchange server of the customer's own, which
+    /// must not hold up everybody else.
+    fn is_its_own(&self, error: &GraphError) -> bool {
+        let is_of_graph = error.trail.as_ref().is_some_and(|trail| trail.status.is_some());
+        let is_known = self.lease.blocked.as_ref().is_some_and(|(word, _)| word == Reason::MailboxMissing.word());
+        let is_served = |tenant: &Tenant| tenant.is_served(self.engine.clock.now());
+        error.failure == Failure::Credentials
+            && is_of_graph
+            && (is_known || self.engine.tenants.get(&self.lease.tenant).is_some_and(is_served))
+    }
+
+    /// Whatever Graph answers, but that the token is no good, says that it is.
+    async fn note<T>(&self, answer: &Result<T, GraphError>) {
+        let is_taken = match answer {
+            Ok(_) => true,
+            Err(error) => {
+                let status = error.trail.as_ref().and_then(|trail| trail.status);
+                error.failure != Failure::Credentials && status.is_some_and(|status| (400..500).contains(&status))
+            }
+        };
+        if is_taken && let Some(tenant) = self.engine.tenants.get(&self.lease.tenant) {
+            tenant.served(&self.engine.store, &self.lease.tenant, self.engine.clock.now()).await;
         }
     }
 }

@@ -77,7 +77,6 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
             Next::Abandon
         }
         Delivered::Done { holding, ending, retry_after, story } => {
-            let reached = matches!(ending, Ending::Synced | Ending::Removed) && story.get("graph").is_some();
             if let Ending::Parked(reason, _) = &ending {
                 tracing::warn!(mapping = %due.id, reason = reason.word(), "parked: a person is needed");
             }
@@ -93,9 +92,6 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
             let written = write(engine, writer, record).await;
             if written == Next::GoOn {
                 engine.metrics.delivery(&lease.tenant, state);
-                if reached {
-                    tenant.served(&engine.store, &lease.tenant, engine.clock.now()).await;
-                }
             }
             written
         }

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use writer::Writer;
 
 use crate::{
-    clock::{Clock, Random},
+    clock::{Clock, Pause, Random},
     config, crash,
     domain::policy::Policy,
     graph::Graph,
@@ -52,6 +52,8 @@ const FEW: usize = 8;
 const BATCH: i64 = 30;
 /// How often a tenant's last success is written down.
 const NOTE_SUCCESS_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// For so long one success speaks for a tenant's token.
+const LATELY: SignedDuration = SignedDuration::from_mins(3);
 
 /// One tenant, ready to be served.
 #[derive(Debug)]
@@ -60,7 +62,8 @@ pub struct Tenant {
     pub graph: Graph,
     /// Its policy.
     pub policy: Policy,
-    noted: Mutex<Option<Timestamp>>,
+    noted: Mutex<Option<Pause>>,
+    accepted: Mutex<Option<Pause>>,
     directory: Door,
     settings: Door,
 }
@@ -69,7 +72,14 @@ impl Tenant {
     /// A tenant with that Graph and policy.
     #[must_use]
     pub fn new(graph: Graph, policy: Policy) -> Self {
-        Self { graph, policy, noted: Mutex::new(None), directory: Door::default(), settings: Door::default() }
+        Self {
+            graph,
+            policy,
+            noted: Mutex::new(None),
+            accepted: Mutex::new(None),
+            directory: Door::default(),
+            settings: Door::default(),
+        }
     }
 
     /// The tenant was blocked: its next success is news.
@@ -77,18 +87,27 @@ impl Tenant {
         *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Notes now and then that the tenant is served, which ends its block.
+    /// Graph has taken the tenant's token. Notes now and then that the tenant is served, which ends its block.
     async fn served(&self, store: &Store, name: &str, now: Timestamp) {
+        *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Pause::begin(now, LATELY));
         {
             let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
-            if noted.is_some_and(|noted| now.duration_since(noted) < NOTE_SUCCESS_EVERY) {
+            if noted.is_some_and(|noted| noted.lasts(now)) {
                 return;
             }
-            *noted = Some(now);
+            *noted = Some(Pause::begin(now, NOTE_SUCCESS_EVERY));
         }
-        if let Err(error) = store.tenant_served(name).await {
-            tracing::warn!(%error, "a tenant's last success could not be written");
+        match store.tenant_served(name).await {
+            Ok(true) => {}
+            // Somebody else's block is still to run: what ends it is the next success after that.
+            Ok(false) => self.blocked(),
+            Err(error) => tracing::warn!(%error, "a tenant's last success could not be written"),
         }
+    }
+
+    /// Whether Graph took a token of this tenant a short time ago: then it is one mailbox's own trouble if it does not there.
+    fn is_served(&self, now: Timestamp) -> bool {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|lately| lately.lasts(now))
     }
 }
 

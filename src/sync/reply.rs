@@ -181,7 +181,6 @@ impl Look<'_> {
             Ok(read) => read,
             Err(halt) => return self.halted(halt, remembered.clone()).await,
         };
-        self.tenant.served(&self.engine.store, &self.hold.lease.tenant, self.engine.clock.now()).await;
         match reply::plan(self.due.now, self.wanted, &current, remembered) {
             Step::Nothing => Ok(self.is_as_wanted(current)),
             Step::LeaveAlone(kept) => {

@@ -1,6 +1,7 @@
 //! How each tenant signs in, what happens when Microsoft does not take it any more, and how it comes right again.
 
 mod certificate;
+mod doubts;
 mod expiry;
 mod managed;
 mod secret;
