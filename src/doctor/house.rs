@@ -7,6 +7,7 @@ use crate::{
     domain::finding::{Finding, Severity},
     store::{
         Store,
+        tenants::TenantState,
         upkeep::{Backlog, HeldReplies},
     },
 };
@@ -19,7 +20,9 @@ pub(super) async fn examine(settings: &Settings, store: &Store, tenants: &[&str]
     let mut findings =
         vec![fine("configuration", format!("{}, {}.", count(tenants.len(), "tenant"), count(clients.len(), "client")))];
     findings.push(database(store).await);
-    findings.extend(callers(settings, tenants, &clients));
+    if !tenants.is_empty() {
+        findings.extend(callers(settings, tenants, &clients));
+    }
     findings
 }
 
@@ -138,12 +141,26 @@ fn ways(settings: &Settings, client: &Client) -> Vec<String> {
 /// What waits for Microsoft, as the database has it.
 pub(super) async fn waiting(store: &Store, tenant: &str) -> Vec<Finding> {
     // A database that is away has its own finding.
-    let (Ok(throttled), Ok(backlogs)) = (store.throttled_mailboxes(tenant).await, store.backlog().await) else {
+    let (Ok(throttled), Ok(backlogs), Ok(states)) =
+        (store.throttled_mailboxes(tenant).await, store.backlog().await, store.tenant_states().await)
+    else {
         return Vec::new();
     };
+    let state = states.into_iter().find(|state| state.tenant == tenant);
     let backlog = backlogs.into_iter().find(|(name, _)| name == tenant).map(|(_, backlog)| backlog).unwrap_or_default();
-    let found = [Some(deliveries(backlog, throttled)), held_replies(backlog.replies)];
+    let found = [state.and_then(blocked), Some(deliveries(backlog, throttled)), held_replies(backlog.replies)];
     found.into_iter().flatten().map(|found| Finding { tenant: Some(tenant.to_owned()), ..found }).collect()
+}
+
+fn blocked(state: TenantState) -> Option<Finding> {
+    let (reason, detail) = (state.blocked_reason?, state.blocked_detail.unwrap_or_default());
+    let next = state.blocked_until.map_or_else(String::new, |until| format!(" The next try is at {until:.0}."));
+    Some(warning(
+        "tenant-blocked",
+        format!("The service delivers nothing of this tenant: {reason}. {detail}{next}"),
+        "It tries again by itself. That is what it saw last; what the doctor has seen just now is told above.",
+        "Once all above is fine, it goes on by itself; POST /mappings/retry, or \"Try again now\" in the console, tries at once.",
+    ))
 }
 
 fn deliveries(backlog: Backlog, throttled: i64) -> Finding {
@@ -157,6 +174,15 @@ fn deliveries(backlog: Backlog, throttled: i64) -> Finding {
             seen,
             "Some leave is not tried any more until a person has looked at it.",
             "GET /mappings?state=parked tells which and why; POST /mappings/retry?state=parked tries again.",
+        );
+    }
+    if backlog.denied > 0 {
+        return warning(
+            "deliveries-denied",
+            format!("{seen} Microsoft refuses the app {} of them.", backlog.denied),
+            "The app may not write to these people's calendars: consent is missing, or they are outside the app's scope.",
+            "GET /mappings?state=waiting tells whose; let the doctor look at one of them (mailbox). Once mended, POST \
+             /mappings/retry tries at once.",
         );
     }
     if throttled > 0 {

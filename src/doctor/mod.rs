@@ -27,7 +27,7 @@ use crate::{
         problem::Problems,
     },
     outgoing,
-    store::Store,
+    store::{Store, views::Filter},
 };
 use patient::Patient;
 
@@ -126,10 +126,28 @@ impl Doctor {
                 clock: Arc::clone(&self.clock),
                 random: Arc::clone(&self.random),
             };
-            findings.extend(patient.examine(order).await);
+            let seen = patient.examine(order).await;
+            if let Some(mailbox) = order.mailbox.as_ref().filter(|_| seen.iter().any(|found| found.id == "write-test"))
+            {
+                self.open(name, mailbox).await;
+            }
+            findings.extend(seen);
             findings.extend(house::waiting(&self.store, name).await);
         }
         findings
+    }
+
+    /// Leave was just written into that mailbox: nothing of it waits any longer for what was in the way before.
+    async fn open(&self, tenant: &str, mailbox: &str) {
+        let filter = Filter {
+            tenants: Some(vec![tenant.to_owned()]),
+            mailbox: Some(mailbox.to_lowercase()),
+            state: Some("waiting".to_owned()),
+            ..Filter::default()
+        };
+        if let Err(error) = self.store.retry(None, &filter, "doctor").await {
+            tracing::warn!(%error, "leave that waits for a mailbox that works goes on waiting");
+        }
     }
 
     fn chosen<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = (&'a str, &'a config::Tenant)> {

@@ -122,10 +122,10 @@ impl Reason {
             Self::GraphError => "Microsoft Graph failed on this request; it is tried again by itself for a day.",
             Self::Conflict => "The event was changed at the same moment; it is tried again by itself.",
             Self::MailboxMissing => {
-                "Exchange Online has no mailbox of this address: check the address, the licence, and whether it is a guest or still on premises. It is tried again by itself: hourly for a day, then daily for 30 days."
+                "Exchange Online has no mailbox of this address: check the address, the licence, and whether it is a guest or still on premises. It is tried again by itself: hourly for a day, then daily for 30 days; a retry tries at once."
             }
             Self::AccessDenied => {
-                "The app may not write to this mailbox: check admin consent for Calendars.ReadWrite, or whether the mailbox lies in the scope that Exchange grants the app. It is tried again by itself: hourly for a day, then daily for 30 days."
+                "The app may not write to this mailbox: check admin consent for Calendars.ReadWrite, or whether the mailbox lies in the scope that Exchange grants the app. It is tried again by itself: hourly for a day, then daily for 30 days; a retry tries at once."
             }
             Self::MailboxFull => "The mailbox is full; once there is room it goes on by itself.",
             Self::EventGone => "The event had been deleted in Outlook; a new one is made by itself.",

@@ -18,6 +18,8 @@ use super::{
 use crate::{config::Microsoft, domain::judge::Failure};
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// A whole tenant waits for it: what is longer is no wish to slow down, but somebody's mistake.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// "Client assertion is not within its valid time range."
 const OUT_OF_TIME: i64 = 700_024;
@@ -111,10 +113,15 @@ impl Endpoint {
         let response = request.send().await.map_err(|_| Refusal::down(None, "the token endpoint does not answer"))?;
         let status = response.status();
         let retry_after = super::text(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
+        let retry_after = retry_after.map(|wait| wait.min(LONGEST_WAIT));
+        let kind = super::text(&response, "content-type");
         let date = date(&response);
         let body: Option<Value> = super::read(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(body) = body else {
-            return Err(Refusal::down(retry_after, "the token endpoint's answer is not JSON"));
+            // Not Entra speaks there: what it asks for counts for nothing.
+            let what =
+                format!("something answers in the token endpoint's place: {}", stranger(status, kind.as_deref()));
+            return Err(Refusal::down(None, &what));
         };
         if status.is_success() {
             let none = || Refusal::down(None, "the token endpoint's answer holds no token");
@@ -122,6 +129,12 @@ impl Endpoint {
         }
         Err(Refusal { date, ..refusal(status, &body, retry_after) })
     }
+}
+
+/// What somebody answered who is not Microsoft: a proxy, a captive portal, a firewall.
+pub(super) fn stranger(status: StatusCode, kind: Option<&str>) -> String {
+    let kind = kind.and_then(|kind| kind.split(';').next()).filter(|kind| !kind.trim().is_empty());
+    format!("HTTP {}, {}", status.as_u16(), kind.map_or_else(|| "of no kind that is told".into(), printable))
 }
 
 /// What the other side's clock says.

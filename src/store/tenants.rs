@@ -18,6 +18,8 @@ pub struct TenantState {
     pub blocked_detail: Option<String>,
     /// Since when.
     pub blocked_since: Option<Timestamp>,
+    /// Until when nothing is tried.
+    pub blocked_until: Option<Timestamp>,
     /// When Graph last did what we asked.
     pub last_success: Option<Timestamp>,
 }
@@ -72,6 +74,21 @@ impl Store {
         Ok(is_free.fetch_one(&self.pool).await?)
     }
 
+    /// The service starts, perhaps with a credential that was put right: what blocks these tenants is tried again at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn try_tenants(&self, tenants: &[String]) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE tenants_state SET blocked_until = leavebridge_now()
+             WHERE tenant = ANY ($1) AND blocked_until > leavebridge_now()",
+            tenants
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// How the tenants stand that have ever been tried. A block that ran out a while ago is none any more: whatever waited for
     /// its end has been tried since, or there was nothing left to try.
     ///
@@ -81,6 +98,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"SELECT t.tenant, b.blocked_reason AS "blocked_reason?", b.blocked_detail AS "blocked_detail?",
                       b.blocked_since AS "blocked_since: jiff_sqlx::Timestamp",
+                      b.blocked_until AS "blocked_until: jiff_sqlx::Timestamp",
                       t.last_success AS "last_success: jiff_sqlx::Timestamp"
                FROM tenants_state t
                LEFT JOIN tenants_state b
@@ -96,6 +114,7 @@ impl Store {
                 blocked_reason: row.blocked_reason,
                 blocked_detail: row.blocked_detail,
                 blocked_since: row.blocked_since.map(jiff_sqlx::Timestamp::to_jiff),
+                blocked_until: row.blocked_until.map(jiff_sqlx::Timestamp::to_jiff),
                 last_success: row.last_success.map(jiff_sqlx::Timestamp::to_jiff),
             })
             .collect())

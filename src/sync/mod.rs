@@ -136,6 +136,9 @@ impl Engine {
         let (writer, writing) = Writer::new(self.store.clone(), self.bell.clone());
         let mut writing = tokio::spawn(writing);
         let served: Vec<String> = self.tenants.keys().cloned().collect();
+        if let Err(error) = self.store.try_tenants(&served).await {
+            tracing::warn!(%error, cause = error.cause(), "tenants that were blocked stay so for a minute");
+        }
         let mut mailboxes = JoinSet::new();
         let mut replies = Replies::default();
         let mut missed = Missed::default();

@@ -23,7 +23,7 @@ use crate::{
 type Settled = Vec<(String, String, i64)>;
 
 pub(super) async fn show(State(api): State<Api>, session: Session) -> Result<Response, Stopped> {
-    let (health, backlogs) = health::look(&api).await;
+    let (health, backlogs) = health::look(&api, Some(&session.caller)).await;
     let own = &session.caller.client.tenants;
     let settled = match health.status {
         "down" => Settled::new(),

@@ -94,3 +94,33 @@ async fn a_refusal_by_mailboxs_name_ends_a_block_as_well_as_a_success_does() {
     .await;
     assert_eq!(tenant(&app, "default").await["reason"], Value::Null);
 }
+
+#[tokio::test]
+async fn who_answers_in_entras_place_may_ask_for_no_pause_and_entra_for_ten_minutes_at_most() {
+    let stranger = json!({"status": 503, "body": "<html>Company portal</html>", "headers": {"retry-after": "86400"}});
+    let entra =
+        json!({"status": 503, "body": {"error": "temporarily_unavailable"}, "headers": {"retry-after": "86400"}});
+    for (rule, minutes) in [(stranger, 1), (entra, 13)] {
+        let app = TestApp::new().await;
+        let mut rule = rule.clone();
+        rule.as_object_mut()
+            .unwrap()
+            .extend([("path".into(), json!("/*/oauth2/v2.0/token")), ("times".into(), json!(1))]);
+        app.microsoft.faults(json!([rule])).await;
+        app.post("ess", &leave("LA-1")).await;
+        until("nobody is served", async || tenant(&app, "default").await["reason"] == "entra-unavailable").await;
+        app.advance(SignedDuration::from_mins(minutes)).await;
+        app.mapping_in("LA-1", "synced").await;
+    }
+}
+
+#[tokio::test]
+async fn a_start_tries_a_credential_at_once_that_was_refused_before() {
+    let mut app = TestApp::new().await;
+    app.microsoft.faults(json!([{"path": "/*/oauth2/v2.0/token", "times": 1, "error": "AADSTS7000215"}])).await;
+    app.post("ess", &leave("LA-1")).await;
+    until("nobody is served", async || tenant(&app, "default").await["reason"] == "credentials").await;
+    app.stop().await;
+    app.restart().await;
+    app.mapping_in("LA-1", "synced").await;
+}

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    AMY, Answer, TestApp, answer, assert_refused, configuration, fields,
+    AMY, Answer, TestApp, answer, assert_refused, configuration, fields, leave,
     program::{configured_without_database, keeps_secrets, run},
     until,
 };
@@ -38,6 +38,30 @@ async fn the_running_service_examines_itself() {
     // Without a body everything that needs no mailbox is looked at.
     let bare = answer(app.request(Method::POST, "/doctor").bearer_auth(app.token("ops"))).await;
     assert!(ids(&bare).contains(&("warning", "mailbox-not-named")), "{bare:?}");
+}
+
+#[tokio::test]
+async fn what_holds_leave_up_is_told_and_a_green_write_test_lets_it_go_on() {
+    let app = TestApp::new().await;
+    let refusal = json!([{"method": "POST", "path": "/v1.0/users/*/events", "times": 1, "error": "ErrorAccessDenied"}]);
+    app.microsoft.faults(refusal).await;
+    app.post("ess", &leave("LA-1")).await;
+    app.mapping_in("LA-1", "waiting").await;
+    let told = post(&app, "ops", &json!({})).await;
+    assert!(ids(&told).contains(&("warning", "deliveries-denied")), "{told:?}");
+    assert!(!ids(&told).iter().any(|(_, id)| *id == "tenant-blocked"), "{told:?}");
+    let found = post(&app, "ops", &json!({"mailbox": "AMY.chan@contoso.com", "write_test": true})).await;
+    assert!(ids(&found).contains(&("ok", "write-test")), "{found:?}");
+    app.mapping_in("LA-1", "synced").await;
+
+    app.microsoft.faults(json!([{"path": "/*/oauth2/v2.0/token", "times": 1, "error": "AADSTS7000215"}])).await;
+    app.advance(jiff::SignedDuration::from_hours(2)).await;
+    app.post("ess", &leave("LA-2")).await;
+    until("nobody is served", async || app.mapping("LA-2").await["reason"] == "credentials").await;
+    let told = post(&app, "ops", &json!({})).await;
+    let blocked =
+        told.body["findings"].as_array().unwrap().iter().find(|found| found["id"] == "tenant-blocked").unwrap();
+    assert!(blocked["seen"].as_str().unwrap().contains("AADSTS7000215"), "{blocked}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::refuse_events;
-use crate::support::{AMY, TestApp, answer, assert_refused, database::Database, leave, until};
+use crate::support::{AMY, TestApp, answer, assert_refused, database::Database, leave, until, updated};
 
 async fn health(app: &TestApp, client: Option<&str>) -> Value {
     let answer = app.get("/health", client).await;
@@ -158,4 +158,18 @@ async fn without_its_database_it_is_down_tells_the_portals_to_come_back_and_reco
     until("it is ready again", async || app.get("/health/ready", None).await.status == 200).await;
     assert_eq!(app.deliver("ess", &leave("LA-1")).await.body["leave"]["mappings"][0]["state"], "synced");
     assert_eq!(health(&app, None).await["status"], "ok");
+}
+
+#[tokio::test]
+async fn whoever_speaks_for_one_tenant_is_told_of_that_one() {
+    let app = TestApp::new().await;
+    app.microsoft.faults(json!([{"path": "/*/oauth2/v2.0/token", "times": 1, "error": "AADSTS7000215"}])).await;
+    app.post("group", &updated("LG-1", 0, &json!({"tenant": "acme"}))).await;
+    until("it is degraded", async || health(&app, None).await["status"] == "degraded").await;
+    // `ops` speaks for the tenant `default`.
+    let told = health(&app, Some("ops")).await;
+    assert_eq!(told["status"], "ok", "{told}");
+    let tenants = told["checks"]["microsoft"]["tenants"].as_object().unwrap();
+    assert_eq!(tenants.keys().collect::<Vec<_>>(), ["default"]);
+    assert_eq!(told["checks"]["deliveries"]["due"], 0, "{told}");
 }
