@@ -30,6 +30,8 @@ CREATE TABLE mailboxes (
     -- person are two rows with one id and two leases; together they may exceed Exchange's limit and are told so by a 429.
     -- What a mailbox has only one of, its automatic reply, is kept with the older row.
     entra_id       text,
+    given          boolean NOT NULL DEFAULT false, -- the source named it: the directory is not asked
+    proven         boolean NOT NULL DEFAULT false, -- there was a mailbox of that id: it stays the person's, though it be missing for a while
     resolved_at    timestamptz, -- when the directory was asked, whatever it said; NULL = not yet, or to be asked anew
     time_zone      text,  -- what the mailbox itself says of its owner's time, where we may read it
     working_hours  jsonb,

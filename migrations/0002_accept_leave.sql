@@ -6,12 +6,14 @@ DECLARE
 BEGIN
     SELECT * INTO v_mailbox FROM mailboxes b WHERE b.tenant = p_tenant AND b.address = p_address;
     IF NOT FOUND THEN
-        INSERT INTO mailboxes (tenant, address, entra_id) VALUES (p_tenant, p_address, p_entra_id)
+        INSERT INTO mailboxes (tenant, address, entra_id, given)
+        VALUES (p_tenant, p_address, p_entra_id, p_entra_id IS NOT NULL)
         ON CONFLICT DO NOTHING;
         SELECT * INTO STRICT v_mailbox FROM mailboxes b WHERE b.tenant = p_tenant AND b.address = p_address;
     END IF;
     IF v_mailbox.entra_id IS NULL AND p_entra_id IS NOT NULL THEN
-        UPDATE mailboxes b SET entra_id = coalesce(b.entra_id, p_entra_id) WHERE b.id = v_mailbox.id
+        UPDATE mailboxes b SET entra_id = coalesce(b.entra_id, p_entra_id), given = b.given OR b.entra_id IS NULL
+        WHERE b.id = v_mailbox.id
         RETURNING * INTO STRICT v_mailbox;
     END IF;
     IF v_mailbox.entra_id <> p_entra_id THEN
@@ -263,8 +265,8 @@ BEGIN
         -- People of whom nobody has heard yet: once they are known, theirs are usual changes too. Only for leave that may be
         -- new: what is refused must leave nobody behind, least of all with another's object id. In a fixed order, so that
         -- two of these cannot lock each other out.
-        INSERT INTO mailboxes (tenant, address, entra_id)
-        SELECT DISTINCT ON (c.tenant, c.address) c.tenant, c.address, c.entra_id
+        INSERT INTO mailboxes (tenant, address, entra_id, given)
+        SELECT DISTINCT ON (c.tenant, c.address) c.tenant, c.address, c.entra_id, c.entra_id IS NOT NULL
         FROM jsonb_to_recordset(p_changes) AS c (
             n integer, client text, delivery_id text, tenant text, source text, external_id text, content jsonb, address text,
             entra_id text)

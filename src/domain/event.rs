@@ -41,8 +41,16 @@ pub struct Application<'a> {
 pub struct OwnTime {
     /// Its time zone.
     pub zone: Option<Zone>,
-    /// Its working hours.
+    /// Its working hours, as it tells them.
     pub hours: Option<Hours>,
+}
+
+impl OwnTime {
+    /// The hours by which leave is planned: the mailbox's own, completed by the policy's, or else those.
+    #[must_use]
+    pub fn hours_by(&self, policy: &Hours) -> Hours {
+        self.hours.as_ref().map_or_else(|| policy.clone(), |own| own.completed_by(policy))
+    }
 }
 
 /// What should be in the calendar for one leave.
@@ -240,7 +248,7 @@ fn encoded(value: &str) -> String {
 /// When: in the leave's own zone, else in the mailbox's, else in the policy's; a morning and an afternoon by the mailbox's own
 /// working hours, else by the policy's.
 pub(super) fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
-    let hours = own.hours.as_ref().unwrap_or(&policy.hours);
+    let hours = &own.hours_by(&policy.hours);
     let (all_day, start, end) = match leave.span {
         Span::Days { first, starts: Session::Am, last, ends: Session::Pm } => {
             (true, midnight(first), midnight(last.saturating_add(1.day())))

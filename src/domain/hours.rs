@@ -50,6 +50,15 @@ pub struct Hours {
 }
 
 impl Hours {
+    /// The same, told by a mailbox, which knows of no midday: completed by the policy's. Where it names no working day at all,
+    /// the policy's days off count.
+    #[must_use]
+    pub fn completed_by(&self, policy: &Self) -> Self {
+        let usual = Day::new(self.usual.start, policy.usual.midday, self.usual.end).unwrap_or(self.usual);
+        let off = if self.off == days_off(&[]) { policy.off } else { self.off };
+        Self { usual, week: self.week, off }
+    }
+
     /// Where leave that is entered for a weekday lies, be it a day off.
     #[must_use]
     pub fn on(&self, weekday: Weekday) -> Day {

@@ -165,8 +165,10 @@ pub enum Step {
 pub fn plan(now: Timestamp, wanted: Option<&Wanted>, current: &Setting, memory: &Memory) -> Step {
     let is_ours = memory.written.iter().any(|written| written.is_same(current));
     let before = || memory.before.as_ref();
+    // Switched off by the person, our words are still there.
+    let is_left_over = || current.status == Status::Disabled && memory.written.iter().any(|w| w.says_the_same(current));
     match wanted {
-        None if is_ours => {
+        None if is_ours || is_left_over() => {
             let empty = || Setting { inside: String::new(), outside: String::new(), ..current.clone() };
             Step::Withdraw(before().cloned().unwrap_or_else(empty).at_rest())
         }
@@ -191,7 +193,8 @@ pub fn plan(now: Timestamp, wanted: Option<&Wanted>, current: &Setting, memory: 
             if was_switched_off && !never_arrived {
                 Step::LeaveAlone(Kept::SwitchedOff)
             } else {
-                Step::Schedule(wanted.no_earlier_than_possible(now), Some(current.clone()))
+                let theirs = if is_left_over() { memory.before.clone() } else { Some(current.clone()) };
+                Step::Schedule(wanted.no_earlier_than_possible(now), theirs)
             }
         }
     }

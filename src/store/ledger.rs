@@ -239,8 +239,11 @@ impl Store {
                    UPDATE mailboxes b
                    SET throttled_until = greatest(b.throttled_until,
                                                   leavebridge_now() + v.floor * interval '1 millisecond'),
-                       -- Renamed, or deleted and made anew: the directory is asked again before the next attempt.
-                       entra_id = CASE WHEN NOT v.missing THEN b.entra_id END,
+                       -- Renamed, or deleted and made anew: the directory is asked again before the next attempt. An id that
+                       -- the source named and nobody ever had is given up for the address.
+                       entra_id = CASE WHEN v.missing AND b.given AND NOT b.proven THEN NULL ELSE b.entra_id END,
+                       given = b.given AND (b.proven OR NOT v.missing),
+                       proven = b.proven OR (v.reached AND b.entra_id IS NOT NULL),
                        resolved_at = CASE WHEN NOT v.missing THEN b.resolved_at END,
                        blocked_since = CASE WHEN v.block IS NOT NULL AND b.blocked_reason = v.reason THEN b.blocked_since
                                             WHEN v.block IS NOT NULL THEN leavebridge_now()
@@ -255,7 +258,7 @@ impl Store {
                    FROM verdict v
                    WHERE b.id = v.mailbox
                      AND (v.floor IS NOT NULL OR v.block IS NOT NULL OR v.missing
-                          OR (v.reached AND b.blocked_since IS NOT NULL))
+                          OR (v.reached AND (b.blocked_since IS NOT NULL OR (b.given AND NOT b.proven))))
                ), put_off AS (
                    -- Out of the head of the queue: nothing of the mailbox can be done before.
                    UPDATE mappings m SET next_attempt_at = leavebridge_now() + v.pause * interval '1 millisecond'

@@ -55,7 +55,7 @@ impl Store {
                  SELECT m.id, CASE WHEN m.calendar = 'default' THEN 0
                                    ELSE row_number() OVER (PARTITION BY m.calendar = 'default' ORDER BY m.id) - 1 END AS n
                  FROM affected JOIN mappings m ON m.id = affected.id JOIN leaves l ON l.id = m.leave
-                 WHERE m.state = 'synced' AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')
+                 WHERE m.state = 'synced' AND leave_until(l.content) >= to_char(leavebridge_now() - interval '1 day', 'YYYY-MM-DD')
              )
              UPDATE mappings m
              SET state = 'pending', updated_at = leavebridge_now(),
@@ -84,14 +84,21 @@ impl Store {
                  FROM mailboxes b
                  CROSS JOIN LATERAL (SELECT * FROM mappings m WHERE m.mailbox = b.id) AS m
                  JOIN leaves l ON l.id = m.leave
-                 WHERE b.tenant = $1 AND b.settings_at IS NULL AND m.calendar = 'default' AND m.wanted AND m.state = 'synced'
-                   AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')
-                   AND (l.content -> 'time_zone' IS NULL OR l.content #>> '{span,days,starts}' = 'pm'
-                        OR l.content #>> '{span,days,ends}' = 'am')
+                 WHERE b.tenant = $1 AND b.settings_at IS NULL AND m.wanted AND m.state IN ('synced', 'pending', 'waiting')
+                   AND leave_until(l.content) >= to_char(leavebridge_now() - interval '1 day', 'YYYY-MM-DD')
+                   AND (CASE WHEN m.calendar = 'default' THEN l.content -> 'time_zone' IS NULL
+                                  OR l.content #>> '{span,days,starts}' = 'pm' OR l.content #>> '{span,days,ends}' = 'am'
+                             -- Whole days of a team lie by the team's clock.
+                             ELSE l.content -> 'span' ? 'days' END)
              )
              UPDATE mappings m
-             SET state = 'pending', next_attempt_at = leavebridge_now() + unasked.n * $2::double precision * interval '1 millisecond'
-             FROM unasked WHERE m.id = unasked.id AND m.state = 'synced'",
+             SET state = CASE m.state WHEN 'synced' THEN 'pending' ELSE m.state END,
+                 next_attempt_at = CASE m.state WHEN 'synced'
+                     THEN leavebridge_now() + unasked.n * $2::double precision * interval '1 millisecond'
+                     ELSE m.next_attempt_at END,
+                 -- Being delivered at this moment, perhaps without the answer.
+                 again = m.again OR m.state <> 'synced'
+             FROM unasked WHERE m.id = unasked.id AND m.state IN ('synced', 'pending', 'waiting')",
             tenant,
             millis(spacing)
         )
@@ -135,10 +142,10 @@ impl Store {
              SET state = CASE m.state WHEN 'synced' THEN 'pending' ELSE m.state END,
                  next_attempt_at = CASE m.state WHEN 'synced' THEN leavebridge_now() ELSE m.next_attempt_at END,
                  -- Being delivered at this moment, perhaps without the answer.
-                 again = m.state <> 'synced'
+                 again = m.again OR m.state <> 'synced'
              FROM due, leaves l
              WHERE m.mailbox = due.id AND m.wanted AND m.state IN ('pending', 'waiting', 'synced') AND l.id = m.leave
-               AND leave_until(l.content) >= to_char(leavebridge_now(), 'YYYY-MM-DD')",
+               AND leave_until(l.content) >= to_char(leavebridge_now() - interval '1 day', 'YYYY-MM-DD')",
             ASKED_AT_ONCE
         )
         .execute(&self.pool)

@@ -29,6 +29,8 @@ pub struct Lease {
     pub address: String,
     /// The person's Entra object id, once it is known.
     pub entra_id: Option<String>,
+    /// The source named it.
+    pub given: bool,
     /// The directory has been asked for the address, and the mailbox has not been missing since.
     pub looked_up: bool,
     /// Why the mailbox was last blocked, and for how long it has been since that began.
@@ -37,6 +39,14 @@ pub struct Lease {
     pub own: OwnTime,
     /// How long ago it said so; `None` when it has not been asked.
     pub own_age: Option<Duration>,
+}
+
+impl Lease {
+    /// Whether it is known whose mailbox it is: the source said so, or the directory was asked.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.looked_up || (self.given && self.entra_id.is_some())
+    }
 }
 
 /// What is stored of a leave cannot be understood by this version of the program.
@@ -145,7 +155,7 @@ impl Store {
                    SET lease_epoch = b.lease_epoch + 1,
                        lease_until = leavebridge_now() + $3 * interval '1 millisecond'
                    FROM free WHERE b.id = free.id
-                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.entra_id, b.resolved_at, b.blocked_reason,
+                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.entra_id, b.given, b.resolved_at, b.blocked_reason,
                              b.blocked_since, b.time_zone, b.working_hours, b.settings_at, free.died
                ), distrusted AS (
                    -- The last holder died: calls of its may have arrived in Outlook without our knowing, or still may. None
@@ -155,7 +165,7 @@ impl Store {
                )
                SELECT (SELECT count(*) FROM due) AS "seen!",
                       leased.id AS "mailbox?", leased.lease_epoch AS "epoch?", leased.tenant AS "tenant?",
-                      leased.address AS "address?", leased.entra_id, leased.resolved_at IS NOT NULL AS "looked_up!",
+                      leased.address AS "address?", leased.entra_id, leased.given AS "given?", leased.resolved_at IS NOT NULL AS "looked_up!",
                       leased.blocked_reason, leased.time_zone, leased.working_hours,
                       extract(epoch FROM leavebridge_now() - leased.settings_at)::bigint AS own_age,
                       extract(epoch FROM leavebridge_now() - leased.blocked_since)::bigint AS blocked_seconds
@@ -177,6 +187,7 @@ impl Store {
                     tenant: row.tenant?,
                     address: row.address?,
                     entra_id: row.entra_id,
+                    given: row.given?,
                     looked_up: row.looked_up,
                     blocked: row.blocked_reason.zip(row.blocked_seconds.map(seconds)),
                     own: own_time(row.time_zone, row.working_hours),
@@ -268,7 +279,7 @@ impl Store {
     /// When the database does not answer; the directory is asked again then.
     pub async fn resolved(&self, held: &Lease, entra_id: Option<&str>) -> Result<bool, StoreError> {
         let kept = sqlx::query!(
-            "UPDATE mailboxes SET entra_id = coalesce($3, entra_id), resolved_at = leavebridge_now()
+            "UPDATE mailboxes SET entra_id = CASE WHEN given THEN entra_id ELSE coalesce($3, entra_id) END, resolved_at = leavebridge_now()
              WHERE id = $1 AND lease_epoch = $2 AND lease_until IS NOT NULL",
             held.mailbox,
             held.epoch,

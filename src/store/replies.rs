@@ -31,6 +31,8 @@ pub struct DueReply {
     pub owner: i64,
     /// It is known under further addresses.
     pub is_shared: bool,
+    /// What is noted with its other addresses and is a part of what we remember: mailbox, request, and when it was noted.
+    pub merged: Vec<(i64, i64, Timestamp)>,
     /// Which request for a look this is.
     pub asked: i64,
     /// What we remember.
@@ -100,6 +102,7 @@ impl Store {
                       doubt_since IS NOT NULL AS "in_doubt!",
                       extract(epoch FROM leavebridge_now() - doubt_since)::bigint AS doubted_for, state, reason, leave,
                       attempts, extract(epoch FROM leavebridge_now() - failing_since)::bigint AS failing_for,
+                      r.updated_at AS "updated_at!: jiff_sqlx::Timestamp",
                       (SELECT min(id) FROM same_person($1) AS id) AS "owner!",
                       (SELECT count(*) FROM same_person($1)) > 1 AS "is_shared!"
                FROM replies r WHERE r.mailbox IN (SELECT same_person($1)) ORDER BY r.mailbox <> $1, r.mailbox"#,
@@ -122,21 +125,24 @@ impl Store {
             let leave = serde_json::from_value(row.content).ok()?;
             Some(Away { row: row.id, id: row.external_id, source: row.source, leave })
         });
-        let mut memory =
-            Memory { written: row.written.0, before: row.before.map(|before| before.0), in_doubt: row.in_doubt };
-        let mut doubted_for = row.doubted_for;
+        let mut memory = Memory { written: row.written.0, before: None, in_doubt: row.in_doubt };
+        let (mut doubted_for, mut befores, mut merged) = (row.doubted_for, vec![row.before], Vec::new());
         for other in rows {
-            // Written before anybody knew that it is one mailbox: then what was found there may have been our own.
+            // Written before anybody knew that it is one mailbox.
             memory.written.extend(other.written.0);
-            memory.before = memory.before.or(other.before.map(|before| before.0));
             memory.in_doubt |= other.in_doubt;
+            befores.push(other.before);
             doubted_for = doubted_for.into_iter().chain(other.doubted_for).min();
+            merged.push((other.mailbox, other.asked, other.updated_at.to_jiff()));
         }
-        memory.before = memory.before.filter(|before| !memory.written.iter().any(|written| written.is_same(before)));
+        // What was found there under one address may have been our own under another.
+        let is_ours = |before: &Setting| memory.written.iter().any(|written| written.is_same(before));
+        memory.before = befores.into_iter().flatten().map(|before| before.0).find(|before| !is_ours(before));
         let due = DueReply {
             now: row.now.to_jiff(),
             owner: row.owner,
             is_shared: row.is_shared,
+            merged,
             asked: row.asked,
             memory,
             doubted_for: doubted_for.map(seconds).unwrap_or_default(),
@@ -170,7 +176,9 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not confirm it: treat the lease as lost.
-    pub async fn record_reply(&self, held: &Lease, asked: i64, record: &ReplyRecord) -> Result<bool, StoreError> {
+    pub async fn record_reply(&self, held: &Lease, due: &DueReply, record: &ReplyRecord) -> Result<bool, StoreError> {
+        let (others, asked): (Vec<i64>, Vec<i64>) = due.merged.iter().map(|(other, asked, _)| (*other, *asked)).unzip();
+        let noted: Vec<i64> = due.merged.iter().map(|(.., noted)| noted.as_microsecond()).collect();
         let (from, until) = record.window.unzip();
         let (reason, detail) = record.reason.clone().unzip();
         let (kind, story) = record.story.clone().unzip();
@@ -198,8 +206,10 @@ impl Store {
                    UPDATE replies r
                    SET state = 'none', reason = NULL, detail = NULL, written = '[]', before = NULL, doubt_since = NULL,
                        next_attempt_at = NULL, updated_at = leavebridge_now()
-                   FROM kept
-                   WHERE r.mailbox IN (SELECT same_person($1)) AND r.mailbox <> kept.mailbox
+                   FROM kept, unnest($19::bigint[], $20::bigint[], $21::bigint[]) AS merged (mailbox, asked, noted)
+                   WHERE r.mailbox = merged.mailbox
+                     -- Nobody has worked on it, or asked for it, since it was read.
+                     AND r.asked = merged.asked AND (extract(epoch FROM r.updated_at) * 1000000)::bigint = merged.noted
                      AND (r.state <> 'none' OR r.written <> '[]' OR r.before IS NOT NULL OR r.doubt_since IS NOT NULL)
                ), told AS (
                    INSERT INTO timeline (leave, mapping, at, kind, detail)
@@ -210,7 +220,7 @@ impl Store {
                SELECT count(*) AS "kept!" FROM kept"#,
             held.mailbox,
             held.epoch,
-            asked,
+            due.asked,
             record.state,
             reason,
             detail,
@@ -225,7 +235,10 @@ impl Store {
             record.floor.map(millis),
             kind,
             story,
-            record.leave
+            record.leave,
+            &others,
+            &asked,
+            &noted
         );
         Ok(kept.fetch_one(&self.pool).await? == 1)
     }

@@ -54,7 +54,7 @@ impl Store {
         let left = sqlx::query_scalar!(
             r#"WITH left_over AS MATERIALIZED (
                    SELECT r.mailbox FROM replies r
-                   WHERE r.tenant = ANY ($1) AND (r.state <> 'none' OR r.doubt_since IS NOT NULL)
+                   WHERE r.tenant = ANY ($1) AND (r.state <> 'none' OR r.written <> '[]' OR r.doubt_since IS NOT NULL)
                    ORDER BY r.mailbox FOR NO KEY UPDATE
                ), due AS (
                    UPDATE replies r SET next_attempt_at = leavebridge_now(), asked = r.asked + 1
@@ -186,14 +186,14 @@ impl Store {
                    SET lease_epoch = b.lease_epoch + 1,
                        lease_until = leavebridge_now() + $3 * interval '1 millisecond'
                    FROM free WHERE b.id = free.id
-                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.entra_id, b.resolved_at, b.time_zone,
+                   RETURNING b.id, b.lease_epoch, b.tenant, b.address, b.entra_id, b.given, b.resolved_at, b.time_zone,
                              b.working_hours, b.settings_at, free.died
                ), distrusted AS (
                    -- As in the claim of events: whoever held the mailbox last may have written some without a word.
                    UPDATE mappings m SET unsure = true, doubt_since = leased.died, doubt_rev = 0
                    FROM leased WHERE leased.died IS NOT NULL AND m.mailbox = leased.id AND m.state IN ('pending', 'waiting')
                )
-               SELECT id AS mailbox, lease_epoch AS epoch, tenant, address, entra_id,
+               SELECT id AS mailbox, lease_epoch AS epoch, tenant, address, entra_id, given,
                       resolved_at IS NOT NULL AS "looked_up!", time_zone, working_hours,
                       extract(epoch FROM leavebridge_now() - settings_at)::bigint AS own_age
                FROM leased"#,
@@ -210,6 +210,7 @@ impl Store {
             tenant: row.tenant,
             address: row.address,
             entra_id: row.entra_id,
+            given: row.given,
             looked_up: row.looked_up,
             blocked: None,
             own: own_time(row.time_zone, row.working_hours),

@@ -13,25 +13,24 @@ use crate::store::queue::Lease;
 
 /// How long the calls to a mailbox wait for the directory.
 const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Whom the calls under this lease name. Asks the directory where nobody has asked yet, or the mailbox was missing since.
 pub(super) async fn user(engine: &Engine, lease: &Lease) -> String {
-    if let Some(id) = &lease.entra_id {
-        return id.clone();
-    }
-    let address = &lease.address;
-    let Some(tenant) = engine.tenants.get(&lease.tenant) else { return address.clone() };
-    let is_id = !address.contains('@');
-    if lease.looked_up || is_id || !tenant.directory.may_ask(lease.mailbox, engine.clock.now()) {
-        return address.clone();
+    // Somebody who is missing is still who they were, unless the directory knows another of that address.
+    let known = || lease.entra_id.as_ref().unwrap_or(&lease.address).clone();
+    let Some(tenant) = engine.tenants.get(&lease.tenant) else { return known() };
+    let is_address = lease.address.contains('@');
+    if lease.is_known() || !is_address || !tenant.directory.may_ask(lease.mailbox, engine.clock.now()) {
+        return known();
     }
     let end = Instant::now() + PATIENCE.min(engine.settings.call_timeout);
-    match tenant.graph.look_up(address, end).await {
+    match tenant.graph.look_up(&lease.address, end).await {
         Ok(id) => {
             tenant.directory.answered();
             if let Err(error) = engine.store.resolved(lease, id.as_deref()).await {
                 tracing::warn!(%error, "what the directory said could not be written; it is asked again");
             }
-            id.unwrap_or_else(|| address.clone())
+            id.unwrap_or_else(known)
         }
         Err(error) => {
             tenant.directory.refused(&error, engine.clock.now());
@@ -40,7 +39,7 @@ pub(super) async fn user(engine: &Engine, lease: &Lease) -> String {
                 code = error.code,
                 "no look-up in the directory: addresses are used as given"
             );
-            address.clone()
+            known()
         }
     }
 }

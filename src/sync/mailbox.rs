@@ -82,8 +82,11 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
             }
             let is_settled = matches!(ending, Ending::Synced | Ending::Removed | Ending::Hidden | Ending::Parked(..));
             // The reply follows the leave, and does not wait until the event can be written.
-            let begins_to_wait =
-                due.attempts == 0 && matches!(ending, Ending::Waiting(..) | Ending::MailboxBlocked(..));
+            let begins_to_wait = match ending {
+                Ending::Waiting(..) => due.failing_for.is_none(),
+                Ending::MailboxBlocked(..) | Ending::Throttled(..) => due.attempts == 0,
+                _ => false,
+            };
             if (is_settled || begins_to_wait) && tenant.policy.replies() && !reply::ask(engine, lease).await {
                 return Next::Abandon;
             }

@@ -12,6 +12,7 @@ mod hold;
 mod mailbox;
 mod own_time;
 mod reconcile;
+mod replies;
 mod reply;
 mod resync;
 mod walk;
@@ -26,7 +27,7 @@ use std::{
 use door::Door;
 use jiff::{SignedDuration, Timestamp};
 use own_time::Missed;
-use reply::Replies;
+use replies::Replies;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use writer::Writer;

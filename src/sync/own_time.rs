@@ -43,7 +43,6 @@ pub(super) async fn ask(engine: &Engine, hold: &Hold<'_>) -> Result<OwnTime, Gra
     let may_ask = tenant.settings.may_ask_in_time(lease.mailbox, now, PATIENCE).await;
     let told = if may_ask { read(engine, tenant, hold).await? } else { None };
     if told.is_none()
-        && lease.own_age.is_none()
         && !tenant.settings.is_denied(lease.mailbox, now)
         && let Err(error) = engine.store.missed_own_time(lease).await
     {
@@ -80,7 +79,7 @@ async fn read(engine: &Engine, tenant: &Tenant, hold: &Hold<'_>) -> Result<Optio
         return Ok(None);
     };
     let told = match tenant.graph.mailbox_time(Mailbox { user, until }).await {
-        Ok(told) => understood(&told, &tenant.policy.hours),
+        Ok(told) => understood(&told),
         Err(error) => return refused(engine, tenant, hold, error).await,
     };
     if tenant.settings.answered()
@@ -136,18 +135,16 @@ async fn refused(
 }
 
 /// In our words. Hours that are meant in another zone than the mailbox's would be wrong by its clock.
-fn understood(told: &MailboxTime, policy: &Hours) -> OwnTime {
+fn understood(told: &MailboxTime) -> OwnTime {
     let name = told.time_zone.as_deref().unwrap_or_default();
     // Exchange may name the same zone in two ways.
     let outlook_name = |name: &str| Zone::of_outlook(name)?.outlook_name();
     let is_theirs =
         |other: &str| other == name || outlook_name(name).is_some_and(|own| Some(own) == outlook_name(other));
     let hours = told.working_hours.as_ref().filter(|hours| is_theirs(&hours.time_zone.name)).and_then(|hours| {
-        let usual = Day::new(hours.start_time, policy.usual.midday, hours.end_time)?;
-        let days = &hours.days_of_week;
-        // Nobody's week is without work.
-        let off = if days.is_empty() { policy.off } else { days_off(days) };
-        Some(Hours { usual, week: [None; 7], off })
+        // What the policy has to add may change: it is added when leave is planned.
+        let usual = Day::new(hours.start_time, hours.start_time, hours.end_time)?;
+        Some(Hours { usual, week: [None; 7], off: days_off(&hours.days_of_week) })
     });
     OwnTime { zone: Zone::of_outlook(name), hours }
 }
@@ -168,14 +165,14 @@ mod tests {
         ] {
             let told = serde_json::json!({"timeZone": zone, "workingHours":
                 {"startTime": start, "endTime": end, "timeZone": {"name": of_hours}, "daysOfWeek": ["monday"]}});
-            let own = understood(&serde_json::from_value(told).unwrap(), &policy);
+            let own = understood(&serde_json::from_value(told).unwrap());
             assert_eq!(own.zone.as_ref().map(Zone::name), Some("Europe/London"));
-            let day = own.hours.map(|hours| hours.usual);
+            let day = own.hours.map(|hours| hours.completed_by(&policy).usual);
             let told = day.map(|day| [day.start, day.midday, day.end].map(|time| time.to_string()));
             assert_eq!(told, expected.map(|(a, b, c)| [a, b, c].map(str::to_owned)), "{start}-{end}");
         }
         let custom = MailboxTime { time_zone: Some("Customized Time Zone".into()), working_hours: None };
-        assert_eq!(understood(&custom, &policy), OwnTime::default());
+        assert_eq!(understood(&custom), OwnTime::default());
     }
 
     #[test]
@@ -189,8 +186,8 @@ mod tests {
         ] {
             let told = serde_json::json!({"timeZone": "UTC", "workingHours": {"startTime": "08:00", "endTime": "17:00",
                 "timeZone": {"name": "UTC"}, "daysOfWeek": days}});
-            let own = understood(&serde_json::from_value(told).unwrap(), &policy(weekend));
-            assert_eq!(own.hours.unwrap().off, expected, "{days:?}");
+            let own = understood(&serde_json::from_value(told).unwrap());
+            assert_eq!(own.hours.unwrap().completed_by(&policy(weekend)).off, expected, "{days:?}");
         }
     }
 

@@ -3,86 +3,31 @@
 //! It must never cost an event anything: whatever goes wrong here is the reply's alone, except what Microsoft says about
 //! the whole mailbox (slow down) or tenant (credentials).
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Engine, Tenant,
     hold::Hold,
     walk::{Halt, LATEST},
-    writer::Writer,
 };
 use crate::{
     crash,
     domain::{
         judge::{History, Reason, Verdict, judge},
-        reply::{self, Memory, Setting, Step, Wanted},
+        reply::{self, Away, Memory, Setting, Step, Wanted},
     },
     graph::{GraphError, Mailbox, Trail},
     store::{
-        StoreError,
         queue::Lease,
         replies::{DueReply, ReplyRecord},
     },
 };
-
-/// Whose replies are looked after.
-#[derive(Debug, Default)]
-pub(super) struct Replies {
-    /// The tenants; `None` until the database has said who had some before.
-    served: Option<Vec<String>>,
-    /// All mailboxes of theirs are known to be looked after.
-    entered: bool,
-}
-
-impl Replies {
-    /// One look: claims up to `free` mailboxes whose reply is due and begins to work on them. Costs nothing where no
-    /// tenant has replies.
-    pub(super) async fn tick(
-        &mut self,
-        engine: &Arc<Engine>,
-        free: usize,
-        writer: &Writer,
-        mailboxes: &mut JoinSet<()>,
-        stop: &CancellationToken,
-    ) -> Result<(), StoreError> {
-        let names = |on: bool| {
-            let tenants = engine.tenants.iter().filter(move |(_, tenant)| tenant.policy.replies() == on);
-            tenants.map(|(name, _)| name.clone()).collect::<Vec<String>>()
-        };
-        if self.served.is_none() {
-            let mut served = names(true);
-            served.extend(engine.store.close_replies(&names(false)).await?);
-            self.served = Some(served);
-        }
-        if !self.entered {
-            // A stretch at each look, so that nobody's new leave waits while a hundred thousand are entered.
-            self.entered = !engine.store.enter_replies(&names(true)).await?;
-            if !self.entered {
-                engine.bell.ring_due();
-            }
-        }
-        let served = self.served.as_deref().unwrap_or_default();
-        if free == 0 || served.is_empty() {
-            return Ok(());
-        }
-        let claimed = Instant::now();
-        for lease in engine.store.claim_replies(served, free, engine.settings.lease).await? {
-            let (engine, writer, stop) = (Arc::clone(engine), writer.clone(), stop.clone());
-            mailboxes.spawn(async move {
-                if work(&engine, &lease, claimed, &stop).await {
-                    writer.release(lease.mailbox, lease.epoch);
-                }
-            });
-        }
-        Ok(())
-    }
-}
 
 /// The mailbox's leave has changed. Said before the change is written down as delivered, so that a death in between only
 /// says it twice. `false` when it could not be said.
@@ -103,24 +48,34 @@ enum End {
     Abandon,
 }
 
+/// What is known of the mailbox's reply, and its leave; nothing is done about what cannot be read.
+async fn read(engine: &Engine, lease: &Lease) -> Option<(DueReply, Vec<Away>)> {
+    engine.store.reply(lease.mailbox).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, cause = error.cause(), "a mailbox's automatic reply could not be read");
+        None
+    })
+}
+
 /// Looks at one mailbox; whether its lease may be given back.
-async fn work(engine: &Engine, lease: &Lease, claimed: Instant, stop: &CancellationToken) -> bool {
+pub(super) async fn work(engine: &Engine, lease: &Lease, claimed: Instant, stop: &CancellationToken) -> bool {
     let Some(tenant) = engine.tenants.get(&lease.tenant) else { return true };
-    let (due, leaves) = match engine.store.reply(lease.mailbox).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return true,
-        Err(error) => {
-            tracing::warn!(%error, cause = error.cause(), "a mailbox's automatic reply could not be read");
-            return true;
-        }
+    let Some((mut due, mut leaves)) = read(engine, lease).await else { return true };
+    let hold = Hold::new(engine, lease, claimed, stop);
+    let is_idle = |due: &DueReply, leaves: &[Away]| {
+        due.memory.written.is_empty() && reply::wanted(due.now, leaves, &tenant.policy, &lease.own).is_none()
     };
+    if !lease.is_known() && !is_idle(&due, &leaves) {
+        // Whose mailbox it is decides which leave counts and what is ours there: it must not be found out half-way.
+        hold.user().await;
+        let Some(anew) = read(engine, lease).await else { return true };
+        (due, leaves) = anew;
+    }
     if due.owner != lease.mailbox {
         if let Err(error) = engine.store.pass_on_reply(lease).await {
             tracing::warn!(%error, cause = error.cause(), "a mailbox's automatic reply could not be passed on");
         }
         return true;
     }
-    let hold = Hold::new(engine, lease, claimed, stop);
     // Whether work lies between two leaves: what the mailbox may have to be asked only for its reply.
     let asks = leaves.len() > 1 || due.is_shared;
     let by = |own| reply::wanted(due.now, &leaves, &tenant.policy, own);
@@ -146,7 +101,7 @@ async fn work(engine: &Engine, lease: &Lease, claimed: Instant, stop: &Cancellat
         Err(End::Abandon) => return false,
     };
     crash::point("before", "reply-record");
-    match engine.store.record_reply(lease, due.asked, &record).await {
+    match engine.store.record_reply(lease, &due, &record).await {
         Ok(true) => {
             crash::point("after", "reply-record");
             engine.metrics.reply(&lease.tenant, record.state);

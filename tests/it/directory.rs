@@ -348,3 +348,42 @@ async fn what_the_directory_said_is_kept_only_under_the_lease_that_asked() {
     until("the event is written", async || app.microsoft.calls().await.len() == 1).await;
     assert_eq!(app.database.number("SELECT count(entra_id) + count(resolved_at) FROM mailboxes").await, 0);
 }
+
+#[tokio::test]
+async fn an_object_id_under_which_there_was_a_mailbox_is_not_given_up_when_it_is_missing_for_a_while() {
+    for given in [true, false] {
+        let app = TestApp::new().await;
+        let id = id_of(&app, AMY).await;
+        let staff = json!({"staff": if given { json!({"email": AMY, "entra_id": id}) } else { json!({"email": AMY}) }});
+        syncs(&app, &updated("LA-1", 0, &staff)).await;
+        let event = app.mapping("LA-1").await["event_id"].clone();
+        // Renamed, and the former address leads nowhere.
+        change(&app, AMY, json!({"kind": "renamed", "address": RENAMED, "aliases": []})).await;
+        let rule = json!([{"path": "/v1.0/users/*/events*", "times": 1, "error": "MailboxNotEnabledForRESTAPI"}]);
+        app.microsoft.faults(rule).await;
+        app.post("ess", &cancelled("LA-1", 1)).await;
+        assert_eq!(app.mapping_in("LA-1", "waiting").await["reason"], "mailbox-missing");
+        app.advance(70 * MIN).await;
+        app.mapping_in("LA-1", "removed").await;
+        assert_eq!(app.microsoft.events(RENAMED).await, [] as [Value; 0], "given: {given}, {event}");
+    }
+}
+
+#[tokio::test]
+async fn leave_of_somebody_who_has_left_never_lands_with_whoever_has_the_address_now() {
+    let app = without_permission().await;
+    let former = id_of(&app, AMY).await;
+    let staff = |id: &str| json!({"staff": {"email": AMY, "entra_id": id}});
+    syncs(&app, &updated("LA-1", 0, &staff(&former))).await;
+    app.microsoft.control(Method::DELETE, &format!("users/{AMY}"), None).await;
+    app.microsoft.person(json!({"address": AMY, "time_zone": "Asia/Hong_Kong"})).await;
+    let new = id_of(&app, AMY).await;
+    app.post("ess", &updated("LA-1", 1, &staff(&former))).await;
+    app.post("ess", &updated("LA-1", 2, &json!({"staff": {"email": AMY, "entra_id": former}, "end": "2026-12-22"})))
+        .await;
+    assert_eq!(app.mapping_in("LA-1", "waiting").await["reason"], "mailbox-missing");
+    syncs(&app, &updated("LA-2", 0, &staff(&new))).await;
+    app.advance(70 * MIN).await;
+    until("it was tried again", async || app.mapping("LA-1").await["attempts"].as_i64().is_some_and(|n| n > 1)).await;
+    assert_eq!(app.microsoft.events(AMY).await.len(), 1, "LA-2 alone");
+}

@@ -247,7 +247,8 @@ async fn somebody_who_cannot_be_asked_puts_nobody_else_on_the_wrong_day() {
         app.post("ess", &afternoon("LA-1", 0)).await;
         app.mapping_in("LA-1", "synced").await;
         assert_eq!(times(&app, AMY).await.2, "China Standard Time", "{address}");
-        assert_eq!(app.microsoft.settings_reads().await.len(), 2, "{address}");
+        let reads = app.microsoft.settings_reads().await;
+        assert!(reads.len() <= 3, "{address}: {reads:?}");
     }
 }
 

@@ -99,7 +99,7 @@ pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &OwnTime) -
             .cmp(&key(other))
             .then_with(|| (&one.away.source, &one.away.id).cmp(&(&other.away.source, &other.away.id)))
     });
-    let hours = own.hours.as_ref().unwrap_or(&policy.hours);
+    let hours = &own.hours_by(&policy.hours);
     // Work begins by the clock of whoever works, whatever the clock of the leave.
     let clock = |last: &Stretch<'_>| {
         own.zone.as_ref().or(last.away.leave.time_zone.as_ref()).unwrap_or(&policy.time_zone).rules()
