@@ -275,3 +275,55 @@ async fn two_who_are_denied_close_the_door_to_all_for_an_hour_and_no_longer() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_answer_of_long_ago_counts_only_until_the_mailbox_answers_again() {
+    let app = permitted().await;
+    app.deliver("ess", &afternoon("LA-1", 0)).await;
+    person(&app, AMY, &json!({"time_zone": "Asia/Tokyo"})).await;
+    app.advance(SignedDuration::from_hours(30)).await;
+    let rule =
+        json!([{"method": "GET", "path": "/v1.0/users/*/mailboxSettings", "times": 1, "error": "serviceNotAvailable"}]);
+    app.microsoft.faults(rule).await;
+    app.deliver("ess", &updated("LA-2", 0, &json!({"start": "2026-12-28", "end": "2026-12-28", "time_zone": null})))
+        .await;
+    until("all lies by the new clock", async || {
+        app.advance(SignedDuration::from_secs(20)).await;
+        let events = app.microsoft.events(AMY).await;
+        events.len() == 2 && events.iter().all(|event| event["originalStartTimeZone"] == "Tokyo Standard Time")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn leave_that_is_still_to_come_west_of_greenwich_is_put_right_though_its_day_is_over_in_london() {
+    let app = permitted().await;
+    person(&app, AMY, &json!({"time_zone": "Pacific/Honolulu"})).await;
+    let rule =
+        json!([{"method": "GET", "path": "/v1.0/users/*/mailboxSettings", "times": 1, "error": "serviceNotAvailable"}]);
+    app.microsoft.faults(rule).await;
+    // It is 01:30 of the 22nd in London, and 15:30 of the 21st there.
+    let today = json!({"start": "2026-11-21T16:00", "end": "2026-11-21T18:00", "time_zone": null});
+    app.deliver("ess", &updated("LA-1", 0, &today)).await;
+    until("it lies by her own clock", async || {
+        app.advance(SignedDuration::from_secs(20)).await;
+        times(&app, AMY).await.2 == "Hawaiian Standard Time"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_midday_that_the_policy_changes_moves_afternoons_of_mailboxes_that_tell_their_hours() {
+    let mut app = TestApp::with_file("").await;
+    app.microsoft.consent(&["Calendars.ReadWrite", "MailboxSettings.Read"]).await;
+    person(&app, AMY, &json!({"working_hours": "08:00-17:00"})).await;
+    app.deliver("ess", &afternoon("LA-1", 0)).await;
+    assert_eq!(times(&app, AMY).await.0, "2026-12-21T13:00");
+    app.stop().await;
+    app.restart_with_file("[policy]\nmidday = \"12:00\"\n").await;
+    until("it begins at noon", async || {
+        app.advance(SignedDuration::from_secs(1)).await;
+        times(&app, AMY).await.0 == "2026-12-21T12:00"
+    })
+    .await;
+}

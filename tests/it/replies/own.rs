@@ -104,3 +104,22 @@ async fn a_setting_that_becomes_theirs_is_not_withdrawn() {
     assert_eq!(setting(&app).await, theirs);
     assert_eq!(shown(&app, "LA-1").await, json!(null));
 }
+
+#[tokio::test]
+async fn somebodys_own_words_come_back_although_they_switched_ours_off_themselves() {
+    let app = stage(&[]).await;
+    sets(&app, json!({"internalReplyMessage": "Old words"})).await;
+    file(&app, &days("LA-1", 0, "2026-12-01", "2026-12-02")).await;
+    sets(&app, json!({"status": "disabled"})).await;
+    comes(&app, "2026-12-02T16:00:00Z").await;
+    let left = setting(&app).await;
+    assert_eq!(left["status"], "disabled", "{left}");
+    assert!(left["internalReplyMessage"].as_str().unwrap().contains("Old words"), "{left}");
+    // Nor are ours taken for theirs when the next leave comes first.
+    file(&app, &days("LA-2", 0, "2026-12-07", "2026-12-08")).await;
+    sets(&app, json!({"status": "disabled"})).await;
+    file(&app, &days("LA-3", 0, "2026-12-21", "2026-12-22")).await;
+    comes(&app, "2026-12-22T16:00:00Z").await;
+    let left = setting(&app).await;
+    assert!(left["internalReplyMessage"].as_str().unwrap().contains("Old words"), "{left}");
+}

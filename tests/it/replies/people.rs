@@ -89,3 +89,25 @@ async fn replies_that_are_switched_on_later_are_one_for_both_addresses() {
     assert_eq!(app.database.number("SELECT count(*) FROM replies WHERE state = 'scheduled'").await, 1);
     assert_eq!(requests(&app).await.iter().filter(|request| *request == "PATCH 200").count(), 1);
 }
+
+#[tokio::test]
+async fn that_two_addresses_are_one_mailbox_may_come_out_at_any_time_and_nothing_is_forgotten() {
+    let app = stage(&[]).await;
+    of_two_names(&app).await;
+    sets(&app, json!({"internalReplyMessage": "Old words"})).await;
+    file(&app, &days("LA-1", 0, "2026-12-21", "2026-12-22")).await;
+    // The directory is away when the other address is first heard of.
+    let away = json!([{"path": format!("/v1.0/users/{UPN}"), "times": 1, "error": "serviceNotAvailable"}]);
+    app.microsoft.faults(away).await;
+    file(&app, &under(UPN, "LA-2", 0, "2026-12-01", "2026-12-02")).await;
+    assert_eq!(shown(&app, "LA-2").await["reason"], "own-reply");
+    passes(&app, SignedDuration::from_hours(25)).await;
+    assert_span(scheduled(&app).await, "2026-11-30T16:00:00", "2026-12-02T16:00:00");
+    for leave in ["LA-2", "LA-1"] {
+        app.post("ess", &cancelled(leave, 1)).await;
+        settles(&app).await;
+    }
+    let left = setting(&app).await;
+    assert_eq!(left["status"], "disabled", "{left}");
+    assert!(left["internalReplyMessage"].as_str().unwrap().contains("Old words"), "{left}");
+}

@@ -250,3 +250,23 @@ async fn two_replicas_write_each_mailbox_once() {
     assert_eq!((&score["duplicates"], &score["limit_violations"]), (&json!(0), &json!(0)), "{score}");
     assert!(score["max_in_flight_per_mailbox"].as_i64().unwrap() <= 3, "{score}");
 }
+
+#[tokio::test]
+async fn a_cancelled_leaves_reply_goes_though_its_event_is_refused_in_one_way_after_another() {
+    let app = stage(&[]).await;
+    file(&app, &updated("LA-1", 0, &json!({"start": "2026-11-20", "end": "2026-12-23"}))).await;
+    assert_eq!(setting(&app).await["status"], "scheduled");
+    let remove = "/v1.0/users/*/events/*";
+    let faults = json!([
+        {"method": "DELETE", "path": remove, "times": 1, "error": "TooManyRequests", "headers": {"retry-after": "5"}},
+        {"method": "DELETE", "path": remove, "times": null, "error": "ErrorInternalServerError"},
+    ]);
+    app.microsoft.faults(faults).await;
+    app.post("ess", &cancelled("LA-1", 1)).await;
+    until("it is withdrawn", async || {
+        passes(&app, SignedDuration::from_secs(5)).await;
+        setting(&app).await["status"] == "disabled"
+    })
+    .await;
+    assert_eq!(app.mapping("LA-1").await["state"], "waiting");
+}
