@@ -46,13 +46,11 @@ impl Patient<'_> {
         let what = if standing.kind == "certificate" { "certificate" } else { "secret" };
         if expires.is_over(self.clock.now()) {
             let meaning = "By its date it is over; whether Microsoft still takes it is seen below.";
-            let renew = "{admin} → App registrations → the app {app} → Certificates & secrets: make a new one. It counts \
-                         within a minute after the file has changed.";
+            let renew = renewal(what);
             let explanation = Explanation::error("expired", meaning, renew);
             return Some(self.found(format!("The {what} expired on {}.", expires.date()), explanation, ""));
         }
-        let renew = "{admin} → App registrations → the app {app} → Certificates & secrets: make a new one; \
-                     {key}.next_client_secret_file takes a secret while the old one still works.";
+        let renew = renewal(what);
         let seen = format!("The {what} is good until {} ({days} days).", expires.date());
         if days > ACT_WITHIN_DAYS {
             return Some(self.fine("expiry", seen));
@@ -67,7 +65,7 @@ impl Patient<'_> {
             "expiry-outdated",
             "The date is not that of the secret that works, so nobody will be warned before that one expires.",
             "{admin} → App registrations → the app {app} → Certificates & secrets: write the date under Expires into \
-             {key}.secret_expires.",
+             {key}.secret_expires. It counts from the next start on.",
         );
         self.found("By secret_expires the secret is over, and Entra takes it all the same.", explanation, "")
     }
@@ -101,7 +99,7 @@ impl Patient<'_> {
             Credential::Secret { current, .. } if error.code == "AADSTS7000215" && is_secret_id(current).await => {
                 self.found(format!("{what}: {}", said(error, self.clock.now())), entra::secret_id(), "")
             }
-            Credential::WorkloadIdentity { token_file } if error.code.starts_with("AADSTS70021") => {
+            Credential::WorkloadIdentity { token_file } if is_of_federation(&error.code) => {
                 let mut found = self.refused(what, error);
                 let claims = read(&Source::File(token_file.clone())).await.as_deref().and_then(claims_of);
                 if let Some([issuer, subject, audience]) = claims {
@@ -121,8 +119,9 @@ impl Patient<'_> {
             let explanation = Explanation::warning(
                 "rotation-unfinished",
                 "Leave goes on arriving with the second secret; there is none to fall back on.",
-                "Make it the first: put its Value into {key}.client_secret_file and its date into {key}.secret_expires, and \
-                 empty {key}.next_client_secret_file.",
+                "Make it the first: put its Value into the file that {key}.client_secret_file names, take next_client_secret_file \
+                 out of the configuration, set {key}.secret_expires to its date, and start leavebridge anew. Only then the \
+                 second file may go.",
             );
             return Some(self.found("client_secret is refused, next_client_secret works.", explanation, ""));
         }
@@ -226,6 +225,23 @@ impl Patient<'_> {
         );
         Some(self.found(format!("The app has {} at Exchange Online.", rights.join(", ")), explanation, ""))
     }
+}
+
+/// What to do in good time, or too late.
+const fn renewal(what: &str) -> &'static str {
+    if matches!(what.as_bytes(), b"certificate") {
+        "Make a new certificate; {admin} → App registrations → the app {app} → Certificates & secrets → Certificates: upload its \
+         public half; then put it, with its key, into the file that {key}.certificate_file names. It counts within a minute."
+    } else {
+        "{admin} → App registrations → the app {app} → Certificates & secrets: make a new one, and put its Value into the file \
+         that {key}.client_secret_file names; it counts within a minute. Its date goes into {key}.secret_expires and counts \
+         from the next start on. ({key}.next_client_secret_file can hold it while the old one still works.)"
+    }
+}
+
+/// Whether what the token says of itself helps to see what is wrong.
+fn is_of_federation(code: &str) -> bool {
+    entra::explain(code).is_some_and(|explanation| explanation.id.starts_with("federated-"))
 }
 
 /// Who the token is for, in its own words.

@@ -47,7 +47,7 @@ fn of_credential(number: u32) -> Option<Row> {
              one. Webhooks are still accepted, and nothing is lost.",
             format!(
                 "{SECRETS} → New client secret: copy its Value into {{key}}.client_secret_file (a file needs no restart) \
-                 and its date into {{key}}.secret_expires."
+                 and its date into {{key}}.secret_expires (which counts from the next start on)."
             ),
         ),
         7_000_216 | 7_000_218 => (
@@ -88,9 +88,9 @@ fn of_credential(number: u32) -> Option<Row> {
             "The certificate is outside its validity: not valid yet, or over.",
             format!("Make a new certificate, then {SECRETS} → Certificates: upload its public half, and put it into {{key}}.certificate_file."),
         ),
-        70_021 => (
+        70_021 | 70_025 => (
             "federated-none",
-            "The app has no federated credential that fits this token.",
+            "The app has no federated credential that fits this token, or none at all.",
             federated("Issuer, Subject and Audience must equal iss, sub and aud of the token"),
         ),
         700_211 => (
@@ -103,10 +103,10 @@ fn of_credential(number: u32) -> Option<Row> {
             "No federated credential of the app has this token's audience.",
             federated("Audience must equal aud of the token, mostly api://AzureADTokenExchange"),
         ),
-        700_213 => (
+        700_213 | 7_002_137 | 7_002_138 => (
             "federated-subject",
             "No federated credential of the app has this token's subject: mostly the namespace or the service account is \
-             another one.",
+             another one, or differs in upper and lower case.",
             federated("Subject must equal sub of the token"),
         ),
         _ => return None,
@@ -116,6 +116,12 @@ fn of_credential(number: u32) -> Option<Row> {
 /// The app, the directory or the cloud is not the right one, or a policy is in the way.
 fn of_app(number: u32) -> Option<Row> {
     Some(match number {
+        7_000_229 => (
+            "service-principal-missing",
+            "The app is registered, but has no service principal in this directory: made by a script that makes none, or its \
+             Enterprise app was deleted.",
+            "az ad sp create --id {app} (or {admin} → App registrations → the app → Create service principal).".into(),
+        ),
         700_016 => (
             "app-not-found",
             "This directory has no app with that Application (client) ID: one of the two ids is wrong, or they are of \

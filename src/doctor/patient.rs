@@ -17,6 +17,11 @@ use crate::{
     graph::{Graph, GraphError},
 };
 
+/// A managed identity has no app registration, and no button for consent.
+const OF_IDENTITY: &str = "A managed identity is given its rights by a script: `leavebridge setup --out DIR`, then \
+                           ./setup-graph.ps1 -Way A -ManagedIdentityId OBJECT-ID (Azure portal → the identity → Overview), or \
+                           way B with rbac.ps1. Azure keeps its tokens, so that a new right may take a day to arrive.";
+
 /// A tenant, and what is needed to ask Microsoft about it.
 pub(super) struct Patient<'a> {
     pub(super) name: &'a str,
@@ -62,7 +67,12 @@ impl Patient<'_> {
 
     /// A finding with its gaps filled in.
     pub(super) fn found(&self, seen: impl Into<String>, explanation: Explanation, mailbox: &str) -> Finding {
-        let Explanation { id, severity, meaning, next } = explanation;
+        let Explanation { id, severity, meaning, mut next } = explanation;
+        if matches!(self.tenant.microsoft.credential, config::Credential::ManagedIdentity { .. })
+            && next.contains("App registrations")
+        {
+            OF_IDENTITY.clone_into(&mut next);
+        }
         let (meaning, next) = (self.fill(&meaning, mailbox), self.fill(&next, mailbox));
         Finding { id, severity, seen: seen.into(), meaning, next, tenant: Some(self.name.to_owned()) }
     }

@@ -58,6 +58,12 @@ fn say(name: &str, tenant: &Tenant, countdown: &mut Countdown, now: Timestamp) {
         Some(Notice::Ahead(days)) => {
             tracing::error!(tenant = name, credential = kind, expires = %date, days, "a credential is about to expire");
         }
+        Some(Notice::Over) if standing.in_use.is_some() && standing.problem.is_none() => {
+            tracing::warn!(
+                tenant = name, credential = kind, expires = %date,
+                "by secret_expires a credential is over, and Microsoft takes it: set its new date, which counts from the next start on"
+            );
+        }
         Some(Notice::Over) => {
             tracing::error!(tenant = name, credential = kind, expires = %date, "a credential has expired: renew it");
         }

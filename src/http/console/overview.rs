@@ -164,6 +164,6 @@ fn expiry(told: &Value) -> Markup {
             }
         }
         " " time datetime=(date) { (date) }
-        @if class != "good" { ": make a new one in time, and put it in place; no restart is needed." }
+        @if class != "good" { ": make a new one in time, and put it in place; that needs no restart. The date of a secret is the one in secret_expires, as of the last start." }
     }
 }

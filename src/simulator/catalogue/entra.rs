@@ -7,7 +7,7 @@
 type Row = (u32, &'static str, u16, &'static str);
 
 #[rustfmt::skip]
-pub(super) const ROWS: [Row; 40] = [
+pub(super) const ROWS: [Row; 43] = [
     // The proof.
     (7_000_215, "invalid_client", 401, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app}'."),
     (7_000_222, "invalid_client", 401, "The provided client secret keys for app '{app}' are expired. Visit the Azure portal to create new keys for your app, or consider using certificate credentials for added security."),
@@ -23,7 +23,10 @@ pub(super) const ROWS: [Row; 40] = [
     (700_211, "invalid_client", 401, "No matching federated identity record found for presented assertion issuer 'https://issuer.example'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion."),
     (700_212, "invalid_client", 401, "No matching federated identity record found for presented assertion audience 'api://elsewhere'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion."),
     (700_213, "invalid_client", 401, "No matching federated identity record found for presented assertion subject 'system:serviceaccount:elsewhere:leavebridge'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion."),
+    (7_002_138, "invalid_client", 401, "No matching federated identity record found for presented assertion subject 'system:serviceaccount:Leave:leavebridge'. The subject matches with case-insensitive comparison, but not with case-sensitive comparison. Check your federated identity credential Subject, Audience and Issuer against the presented assertion."),
+    (70_025, "invalid_client", 401, "The client '{app}'(leave bridge) has no configured federated identity credentials."),
     // The app and the directory.
+    (7_000_229, "invalid_client", 401, "The client application {app} is missing service principal in the tenant {tenant}."),
     (700_016, "unauthorized_client", 400, "Application with identifier '{app}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."),
     (7_000_112, "unauthorized_client", 400, "Application '{app}'(leave bridge) is disabled."),
     (90_002, "invalid_request", 400, "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."),

@@ -187,3 +187,21 @@ async fn a_managed_identitys_host_is_asked_past_the_proxy_that_everything_else_g
     assert_eq!(asked(&fleet.microsoft, IMDS).await, [200]);
     replica.kill().await;
 }
+
+#[tokio::test]
+async fn the_doctor_sends_nobody_to_an_app_registration_that_a_managed_identity_has_not() {
+    let scene = Scene::new().await;
+    let mut own = app(&json!({"client_id": OWN, "managed_identity": "system-assigned"}));
+    own["roles"] = json!([]);
+    scene.microsoft.settings(json!({"apps": [own]})).await;
+    let app = machine(scene, &[]).await;
+    let order = json!({"mailbox": crate::support::AMY});
+    let told = crate::support::answer(
+        app.request(reqwest::Method::POST, "/doctor").bearer_auth(app.token("ops")).json(&order),
+    )
+    .await;
+    let found =
+        told.body["findings"].as_array().unwrap().iter().find(|found| found["id"] == "consent-missing").unwrap();
+    let next = found["next"].as_str().unwrap();
+    assert!(next.contains("-ManagedIdentityId") && !next.contains("App registrations"), "{next}");
+}

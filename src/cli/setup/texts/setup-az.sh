@@ -72,7 +72,11 @@ granted() {
 # Step 3: decide which calendars it may write to.
 TENANT_WIDE="$(granted "$CALENDARS")"
 if [ "$WAY" = A ] && [ -z "$TENANT_WIDE" ]; then
-    az ad app permission add --id "$CLIENT_ID" --api "$GRAPH_APP" --api-permissions "$CALENDARS=Role" --output none
+    # Where it asks for it already it would ask twice.
+    ASKED="$(az ad app show --id "$CLIENT_ID" \
+        --query "requiredResourceAccess[].resourceAccess[?id=='$CALENDARS'][].id" --output tsv)"
+    [ -n "$ASKED" ] ||
+        az ad app permission add --id "$CLIENT_ID" --api "$GRAPH_APP" --api-permissions "$CALENDARS=Role" --output none
     # This one right. `az ad app permission admin-consent` would grant all that the app still asks for, EWS included.
     GRAPH_PRINCIPAL_ID="$(az ad sp show --id "$GRAPH_APP" --query id --output tsv)"
     patiently az rest --method POST --resource "$GRAPH" \

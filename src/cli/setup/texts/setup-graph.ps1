@@ -90,10 +90,17 @@ foreach ($old in @($granted | Where-Object { $_.AppRoleId -eq $ews })) {
     }
 }
 if ($RemoveEws -and $app) {
+    # Only this one: other permissions of Exchange's may be in use by something else.
     $app = Get-MgApplication -ApplicationId $app.Id
-    $kept = @($app.RequiredResourceAccess | Where-Object { $_.ResourceAppId -ne $exchangeApp })
-    if ($kept.Count -lt @($app.RequiredResourceAccess).Count) {
-        Update-MgApplication -ApplicationId $app.Id -RequiredResourceAccess $kept
+    $kept = @(foreach ($api in $app.RequiredResourceAccess) {
+        $left = @($api.ResourceAccess | Where-Object { $api.ResourceAppId -ne $exchangeApp -or $_.Id -ne $ews })
+        if ($left.Count -gt 0) { @{ ResourceAppId = $api.ResourceAppId; ResourceAccess = $left } }
+    })
+    Update-MgApplication -ApplicationId $app.Id -RequiredResourceAccess $kept
+    foreach ($api in @($app.RequiredResourceAccess | Where-Object { $_.ResourceAppId -eq $exchangeApp })) {
+        if (@($api.ResourceAccess | Where-Object { $_.Id -ne $ews }).Count -gt 0) {
+            Write-Warning 'The app asks Exchange Online for more, such as EWS.AccessAsUser.All: see step 6 for what else can go.'
+        }
     }
 }
 
@@ -103,9 +110,16 @@ if ($SecretFile -and $app) {
     # Made first, and only for you, so that the secret is never where others can read it.
     $file = New-Item -ItemType File -Path $SecretFile
     if (-not $IsWindows) { chmod 600 $file.FullName }
-    $secret = Add-MgApplicationPassword -ApplicationId $app.Id -PasswordCredential @{
-        DisplayName = 'leavebridge'
-        EndDateTime = (Get-Date).AddYears(1)
+    try {
+        $secret = Add-MgApplicationPassword -ApplicationId $app.Id -PasswordCredential @{
+            DisplayName = 'leavebridge'
+            EndDateTime = (Get-Date).AddYears(1)
+        }
+    }
+    catch {
+        # Else the empty file would be in the way of the next run.
+        Remove-Item $file.FullName
+        throw
     }
     [IO.File]::WriteAllText($file.FullName, $secret.SecretText)
     $expires = $secret.EndDateTime.ToString('yyyy-MM-dd')
