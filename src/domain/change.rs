@@ -4,8 +4,10 @@
 //! so they can be neither stored nor logged.
 
 mod fields;
+mod ignored;
 
 use fields::{Fields, one_of, text};
+pub use ignored::ignored;
 use jiff::{
     SignedDuration, Timestamp,
     civil::{Date, DateTime},

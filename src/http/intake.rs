@@ -20,12 +20,13 @@ use super::{
     Api,
     auth::{Caller, Gate},
     problem::{ProblemDetails, Refusal},
+    webhook::Webhook,
 };
 use crate::{
     config::Scope,
     crash,
     domain::{
-        change::Change,
+        change::{Change, ignored},
         problem::Problems,
         team::{OWN, places},
     },
@@ -56,6 +57,10 @@ pub(super) struct Receipt {
     /// Where to see how its events fare.
     #[schema(example = json!(["/mappings/0199a3f0-7d1e-7c3a-9d51-0b6a3c5e8f42"]))]
     mappings: Vec<String>,
+    /// Fields of the webhook that nobody knows and nobody has looked at: misspelt, perhaps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!([]))]
+    ignored: Vec<String>,
 }
 
 /// Takes in a leave that was created, updated or cancelled.
@@ -72,18 +77,38 @@ pub(super) struct Receipt {
         ("Idempotency-Key" = Option<String>, Header, description = "The delivery's id, with a token"),
         ("Prefer" = Option<String>, Header, description = "wait=N: answer once the calendar holds it, or after N seconds (at most 30)"),
     ),
-    request_body(content = Value, content_type = "application/json", example = json!({
-        "type": "leave.created",
-        "timestamp": "2026-11-22T09:30:00+08:00",
-        "data": {
-            "id": "LA-2026-000123",
-            "tenant": "default",
-            "staff": {"email": "amy.chan@contoso.com", "employee_id": "10042", "name": "Amy Chan"},
-            "leave_type": "ANNUAL", "status": "approved",
-            "start": "2026-12-21", "end": "2026-12-23",
-            "time_zone": "Asia/Hong_Kong"
-        }
-    })),
+    request_body(content = Webhook, content_type = "application/json", examples(
+        ("Whole days" = (value = json!({
+            "type": "leave.created",
+            "timestamp": "2026-11-22T09:30:00+08:00",
+            "data": {
+                "id": "LA-2026-000123",
+                "staff": {"email": "amy.chan@contoso.com", "employee_id": "10042", "name": "Amy Chan"},
+                "leave_type": "ANNUAL", "status": "approved",
+                "start": "2026-12-21", "end": "2026-12-23",
+                "time_zone": "Asia/Hong_Kong"
+            }
+        }))),
+        ("From an afternoon to a morning" = (value = json!({
+            "type": "leave.updated",
+            "timestamp": "2026-11-22T10:30:00+08:00",
+            "data": {
+                "id": "LA-2026-000123", "staff": {"email": "amy.chan@contoso.com"}, "leave_type": "ANNUAL",
+                "start": "2026-12-21", "start_session": "pm", "end": "2026-12-23", "end_session": "am"
+            }
+        }))),
+        ("Hours" = (value = json!({
+            "type": "leave.created",
+            "timestamp": "2026-11-22T09:30:00+08:00",
+            "data": {
+                "id": "LA-2026-000124", "staff": {"entra_id": "63033b0c-a389-435a-8097-314d939736f8"}, "status": "pending",
+                "start": "2026-12-21T14:00", "end": "2026-12-21T16:30", "time_zone": "Europe/London"
+            }
+        }))),
+        ("A cancellation" = (value = json!({
+            "type": "leave.cancelled", "timestamp": "2026-11-23T09:30:00+08:00", "data": {"id": "LA-2026-000123"}
+        }))),
+    )),
     responses(
         (status = 202, description = "Stored; the calendar follows", body = Receipt),
         (status = 200, description = "Nothing to do: unchanged, duplicate or stale", body = Receipt),
@@ -102,7 +127,7 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
     let begun = Instant::now();
     let wait = asked_to_wait(&headers);
     let taking_in = take_in(&api, &headers, body);
-    let (caller, outcome, leave) = tokio::time::timeout(api.0.request_timeout, taking_in)
+    let (caller, outcome, leave, ignored) = tokio::time::timeout(api.0.request_timeout, taking_in)
         .await
         .map_err(|_| Refusal::Unavailable("It took too long to read or to store. Send it again."))??;
     api.0.metrics.intake(&caller.client.name, word(outcome));
@@ -117,7 +142,7 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
     };
     let status = if outcome == Outcome::Accepted { StatusCode::ACCEPTED } else { StatusCode::OK };
     let mappings = leave.mappings.iter().map(|mapping| format!("/mappings/{}", mapping.id)).collect();
-    let mut response = (status, Json(Receipt { outcome, leave, mappings })).into_response();
+    let mut response = (status, Json(Receipt { outcome, leave, mappings, ignored })).into_response();
     if let Some(wait) = wait {
         let applied = HeaderValue::from_str(&format!("wait={}", wait.as_secs()));
         response
@@ -127,7 +152,9 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
     Ok(response)
 }
 
-async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, Outcome, LeaveView), Refusal> {
+type Taken = (Caller, Outcome, LeaveView, Vec<String>);
+
+async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Refusal> {
     // A token can be judged before the body is read; a signature cannot.
     let by_token = if Gate::has_token(headers) { Some(api.0.gate.by_token(headers).await?) } else { None };
     let body = read(body).await?;
@@ -172,7 +199,7 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<(Caller, 
     let taken = api.0.store.accept(new).await?;
     crash::point("after", "intake");
     match taken {
-        Intake::Done(outcome, leave) => Ok((caller.clone(), outcome, leave)),
+        Intake::Done(outcome, leave) => Ok((caller.clone(), outcome, leave, ignored(&value))),
         Intake::Reused => Err(Refusal::Reused),
     }
 }

@@ -11,6 +11,7 @@ mod mappings;
 mod observe;
 mod problem;
 mod query;
+mod webhook;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use leavebridge::{
     config,
-    domain::judge::Reason,
+    domain::{
+        change::{Change, ignored},
+        judge::Reason,
+    },
     http,
     store::upkeep::{Backlog, HeldReplies},
     telemetry::Metrics,
@@ -36,6 +39,61 @@ fn document() -> Value {
 #[test]
 fn the_api_is_as_agreed() {
     insta::assert_snapshot!("openapi", serde_json::to_string_pretty(&document()).unwrap());
+}
+
+/// The properties of the webhook's schema, with those of the objects in it.
+fn described(document: &Value, name: &str, prefix: &str) -> Vec<(String, Value)> {
+    let schema = &document["components"]["schemas"][name]["properties"];
+    let properties = schema.as_object().unwrap_or_else(|| panic!("no schema {name}"));
+    let below = [("data", "WebhookLeave"), ("staff", "WebhookStaff")];
+    properties
+        .iter()
+        .flat_map(|(key, value)| {
+            let inner = below.iter().find(|(object, _)| object == key);
+            let inner = inner.map(|(_, schema)| described(document, schema, &format!("{prefix}{key}.")));
+            std::iter::once((format!("{prefix}{key}"), value.clone())).chain(inner.into_iter().flatten())
+        })
+        .collect()
+}
+
+#[test]
+fn every_field_of_a_webhook_that_is_described_is_read_and_every_example_is_good() {
+    let document = document();
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    let body = &document["paths"]["/leaves"]["post"]["requestBody"]["content"]["application/json"];
+    assert_eq!(body["schema"]["$ref"], "#/components/schemas/Webhook");
+    let examples: Vec<&Value> =
+        body["examples"].as_object().unwrap().values().map(|example| &example["value"]).collect();
+    assert_eq!(examples.len(), 4);
+    for example in &examples {
+        let mut example = (*example).clone();
+        example["timestamp"] = "2026-11-22T10:00:00Z".into();
+        Change::parse(&example, now).unwrap_or_else(|problems| panic!("{example}: {problems:?}"));
+        assert_eq!(ignored(&example), [""; 0]);
+    }
+    // A number is right for none of them, so that whatever reads it says so.
+    let fields = described(&document, "Webhook", "");
+    let mut wrong = body["examples"]["Whole days"]["value"].clone();
+    for (path, _) in &fields {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let (above, key) = pointer.rsplit_once('/').unwrap();
+        if !["data", "staff"].contains(&key) {
+            wrong.pointer_mut(above).unwrap()[key] = 7.into();
+        }
+    }
+    wrong["type"] = "leave.created".into();
+    assert_eq!(ignored(&wrong), [""; 0]);
+    let problems: BTreeMap<String, String> = Change::parse(&wrong, now)
+        .unwrap_err()
+        .into_vec()
+        .into_iter()
+        .map(|found| (found.field, found.problem))
+        .collect();
+    for (path, _) in fields {
+        let is_read =
+            problems.contains_key(&path) || ["type", "data", "data.staff", "data.reason"].contains(&path.as_str());
+        assert!(is_read, "{path}: {problems:?}");
+    }
 }
 
 #[test]

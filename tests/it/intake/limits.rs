@@ -131,6 +131,9 @@ async fn the_reason_and_unknown_fields_are_accepted_and_never_stored() {
     body["data"]["staff"]["salary"] = json!("MARK-salary");
     let answer = app.deliver("ess", &body).await;
     assert_eq!(answer.body["leave"]["mappings"][0]["state"], "synced", "{answer:?}");
+    // Their names are given back, so that a misspelt one is noticed.
+    let named = json!(["MARK-root", "data.comments", "data.tree", "data.staff.salary"]);
+    assert_eq!(answer.body["ignored"], named);
     let dump = app.database.dump().await;
     assert!(dump.contains("LA-1") && dump.contains("Amy Chan"), "{dump}");
     assert!(!dump.contains("MARK"), "{dump}");
