@@ -42,8 +42,8 @@ pub enum AppError {
     #[error("database.url cannot be used")]
     Database(#[source] sqlx::Error),
     /// The schema is not one that this program can bring up to date.
-    #[error("the database cannot be migrated")]
-    Migration(#[source] MigrateError),
+    #[error("the database cannot be migrated: {0}")]
+    Migration(String),
     /// A part of the service ended by itself.
     #[error("{0} ended by itself; the log says why")]
     Ended(&'static str),
@@ -174,7 +174,7 @@ async fn prepare(store: &Store, migrate: bool, stop: &CancellationToken) -> Resu
             match store.migrate().await {
                 Ok(()) => return Ok(true),
                 Err(MigrateError::Execute(error)) => StoreError::from(error).passing()?,
-                Err(error) => return Err(AppError::Migration(error)),
+                Err(error) => return Err(AppError::Migration(Store::why_not_migrated(error))),
             }
         } else {
             match store.is_ready().await {
@@ -200,7 +200,7 @@ impl StoreError {
     fn passing(self) -> Result<String, AppError> {
         match self {
             Self::Unavailable(_) => Ok(self.cause()),
-            Self::Broken(error) => Err(AppError::Migration(MigrateError::Execute(error))),
+            Self::Broken(_) => Err(AppError::Migration(self.cause())),
         }
     }
 }

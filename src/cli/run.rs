@@ -62,7 +62,9 @@ pub(super) async fn stop_on_signal(stop: CancellationToken) {
 /// Brings the schema up to date.
 pub(super) async fn migrate(settings: &Settings, json: bool) -> anyhow::Result<Ended> {
     let store = Store::new(&settings.database.url, 1).context("database.url cannot be used")?;
-    store.migrate().await.context("the database could not be migrated")?;
+    if let Err(error) = store.migrate().await {
+        anyhow::bail!("the database could not be migrated: {}", Store::why_not_migrated(error));
+    }
     print(if json { r#"{"migrated":true}"# } else { "The schema is up to date." })?;
     Ok(Ended::Good)
 }

@@ -65,6 +65,8 @@ impl Token {
             print(&answer.to_string())?;
         } else {
             print(&token)?;
+            // Not on standard output, which goes into a variable.
+            say(&format!("Good until {} (--days says for how long); make the next one in time.", now + life));
         }
         Ok(Ended::Good)
     }

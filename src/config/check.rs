@@ -185,13 +185,19 @@ fn client(name: String, raw: raw::Client, tenants: &[String], issuers: &[String]
     let every_tenant = raw.tenants.iter().any(|tenant| tenant == "*");
     if raw.tenants.is_empty() {
         p.add(field("tenants"), "is missing: name the tenants that the client may speak for, or \"*\" for all");
-    } else if !every_tenant && raw.tenants.iter().any(|tenant| !tenants.contains(tenant)) {
-        p.add(field("tenants"), "names a tenant that is not in [tenants]");
+    } else if let Some(at) = raw.tenants.iter().position(|tenant| !every_tenant && !tenants.contains(tenant)) {
+        p.add(field("tenants"), format!("names a tenant that is not in [tenants]: entry {}", at + 1));
     }
     let mut texts: Vec<String> = raw.webhook_secrets.iter().map(|secret| secret.expose_secret().to_owned()).collect();
     if !raw.webhook_secrets_file.is_empty() {
         match file::text(&raw.webhook_secrets_file) {
-            Ok(text) => texts.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)),
+            Ok(text) => texts.extend(
+                text.trim_start_matches('\u{feff}')
+                    .lines()
+                    .map(str::trim)
+                    .filter(|line| !line.is_empty())
+                    .map(str::to_owned),
+            ),
             Err(problem) => p.add(field("webhook_secrets_file"), problem),
         }
     }

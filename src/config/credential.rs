@@ -203,6 +203,7 @@ fn unused(field: &impl Fn(&str) -> String, raw: &raw::Microsoft, p: &mut Problem
 fn source(field: &str, inline: SecretString, file: String, p: &mut Problems) -> Option<Source> {
     let read = secret(field, inline, &file, p)?;
     if Uuid::parse_str(read.expose_secret()).is_ok() {
+        let field = if file.is_empty() { field.to_owned() } else { format!("{field}_file") };
         p.add(field, "is a GUID, so it must be the Secret ID: paste the secret's Value instead");
     }
     Some(if file.is_empty() { Source::Given(read) } else { Source::File(file.into()) })

@@ -39,7 +39,9 @@ pub(crate) fn why(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "cannot be read: there is no such file".into(),
         io::ErrorKind::PermissionDenied => "cannot be read: this user is not allowed to".into(),
         io::ErrorKind::IsADirectory => "cannot be read: it is a directory".into(),
-        io::ErrorKind::InvalidData => "is not UTF-8 text; some editors and shells write UTF-16".into(),
+        io::ErrorKind::InvalidData => {
+            "is not UTF-8 text (some editors and shells write UTF-16): save it as UTF-8".into()
+        }
         kind => format!("cannot be read: {kind}"),
     }
 }

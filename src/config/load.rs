@@ -94,7 +94,11 @@ fn unreadable(error: &config::ConfigError) -> String {
         config::ConfigError::FileParse { cause, .. } => {
             let text = cause.to_string();
             let place = text.lines().next().and_then(|line| line.split_once(" at ")).map(|(_, place)| place);
-            format!("is not TOML: look at {}", place.unwrap_or("its syntax"))
+            // Behind the line that shows where, the parser says what it is that it does not understand.
+            let why: Vec<&str> = text.lines().rev().take_while(|line| !line.contains('|')).collect();
+            let why = why.into_iter().rev().collect::<Vec<_>>().join(", ");
+            let why = if why.trim().is_empty() { String::new() } else { format!(" ({})", why.trim()) };
+            format!("is not TOML: look at {}{why}", place.unwrap_or("its syntax"))
         }
         error => format!("cannot be read: {error}"),
     }

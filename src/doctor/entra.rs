@@ -138,7 +138,9 @@ fn of_app(number: u32) -> Option<Row> {
         90_002 => (
             "tenant-not-found",
             "This cloud has no such directory: the id is wrong, or the directory lives in another national cloud.",
-            "{admin} → Overview: compare Tenant ID with {key}.directory_id; if they are equal, {key}.cloud is wrong.".into(),
+            "{admin} → Overview: compare Tenant ID with {key}.directory_id (is that the Application (client) ID, perhaps?); if they \
+             are equal, {key}.cloud is wrong."
+                .into(),
         ),
         900_023 | 9_001_023 => (
             "tenant-malformed",
@@ -196,7 +198,9 @@ fn by_word(word: &str) -> Option<Row> {
             "entra-unreachable",
             "The token endpoint gave no answer that can be understood: it is not reached, or something in between answers \
              in its place.",
-            "See the finding about {authority} above; try again in a few minutes.".into(),
+            "If {authority} is reachable, as told above, something answers in its place: a proxy, a portal page, a firewall. Let \
+             this machine through to it, or correct {key}.authority where {key}.cloud is \"custom\"."
+                .into(),
         ),
         "secret-unreadable" | "credential-unreadable" | "certificate-unusable" | "no-secret" => (
             "credential-unusable",

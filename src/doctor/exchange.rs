@@ -75,7 +75,8 @@ fn of_mailbox(code: &str) -> Option<Explanation> {
             "The person is known, but has no mailbox that Graph can open: no Exchange Online licence (yet), a guest, an \
              inactive mailbox, or one on an Exchange server of your own. A new mailbox may need up to a day. leavebridge \
              goes on by itself once it is there.",
-            "Microsoft 365 admin center → Users → Active users → {mailbox} → Licenses and apps: Exchange Online must be on.",
+            "Microsoft 365 admin center → Users → Active users → {mailbox} → Licenses and apps: Exchange Online must be on. Of a \
+             guest, enter the leave in their own organisation; a mailbox on a server of your own has to move first.",
         ),
         "MailboxNotHostedInExchangeOnline" => Explanation::error(
             "mailbox-on-premises",

@@ -156,7 +156,8 @@ fn span(data: &mut Fields<'_, '_>) -> Option<Span> {
             let starts = if starts == Some("pm") { Session::Pm } else { Session::Am };
             let ends = if ends == Some("am") { Session::Am } else { Session::Pm };
             if (last, ends) < (first, starts) {
-                data.problem("end", "lies before the start");
+                let says_sessions = last == first;
+                data.problem(if says_sessions { "end_session" } else { "end" }, "lies before the start");
             } else if (last - first).get_days() >= LONGEST_SPAN_DAYS {
                 data.problem("end", "lies more than 366 days after the start");
             }

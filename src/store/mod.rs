@@ -70,8 +70,8 @@ fn meaning(code: &str) -> &'static str {
     match code {
         "28000" | "28P01" => "PostgreSQL refuses the user or the password",
         "3D000" => "there is no database of that name",
-        "42501" => "the database's user may not do this",
-        "42P01" => "a table is missing",
+        "42501" => "the database's user may not do this: let it own the database (CREATE DATABASE … OWNER …)",
+        "42P01" => "a table is missing: run `leavebridge migrate`",
         "53300" => "PostgreSQL has no connection left",
         "57P03" => "PostgreSQL is starting or stopping",
         "25006" => "this PostgreSQL only reads: it is a standby",
@@ -159,6 +159,15 @@ impl Store {
         // A connection of its own: a migration may take longer than any other statement.
         let mut connection = self.options.connect().await?;
         MIGRATIONS.run_direct(None, &mut connection, false).await
+    }
+
+    /// What keeps the schema from being brought up to date, for a person.
+    #[must_use]
+    pub fn why_not_migrated(error: MigrateError) -> String {
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::from(error).cause(),
+            error => error.to_string(),
+        }
     }
 
     /// Whether the database answers and has the schema of this program, or a newer one.

@@ -114,7 +114,7 @@ impl Store {
         let due = sqlx::query!(
             "WITH chosen AS MATERIALIZED (
                  SELECT r.mailbox FROM replies r
-                 WHERE r.state IN ('waiting', 'parked') AND ($6::text IS NULL OR r.state = $6)
+                 WHERE (r.state IN ('waiting', 'parked') OR (r.state = 'kept' AND $1::uuid IS NOT NULL)) AND ($6::text IS NULL OR r.state = $6)
                    AND ($2::text[] IS NULL OR r.tenant = ANY ($2))
                    AND ($7::timestamptz IS NULL OR r.updated_at >= $7) AND ($8::timestamptz IS NULL OR r.updated_at < $8)
                    AND EXISTS (

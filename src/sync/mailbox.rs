@@ -90,6 +90,14 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
             if (is_settled || begins_to_wait) && tenant.policy.replies() && !reply::ask(engine, lease).await {
                 return Next::Abandon;
             }
+            if let Ending::MailboxBlocked(reason, ..) = &ending
+                && lease.blocked.as_ref().is_none_or(|(word, _)| word != reason.word())
+            {
+                tracing::warn!(
+                    tenant = lease.tenant, mapping = %due.id, reason = reason.word(), code = story["code"].as_str(),
+                    "a mailbox cannot be written to; its leave waits, and GET /mappings/ID says why"
+                );
+            }
             let record = Record::new(lease, due, holding, ending, retry_after, story);
             let state = record.state();
             let written = write(engine, writer, record).await;
@@ -99,9 +107,17 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
             written
         }
         Delivered::TenantBlocked { reason, wait, detail, holding } => {
-            tracing::error!(tenant = lease.tenant, reason = reason.word(), "Microsoft does not serve this tenant");
             engine.metrics.delivery(&lease.tenant, reason.word());
-            tenant.blocked();
+            if tenant.blocked() {
+                // Of Microsoft's words only the code: the others may name people.
+                let code = detail.split(':').next().unwrap_or_default();
+                tracing::error!(
+                    tenant = lease.tenant,
+                    reason = reason.word(),
+                    code,
+                    "Microsoft does not serve this tenant; `leavebridge doctor` says what to do"
+                );
+            }
             let blocked = engine.store.block_tenant(&lease.tenant, reason, &detail, wait).await;
             if let Err(error) = blocked {
                 tracing::error!(%error, "a tenant's block could not be written");

@@ -20,7 +20,10 @@ mod writer;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -65,6 +68,7 @@ pub struct Tenant {
     pub policy: Policy,
     noted: Mutex<Option<Pause>>,
     accepted: Mutex<Option<Pause>>,
+    is_blocked: AtomicBool,
     directory: Door,
     settings: Door,
 }
@@ -78,14 +82,16 @@ impl Tenant {
             policy,
             noted: Mutex::new(None),
             accepted: Mutex::new(None),
+            is_blocked: AtomicBool::new(false),
             directory: Door::default(),
             settings: Door::default(),
         }
     }
 
-    /// The tenant was blocked: its next success is news.
-    fn blocked(&self) {
+    /// The tenant was blocked: its next success is news. `true` when the block is.
+    fn blocked(&self) -> bool {
         *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        !self.is_blocked.swap(true, Ordering::Relaxed)
     }
 
     /// Graph has taken the tenant's token. Notes now and then that the tenant is served, which ends its block.
@@ -99,9 +105,12 @@ impl Tenant {
             *noted = Some(Pause::begin(now, NOTE_SUCCESS_EVERY));
         }
         match store.tenant_served(name).await {
+            Ok(true) if self.is_blocked.swap(false, Ordering::Relaxed) => {
+                tracing::info!(tenant = name, "Microsoft serves this tenant again");
+            }
             Ok(true) => {}
-            // Somebody else's block is still to run: what ends it is the next success after that.
-            Ok(false) => self.blocked(),
+            // A block is still to run: what ends it is the next success after that.
+            Ok(false) => *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = None,
             Err(error) => tracing::warn!(%error, "a tenant's last success could not be written"),
         }
     }

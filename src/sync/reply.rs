@@ -245,8 +245,14 @@ impl Look<'_> {
             Verdict::Defer(wait) | Verdict::BlockMailbox(wait) | Verdict::Throttle(wait) => ("waiting", Some(wait)),
             Verdict::BlockTenant(wait) => {
                 let (name, detail) = (&self.hold.lease.tenant, format!("{}. {}", error.sentence(), reason.meaning()));
-                tracing::error!(tenant = name, reason = reason.word(), "Microsoft does not serve this tenant");
-                self.tenant.blocked();
+                if self.tenant.blocked() {
+                    tracing::error!(
+                        tenant = name,
+                        reason = reason.word(),
+                        code = error.code,
+                        "Microsoft does not serve this tenant; `leavebridge doctor` says what to do"
+                    );
+                }
                 if let Err(error) = self.engine.store.block_tenant(name, reason, &detail, wait).await {
                     tracing::error!(%error, "a tenant's block could not be written");
                     // Without the block the claim would come straight back.

@@ -67,10 +67,21 @@ fn verdict(status: &str, checks: &Value) -> Markup {
                 }
                 @if is_ill("deliveries") {
                     li {
-                        "Deliveries: the oldest due one has waited for " (since("oldest_due_seconds"))
-                        ", the longest failing one fails for " (since("failing_for_seconds")) ", "
-                        (count("deliveries", "access_denied", "mapping"))
-                        " in mailboxes that the app may not write to."
+                        "Deliveries: "
+                        @let late = [
+                            (figure("deliveries", "oldest_due_seconds") > 0)
+                                .then(|| format!("the oldest due one has waited for {}", since("oldest_due_seconds"))),
+                            (figure("deliveries", "failing_for_seconds") > 0)
+                                .then(|| format!("the longest failing one fails for {}", since("failing_for_seconds"))),
+                            (figure("deliveries", "access_denied") > 0).then(|| {
+                                format!(
+                                    "{} in mailboxes that the app may not write to",
+                                    count("deliveries", "access_denied", "mapping")
+                                )
+                            }),
+                        ];
+                        (late.into_iter().flatten().collect::<Vec<_>>().join(", ")) ". "
+                        a href="/console/mappings?state=waiting" { "What waits" } "."
                     }
                 }
                 @if is_ill("parked") {

@@ -104,7 +104,7 @@ async fn check_config_lists_all_problems_whichever_way_the_file_is_named() {
 async fn a_token_names_its_client_and_holds_no_more_than_the_client_may() {
     let environment = configured_without_database();
     let said = run(&["token", "--client", "ess"], &environment).await;
-    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert!(said.code == 0 && said.err.starts_with("Good until 20"), "{said:?}");
     let token = claims(&said.out);
     assert_eq!((&token["sub"], &token["scope"]), (&json!("ess"), &json!("leaves:write leaves:read")));
     let life = token["exp"].as_i64().unwrap() - token["iat"].as_i64().unwrap();
@@ -151,7 +151,7 @@ async fn of_several_keys_one_must_be_named_to_sign_with() {
     assert_eq!((said.code, said.out.as_str(), said.err.trim()), (2, "", words));
     environment.push(("LEAVEBRIDGE__AUTH__SIGNING_KEY".into(), "next".into()));
     let said = run(&["token", "--client", "ess"], &environment).await;
-    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert_eq!(said.code, 0, "{said:?}");
     let header = URL_SAFE_NO_PAD.decode(said.out.split('.').next().unwrap()).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&header).unwrap()["kid"], "next");
 }
