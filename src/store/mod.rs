@@ -156,8 +156,9 @@ impl Store {
     /// # Errors
     /// When the database is away, or holds a schema that this program does not know.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        // A connection of its own: a migration may take longer than any other statement.
-        let mut connection = self.options.connect().await?;
+        // A connection of its own: a migration may take longer than any other statement. That a table is there already is no
+        // news that anybody's log needs.
+        let mut connection = self.options.clone().options([("client_min_messages", "warning")]).connect().await?;
         MIGRATIONS.run_direct(None, &mut connection, false).await
     }
 
