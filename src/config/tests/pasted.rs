@@ -60,3 +60,20 @@ fn one_bracket_too_few_for_team_calendars_is_said() {
     let expected = "tenants.default.team_calendars: must be a list: write [[tenants.NAME.team_calendars]] in double";
     assert!(matches!(problems.as_slice(), [one] if one.starts_with(expected)), "{problems:#?}");
 }
+
+#[test]
+fn what_is_no_toml_is_told_by_place_and_reason_and_never_by_content() {
+    for (content, reason) in [
+        ("[policy]\n[policy]\n", "duplicate key"),
+        ("[tenants.default.microsoft]\nclient_secret = \"hush-hush\n", "("),
+        ("[tenants.default.microsoft]\nclient_secret = hush-hush\n", "("),
+        ("[tenants.default.microsoft]\nclient_secret = 'hush-hush' hush\n", "("),
+        ("hush-hush\n", "("),
+        ("[hush\n", "("),
+    ] {
+        let (_kept, path) = file(content);
+        let problems = told(load(Some(&path), &environment(&[])));
+        assert!(problems.len() == 1 && problems[0].contains("is not TOML: look at line "), "{problems:?}");
+        assert!(problems[0].contains(reason) && !problems[0].contains("hush"), "{problems:?}");
+    }
+}

@@ -183,6 +183,20 @@ async fn migrate_says_when_the_database_does_not_answer() {
 }
 
 #[tokio::test]
+async fn what_the_database_refuses_is_said_in_words() {
+    let database = Database::empty().await;
+    let mut url: url::Url = database.url.parse().unwrap();
+    url.set_path("nowhere");
+    for command in ["migrate", "serve"] {
+        let mut environment = configured(url.as_str());
+        environment.push(("LEAVEBRIDGE__HTTP__LISTEN".into(), "127.0.0.1:0".into()));
+        let said = run(&[command], &environment).await;
+        assert_eq!(said.code, 1, "{said:?}");
+        assert!(said.err.contains("migrated: there is no database of that name (SQLSTATE 3D000)"), "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn demo_tells_the_story_and_writes_what_a_script_needs() {
     let database = Database::empty().await;
     let directory = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{delivered, refused, register};
 use crate::support::{
-    TestApp,
+    TestApp, leave,
     logs::Logs,
     proofs::{Certified, Issuer},
     scene::Scene,
@@ -100,4 +100,37 @@ async fn no_secret_no_assertion_no_key_and_no_token_is_in_any_log_answer_or_row(
             assert!(at.is_none(), "{secret}: {at:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_log_says_once_why_nothing_is_delivered_with_microsofts_code_and_when_it_goes_on() {
+    let logs = Logs::capture();
+    let app = TestApp::new().await;
+    let refusal = json!([
+        {"path": "/*/oauth2/v2.0/token", "times": 3, "error": "AADSTS7000215"},
+        {"method": "POST", "path": "/v1.0/users/*/events", "times": 1, "error": "ErrorAccessDenied"},
+    ]);
+    app.microsoft.faults(refusal).await;
+    app.post("ess", &leave("LA-1")).await;
+    until("it goes on, and this mailbox does not", async || {
+        app.advance(SignedDuration::from_secs(61)).await;
+        app.mapping("LA-1").await["reason"] == "access-denied"
+    })
+    .await;
+    until("it is told that it goes on", async || logs.lines("Microsoft serves this tenant again").len() == 1).await;
+    let blocked = logs.lines("Microsoft does not serve this tenant; `leavebridge doctor` says what to do");
+    assert_eq!((blocked.len(), &blocked[0]["code"]), (1, &json!("AADSTS7000215")), "{blocked:?}");
+    let waits = logs.lines("a mailbox cannot be written to; its leave waits, and GET /mappings/ID says why");
+    assert_eq!((waits.len(), &waits[0]["code"]), (1, &json!("ErrorAccessDenied")), "{waits:?}");
+    assert!(!format!("{waits:?}{blocked:?}").contains("amy.chan"), "{waits:?}");
+}
+
+#[tokio::test]
+async fn a_date_that_is_over_while_the_secret_works_is_no_expired_credential() {
+    let logs = Logs::capture();
+    let app = TestApp::with(&[("TENANTS__DEFAULT__MICROSOFT__SECRET_EXPIRES", "2026-11-20")]).await;
+    delivered(&app, "LA-1").await;
+    app.advance(SignedDuration::from_hours(24)).await;
+    let works = "by secret_expires a credential is over, and Microsoft takes it: set its new date, which counts from the next start on";
+    until("it is told", async || !logs.lines(works).is_empty()).await;
 }

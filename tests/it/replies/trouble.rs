@@ -270,3 +270,16 @@ async fn a_cancelled_leaves_reply_goes_though_its_event_is_refused_in_one_way_af
     .await;
     assert_eq!(app.mapping("LA-1").await["state"], "waiting");
 }
+
+#[tokio::test]
+async fn somebody_who_has_switched_their_own_off_need_not_wait_a_day_for_ours() {
+    let app = stage(&[]).await;
+    sets(&app, json!({"status": "alwaysEnabled", "internalReplyMessage": "Gone fishing"})).await;
+    file(&app, &leave("LA-1")).await;
+    sets(&app, json!({"status": "disabled"})).await;
+    let one = format!("/mappings/{}/retry", app.mapping("LA-1").await["id"].as_str().unwrap());
+    assert_eq!(retried(&app, "/mappings/retry").await["replies"], 0, "of all only what waits or is parked");
+    assert_eq!(retried(&app, &one).await["replies"], 1);
+    settles(&app).await;
+    assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-21T16:00:00");
+}
