@@ -143,6 +143,10 @@ CREATE TABLE tenants_state (
 CREATE FUNCTION leave_until(content jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$ SELECT coalesce(content #>> '{span,days,last}', left(content #>> '{span,hours,until}', 10)) $$;
 
+-- Whether a leave is not over yet, wherever it is: its last day may have hours to go west of here when it is over in UTC.
+CREATE FUNCTION is_ahead(content jsonb) RETURNS boolean LANGUAGE sql STABLE AS
+$$ SELECT leave_until(content) >= to_char(leavebridge_now() - interval '1 day', 'YYYY-MM-DD') $$;
+
 -- A mapping as people see it: a block of its mailbox or tenant that ends later than its own wait shows as `waiting` with
 -- the block's reason.
 CREATE VIEW mapping_view AS

@@ -90,8 +90,11 @@ fn database(raw: raw::Database, p: &mut Problems) -> Option<Database> {
     if crate::store::Store::is_url(&url) && !is_ambiguous {
         return Some(Database { url, max_connections: raw.max_connections, migrate: raw.migrate });
     }
-    p.add("database.url", "must be a URL such as postgres://user:password@host/database; in the password write @ as %40, : as %3A, / as %2F, # as %23, \
-         ? as %3F and % as %25");
+    p.add(
+        "database.url",
+        "must be a URL such as postgres://user:password@host/database; in the password write @ as %40, : as %3A, / as %2F, \
+         # as %23, ? as %3F and % as %25",
+    );
     None
 }
 
@@ -192,7 +195,7 @@ fn client(name: String, raw: raw::Client, tenants: &[String], issuers: &[String]
     if !raw.webhook_secrets_file.is_empty() {
         match file::text(&raw.webhook_secrets_file) {
             Ok(text) => texts.extend(
-                text.trim_start_matches('\u{feff}')
+                text.trim_start_matches(file::BYTE_ORDER_MARK)
                     .lines()
                     .map(str::trim)
                     .filter(|line| !line.is_empty())

@@ -7,7 +7,7 @@ use std::{fs, io, path::Path};
 use secrecy::SecretString;
 
 /// What Windows' editors may put first.
-const BYTE_ORDER_MARK: char = '\u{feff}';
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The file's text.
 pub(crate) fn text(path: impl AsRef<Path>) -> Result<String, String> {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use url::Url;
-use uuid::Uuid;
 
 use super::{
     Credential, Microsoft, Tenant,
@@ -13,7 +12,12 @@ use super::{
     raw::{self, Cloud, Kind},
     teams,
 };
-use crate::domain::{credential::Expiry, policy::Policy, problem::Problems};
+use crate::domain::{
+    credential::Expiry,
+    microsoft::{is_directory, is_guid},
+    policy::Policy,
+    problem::Problems,
+};
 
 /// The tenants that can be made out. Every problem is noted under the key where it can be mended.
 pub(super) fn check(
@@ -78,7 +82,7 @@ fn microsoft(field: &str, mut raw: raw::Microsoft, around: Surroundings<'_>, p: 
         if is_told {
             p.add(field("directory_id"), "is missing: \"Directory (tenant) ID\" on the app's overview page in Entra");
         }
-    } else if !is_guid(&raw.directory_id) && !is_domain(&raw.directory_id) {
+    } else if !is_directory(&raw.directory_id) {
         p.add(field("directory_id"), "must be the directory's GUID or one of its verified domains");
     }
     if raw.client_id.is_empty() {
@@ -109,16 +113,6 @@ fn microsoft(field: &str, mut raw: raw::Microsoft, around: Surroundings<'_>, p: 
         credential,
         expires,
     })
-}
-
-/// As Entra writes one: it takes no braces.
-fn is_guid(text: &str) -> bool {
-    text.len() == 36 && Uuid::parse_str(text).is_ok()
-}
-
-fn is_domain(text: &str) -> bool {
-    let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    text.contains('.') && text.split('.').all(is_label)
 }
 
 /// Kubernetes says which authority it means; where the configuration says nothing, that decides the cloud.

@@ -21,6 +21,14 @@ use crate::{
     graph::{Graph, GraphError, exchange_rights},
 };
 
+/// What to do in good time, or too late.
+const NEW_CERTIFICATE: &str = "Make a new certificate; {registration} → Certificates & secrets → Certificates: upload its \
+                               public half; then put it, with its key, into the file that {key}.certificate_file names. It \
+                               counts within a minute.";
+const NEW_SECRET: &str = "{registration} → Certificates & secrets: make a new one, and put its Value into the file that \
+                          {key}.client_secret_file names; it counts within a minute. Its date goes into \
+                          {key}.secret_expires and counts from the next start on. ({key}.next_client_secret_file can hold it \
+                          while the old one still works.)";
 /// The permission that is taken for enough now and then.
 const READING: &str = "Calendars.Read";
 /// From here on it is time to act.
@@ -36,21 +44,22 @@ impl Patient<'_> {
                 let explanation = Explanation::warning(
                     "expiry-unknown",
                     "Nobody will be warned before the secret expires.",
-                    "{admin} → App registrations → the app {app} → Certificates & secrets: write the date under Expires \
+                    "{registration} → Certificates & secrets: write the date under Expires \
                      into {key}.secret_expires.",
                 );
                 self.found("secret_expires is not set.", explanation, "")
             });
         };
         let days = expires.days_left(self.clock.now());
-        let what = if standing.kind == "certificate" { "certificate" } else { "secret" };
+        let (what, renew) = match standing.kind {
+            "certificate" => ("certificate", NEW_CERTIFICATE),
+            _ => ("secret", NEW_SECRET),
+        };
         if expires.is_over(self.clock.now()) {
             let meaning = "By its date it is over; whether Microsoft still takes it is seen below.";
-            let renew = renewal(what);
             let explanation = Explanation::error("expired", meaning, renew);
             return Some(self.found(format!("The {what} expired on {}.", expires.date()), explanation, ""));
         }
-        let renew = renewal(what);
         let seen = format!("The {what} is good until {} ({days} days).", expires.date());
         if days > ACT_WITHIN_DAYS {
             return Some(self.fine("expiry", seen));
@@ -64,7 +73,7 @@ impl Patient<'_> {
         let explanation = Explanation::warning(
             "expiry-outdated",
             "The date is not that of the secret that works, so nobody will be warned before that one expires.",
-            "{admin} → App registrations → the app {app} → Certificates & secrets: write the date under Expires into \
+            "{registration} → Certificates & secrets: write the date under Expires into \
              {key}.secret_expires. It counts from the next start on.",
         );
         self.found("By secret_expires the secret is over, and Entra takes it all the same.", explanation, "")
@@ -133,7 +142,7 @@ impl Patient<'_> {
                 let explanation = Explanation::warning(
                     "next-secret-refused",
                     "The second secret does not work, so it will be no help when the first one expires.",
-                    "{admin} → App registrations → the app {app} → Certificates & secrets: put the Value of the new secret \
+                    "{registration} → Certificates & secrets: put the Value of the new secret \
                      into {key}.next_client_secret_file.",
                 );
                 let seen = format!("next_client_secret: {}", said(&error, self.clock.now()));
@@ -162,7 +171,7 @@ impl Patient<'_> {
             let explanation = Explanation::warning(
                 "rights-read-only",
                 "With it no leave can be written: only if Exchange grants the rest (RBAC for Applications) does any arrive.",
-                "{admin} → App registrations → the app {app} → API permissions → Add a permission → Microsoft Graph → \
+                "{registration} → API permissions → Add a permission → Microsoft Graph → \
                  Application permissions → Calendars.ReadWrite → Grant admin consent; then remove Calendars.Read.",
             );
             self.found(format!("The token names {READING}, but not {}.", CALENDARS.name), explanation, "")
@@ -185,7 +194,7 @@ impl Patient<'_> {
             let explanation = Explanation::warning(
                 "more-than-needed",
                 "leavebridge uses none of these. Whoever gets hold of the secret could.",
-                "{admin} → App registrations → the app {app} → API permissions: Revoke admin consent of these, then Remove \
+                "{registration} → API permissions: Revoke admin consent of these, then Remove \
                  permission.",
             );
             self.found(format!("The token also names {}.", more.join(", ")), explanation, "")
@@ -206,7 +215,7 @@ impl Patient<'_> {
             let explanation = Explanation::warning(
                 "ews-unknown",
                 "Whether something is left of EWS cannot be seen from here.",
-                "{admin} → App registrations → the app {app} → API permissions: full_access_as_app should not be there.",
+                "{registration} → API permissions: full_access_as_app should not be there.",
             );
             return Some(self.found("No token for Exchange itself could be had and read.", explanation, ""));
         };
@@ -220,22 +229,10 @@ impl Patient<'_> {
         let explanation = Explanation::warning(
             "ews-leftover",
             meaning,
-            "{admin} → App registrations → the app {app} → API permissions → Office 365 Exchange Online → full_access_as_app: \
+            "{registration} → API permissions → Office 365 Exchange Online → full_access_as_app: \
              Revoke admin consent, then Remove permission (once nothing else uses this registration).",
         );
         Some(self.found(format!("The app has {} at Exchange Online.", rights.join(", ")), explanation, ""))
-    }
-}
-
-/// What to do in good time, or too late.
-const fn renewal(what: &str) -> &'static str {
-    if matches!(what.as_bytes(), b"certificate") {
-        "Make a new certificate; {admin} → App registrations → the app {app} → Certificates & secrets → Certificates: upload its \
-         public half; then put it, with its key, into the file that {key}.certificate_file names. It counts within a minute."
-    } else {
-        "{admin} → App registrations → the app {app} → Certificates & secrets: make a new one, and put its Value into the file \
-         that {key}.client_secret_file names; it counts within a minute. Its date goes into {key}.secret_expires and counts \
-         from the next start on. ({key}.next_client_secret_file can hold it while the old one still works.)"
     }
 }
 

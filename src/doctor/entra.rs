@@ -7,7 +7,7 @@
 use super::Explanation;
 
 /// The portal's page of the app.
-const SECRETS: &str = "{admin} → App registrations → the app {app} → Certificates & secrets";
+const SECRETS: &str = "{registration} → Certificates & secrets";
 
 /// Why no token came, by the AADSTS number or by our own word.
 pub(super) fn explain(code: &str) -> Option<Explanation> {

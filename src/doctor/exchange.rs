@@ -38,7 +38,7 @@ fn denied(code: &str, message: &str, rights: Option<&Rights>) -> Explanation {
         return Explanation::error(
             "consent-read-only",
             "The app may read calendars, but not write to them.",
-            "{admin} → App registrations → the app {app} → API permissions → Add a permission → Microsoft Graph → \
+            "{registration} → API permissions → Add a permission → Microsoft Graph → \
              Application permissions → Calendars.ReadWrite → Grant admin consent.",
         );
     }
@@ -48,7 +48,7 @@ fn denied(code: &str, message: &str, rights: Option<&Rights>) -> Explanation {
          permission was added as Delegated (which only works with a signed-in user; leavebridge has none), or the admin \
          consent was never given. If you chose RBAC for Applications (way B), the mailbox is outside the scope, or the \
          grant is younger than two hours.",
-        "Way A: {admin} → App registrations → the app {app} → API permissions: Calendars.ReadWrite must be there as type \
+        "Way A: {registration} → API permissions: Calendars.ReadWrite must be there as type \
          Application with the green mark of consent. Way B: Test-ServicePrincipalAuthorization -Identity {app} -Resource \
          {mailbox} must say InScope True.",
     )
@@ -104,7 +104,7 @@ fn by_code(code: &str) -> Option<Explanation> {
         "Authorization_RequestDenied" => Explanation::error(
             "directory-permission-missing",
             "The directory refuses: the app lacks a directory permission for this question.",
-            "{admin} → App registrations → the app {app} → API permissions: see `leavebridge setup` for what each is for.",
+            "{registration} → API permissions: see `leavebridge setup` for what each is for.",
         ),
         "ErrorItemNotFound" => Explanation::error(
             "event-not-found",

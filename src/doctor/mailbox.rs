@@ -112,7 +112,7 @@ impl Patient<'_> {
         if !self.tenant.policy.replies() {
             return None;
         }
-        let grant = "Way A: {admin} → App registrations → the app {app} → API permissions → Add a permission → Microsoft \
+        let grant = "Way A: {registration} → API permissions → Add a permission → Microsoft \
                      Graph → Application permissions → MailboxSettings.ReadWrite → Grant admin consent. Way B: give Exchange's \
                      role Application MailboxSettings.ReadWrite (`leavebridge setup`). Or switch automatic replies off.";
         match graph.automatic_reply(self.mailbox(address)).await {
@@ -154,7 +154,7 @@ impl Patient<'_> {
                     "Exchange grants more mailboxes than you think."
                 };
                 let next = if rights.write_calendars() {
-                    "If Exchange grants a group's mailboxes (way B): {admin} → App registrations → the app {app} → API \
+                    "If Exchange grants a group's mailboxes (way B): {registration} → API \
                      permissions → Calendars.ReadWrite: Revoke admin consent, then Remove permission. By way A every mailbox \
                      opens, and there is nothing to prove."
                 } else {

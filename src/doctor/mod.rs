@@ -184,7 +184,7 @@ fn no_https(seen: &str) -> Finding {
     }
 }
 
-/// What a refusal means, with gaps: `{tenant} {key} {app} {admin} {authority} {graph} {mailbox}`.
+/// What a refusal means, with gaps: `{tenant} {key} {app} {admin} {registration} {authority} {graph} {mailbox}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Explanation {
     id: &'static str,

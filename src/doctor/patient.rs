@@ -17,7 +17,9 @@ use crate::{
     graph::{Graph, GraphError},
 };
 
-/// A managed identity has no app registration, and no button for consent.
+/// The gap for the app's pages in the portal.
+const REGISTRATION: &str = "{registration}";
+/// In the place of whatever leads there: a managed identity has no app registration, and no button for consent.
 const OF_IDENTITY: &str = "A managed identity is given its rights by a script: `leavebridge setup --out DIR`, then \
                            ./setup-graph.ps1 -Way A -ManagedIdentityId OBJECT-ID (Azure portal → the identity → Overview), or \
                            way B with rbac.ps1. Azure keeps its tokens, so that a new right may take a day to arrive.";
@@ -69,7 +71,7 @@ impl Patient<'_> {
     pub(super) fn found(&self, seen: impl Into<String>, explanation: Explanation, mailbox: &str) -> Finding {
         let Explanation { id, severity, meaning, mut next } = explanation;
         if matches!(self.tenant.microsoft.credential, config::Credential::ManagedIdentity { .. })
-            && next.contains("App registrations")
+            && next.contains(REGISTRATION)
         {
             OF_IDENTITY.clone_into(&mut next);
         }
@@ -82,7 +84,8 @@ impl Patient<'_> {
         let base = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
         let (authority, graph) = (base(&microsoft.authority), base(&microsoft.graph));
         let cloud = CLOUDS.iter().find(|cloud| cloud.graph == graph).unwrap_or(&CLOUDS[0]);
-        text.replace("{key}", &format!("tenants.{}.microsoft", self.name))
+        text.replace(REGISTRATION, "{admin} → App registrations → the app {app}")
+            .replace("{key}", &format!("tenants.{}.microsoft", self.name))
             .replace("{tenant}", self.name)
             .replace("{app}", &microsoft.client_id)
             .replace("{admin}", cloud.admin_center)

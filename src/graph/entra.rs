@@ -132,7 +132,7 @@ impl Endpoint {
 }
 
 /// What somebody answered who is not Microsoft: a proxy, a captive portal, a firewall.
-pub(super) fn stranger(status: StatusCode, kind: Option<&str>) -> String {
+fn stranger(status: StatusCode, kind: Option<&str>) -> String {
     let kind = kind.and_then(|kind| kind.split(';').next()).filter(|kind| !kind.trim().is_empty());
     format!("HTTP {}, {}", status.as_u16(), kind.map_or_else(|| "of no kind that is told".into(), printable))
 }

@@ -27,6 +27,7 @@ const REFRESH_BEFORE: SignedDuration = SignedDuration::from_mins(5);
 /// Tokens that live longer are refreshed at half of it.
 const LONG_LIFE: SignedDuration = SignedDuration::from_hours(2);
 const REFRESH_AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(30);
+/// Where there is no token, somebody looks so often whether the credential was repaired.
 const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(50);
 /// Who asks again so soon after a refusal gets the same answer without another request.
 const REMEMBER_REFUSAL: SignedDuration = SignedDuration::from_secs(1);
@@ -63,12 +64,16 @@ pub(super) struct TokenSource {
 
 #[derive(Default)]
 struct LastFetch {
-    /// No other is begun ahead of need for a while.
-    rest: Option<Pause>,
-    /// Nor to see whether something was repaired.
-    look: Option<Pause>,
+    /// When it ended.
+    ended: Option<Timestamp>,
     /// What came of it if it failed, and for how long to ask for nothing else.
     refusal: Option<(GraphError, Pause)>,
+}
+
+impl LastFetch {
+    fn is_within(&self, wait: SignedDuration, now: Timestamp) -> bool {
+        self.ended.is_some_and(|ended| Pause::begin(ended, wait).lasts(now))
+    }
 }
 
 impl fmt::Debug for TokenSource {
@@ -125,8 +130,9 @@ impl TokenSource {
             return;
         }
         let Ok(mut last) = self.fetching.try_lock() else { return };
-        let is_early = last.look.is_some_and(|look| look.lasts(self.now()));
-        if !is_early && let Err(error) = self.fetch(&mut last).await {
+        if !last.is_within(LOOK_AGAIN_AFTER, self.now())
+            && let Err(error) = self.fetch(&mut last).await
+        {
             tracing::debug!(code = error.code, "still no new token from Entra");
         }
     }
@@ -149,7 +155,7 @@ impl TokenSource {
         tokio::spawn(async move {
             let Ok(mut last) = source.fetching.try_lock() else { return };
             let now = source.now();
-            let too_soon = last.rest.is_some_and(|rest| rest.lasts(now));
+            let too_soon = last.is_within(REFRESH_AT_MOST_EVERY, now);
             let done = source.current().is_some_and(|token| now < token.refresh_at);
             if too_soon || done {
                 return;
@@ -169,8 +175,7 @@ impl TokenSource {
         }
         let fetched = self.credential.fetch().await;
         let ended = self.now();
-        last.rest = Some(Pause::begin(ended, REFRESH_AT_MOST_EVERY));
-        last.look = Some(Pause::begin(ended, LOOK_AGAIN_AFTER));
+        last.ended = Some(ended);
         last.refusal = fetched.as_ref().err().map(|error| {
             let asked = match error.failure {
                 Failure::EntraUnavailable { retry_after } => retry_after.unwrap_or_default(),

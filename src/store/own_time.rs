@@ -55,7 +55,7 @@ impl Store {
                  SELECT m.id, CASE WHEN m.calendar = 'default' THEN 0
                                    ELSE row_number() OVER (PARTITION BY m.calendar = 'default' ORDER BY m.id) - 1 END AS n
                  FROM affected JOIN mappings m ON m.id = affected.id JOIN leaves l ON l.id = m.leave
-                 WHERE m.state = 'synced' AND leave_until(l.content) >= to_char(leavebridge_now() - interval '1 day', 'YYYY-MM-DD')
+                 WHERE m.state = 'synced' AND is_ahead(l.content)
              )
              UPDATE mappings m
              SET state = 'pending', updated_at = leavebridge_now(),
@@ -85,7 +85,7 @@ impl Store {
                  CROSS JOIN LATERAL (SELECT * FROM mappings m WHERE m.mailbox = b.id) AS m
                  JOIN leaves l ON l.id = m.leave
                  WHERE b.tenant = $1 AND b.settings_at IS NULL AND m.wanted AND m.state IN ('synced', 'pending', 'waiting')
-                   AND leave_until(l.content) >= to_char(leavebridge_now() - interval '1 day', 'YYYY-MM-DD')
+                   AND is_ahead(l.content)
                    AND (CASE WHEN m.calendar = 'default' THEN l.content -> 'time_zone' IS NULL
                                   OR l.content #>> '{span,days,starts}' = 'pm' OR l.content #>> '{span,days,ends}' = 'am'
                              -- Whole days of a team lie by the team's clock.
@@ -145,7 +145,7 @@ impl Store {
                  again = m.again OR m.state <> 'synced'
              FROM due, leaves l
              WHERE m.mailbox = due.id AND m.wanted AND m.state IN ('pending', 'waiting', 'synced') AND l.id = m.leave
-               AND leave_until(l.content) >= to_char(leavebridge_now() - interval '1 day', 'YYYY-MM-DD')",
+               AND is_ahead(l.content)",
             ASKED_AT_ONCE
         )
         .execute(&self.pool)

@@ -110,7 +110,7 @@ impl Store {
                CROSS JOIN LATERAL (SELECT * FROM mappings m WHERE m.leave = l.id AND m.wanted) AS m
                JOIN mailboxes b ON b.id = m.mailbox
                WHERE l.id > $1 AND l.id <= $2 AND l.tenant = $3
-                 AND leave_until(l.content) >= to_char(leavebridge_now() - interval '1 day', 'YYYY-MM-DD')
+                 AND is_ahead(l.content)
                ORDER BY l.id"#,
             after,
             last,

@@ -16,6 +16,7 @@ use crate::{clock::Pause, domain::judge::Failure, graph::GraphError};
 const CLOSED_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Behind which nobody answers as they should: left alone for so long at least.
 const TROUBLED_FOR: SignedDuration = SignedDuration::from_mins(1);
+
 /// One permission of one tenant, as far as this process knows.
 #[derive(Debug, Default)]
 pub(super) struct Door {

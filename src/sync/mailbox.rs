@@ -106,11 +106,10 @@ async fn deliver(engine: &Engine, writer: &Writer, hold: &Hold<'_>, due: &Due) -
             }
             written
         }
-        Delivered::TenantBlocked { reason, wait, detail, holding } => {
+        Delivered::TenantBlocked { reason, code, wait, detail, holding } => {
             engine.metrics.delivery(&lease.tenant, reason.word());
             if tenant.blocked() {
                 // Of Microsoft's words only the code: the others may name people.
-                let code = detail.split(':').next().unwrap_or_default();
                 tracing::error!(
                     tenant = lease.tenant,
                     reason = reason.word(),

@@ -32,7 +32,7 @@ pub(super) enum Delivered {
     /// To be written down.
     Done { holding: Holding, ending: Ending, retry_after: Option<Duration>, story: Value },
     /// The tenant cannot be served. To be written down only if something was found out on the way.
-    TenantBlocked { reason: Reason, wait: Duration, detail: String, holding: Option<Holding> },
+    TenantBlocked { reason: Reason, code: String, wait: Duration, detail: String, holding: Option<Holding> },
     /// Interrupted before anything was found out: nothing to write down.
     Interrupted,
     /// The lease is lost: stop at once and write nothing.
@@ -213,7 +213,7 @@ impl Delivery<'_> {
             Verdict::Park => Ending::Parked(reason, detail),
             Verdict::BlockTenant(wait) => {
                 let holding = self.has_learnt(&known).then(|| holding(known, incarnation));
-                return Delivered::TenantBlocked { reason, wait, detail, holding };
+                return Delivered::TenantBlocked { reason, code: error.code.clone(), wait, detail, holding };
             }
         };
         let story = story(&known, Some((reason.word(), &error.code)));

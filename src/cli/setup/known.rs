@@ -7,10 +7,9 @@ use std::{collections::BTreeMap, path::Path};
 
 use ::config::{Config, ConfigError, Environment, File, FileFormat, Value};
 use jiff::civil::Date;
-use uuid::Uuid;
 
 use crate::domain::{
-    microsoft::{self, CLOUDS, Cloud},
+    microsoft::{self, CLOUDS, Cloud, is_directory, is_guid},
     problem::Problems,
 };
 
@@ -139,16 +138,6 @@ fn check(said: &Said, p: &mut Problems) {
     must("--group", &said.group, &is_address, "the group's e-mail address, such as leave-staff@contoso.com");
     let is_date = |date: &str| date.parse::<Date>().is_ok();
     must("--secret-expires", &said.secret_expires, &is_date, "a date such as 2027-05-15");
-}
-
-fn is_guid(text: &str) -> bool {
-    // Only the form that the portal shows: others would have to be rewritten for the scripts.
-    text.len() == 36 && Uuid::parse_str(text).is_ok()
-}
-
-fn is_directory(text: &str) -> bool {
-    let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    is_guid(text) || (text.contains('.') && text.len() <= 253 && text.split('.').all(is_label))
 }
 
 fn is_address(text: &str) -> bool {

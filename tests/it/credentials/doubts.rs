@@ -1,10 +1,11 @@
 //! Refusals that are not the tenant's: one mailbox's own, and a clock's.
 
 use jiff::SignedDuration;
+use leavebridge::clock::ManualClock;
 use serde_json::{Value, json};
 
 use super::tenant;
-use crate::support::{AMY, BEN, TestApp, leave, until, updated};
+use crate::support::{AMY, BEN, TestApp, leave, microsoft::Microsoft, until, updated};
 
 fn of_ben(id: &str) -> Value {
     updated(id, 0, &json!({"staff": {"email": BEN}}))
@@ -93,6 +94,28 @@ async fn a_refusal_by_mailboxs_name_ends_a_block_as_well_as_a_success_does() {
     })
     .await;
     assert_eq!(tenant(&app, "default").await["reason"], Value::Null);
+}
+
+#[tokio::test]
+async fn whoever_sends_us_on_to_another_host_gets_neither_a_proof_nor_an_event_sent_there() {
+    let app = TestApp::new().await;
+    let elsewhere = Microsoft::new(&ManualClock::at(app.now())).await;
+    for (method, path, steps) in [("POST", "/*/oauth2/v2.0/token", 1), ("POST", "/v1.0/users/*/events", 2)] {
+        let sent_on = |status: u16| {
+            json!({"method": method, "path": path, "times": 1, "status": status,
+                   "headers": {"location": format!("{}{}", elsewhere.url, path.replace('*', "anybody"))}})
+        };
+        app.microsoft.faults(json!([sent_on(307), sent_on(308)])).await;
+        let id = format!("LA-{steps}");
+        app.post("ess", &leave(&id)).await;
+        until("it arrives where it belongs", async || {
+            app.advance(SignedDuration::from_mins(2)).await;
+            app.mapping(&id).await["state"] == "synced"
+        })
+        .await;
+    }
+    assert_eq!(elsewhere.journal().await, [Value::Null; 0]);
+    assert_eq!(app.microsoft.events(AMY).await.len(), 2);
 }
 
 #[tokio::test]
