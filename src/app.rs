@@ -14,11 +14,11 @@ use crate::{
     clock::{Clock, Random},
     config::Settings,
     doctor::Doctor,
+    engine::{AtWork, Engine, Tenant},
     graph::Graph,
     http::Api,
     outgoing::{self, OutgoingError},
-    store::{Store, StoreError, bell::Bell},
-    sync::{Engine, Tenant},
+    store::{Store, StoreError, wake_up::WakeUp},
     telemetry::Metrics,
 };
 
@@ -64,19 +64,30 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), AppError> {
     let store = Store::new(&settings.database.url, settings.database.max_connections).map_err(AppError::Database)?;
-    let bell = Bell::default();
+    let wake_up = WakeUp::default();
     let metrics = Metrics::default();
     let (is_ready, ready) = watch::channel(false);
-    let engine = Arc::new(engine(settings, &store, &bell, &clock, &random, &metrics)?);
+    let engine = Arc::new(engine(settings, &store, &wake_up, &clock, &random, &metrics)?);
     let standings = engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.standing())).collect();
     let doctor = Doctor::new(Arc::new(settings.clone()), store.clone(), Arc::clone(&clock), Arc::clone(&random));
     let http = outgoing::steadfast(settings.http.ca_file.as_deref(), KEYS_TIMEOUT)?;
     let (seen, stopping) = (standings, stop.clone());
-    let api =
-        Api::new(settings, &http, store.clone(), bell.clone(), clock, random, metrics, seen, ready, stopping, doctor);
+    let api = Api::new(
+        settings,
+        &http,
+        store.clone(),
+        wake_up.clone(),
+        clock,
+        random,
+        metrics,
+        seen,
+        ready,
+        stopping,
+        doctor,
+    );
 
     let mut parts: JoinSet<Result<&'static str, AppError>> = JoinSet::new();
-    // The bell goes on until the engine has given its leases back, so that other replicas hear of them.
+    // Notifications go on until the engine has given its leases back, so that other replicas hear of them.
     let hush = CancellationToken::new();
     let listening = {
         let stop = stop.clone();
@@ -104,8 +115,8 @@ pub async fn serve(
         }
     });
     let carrying = tokio::spawn({
-        let (bell, store, hush) = (bell.clone(), store.clone(), hush.clone());
-        async move { bell.carry(store, hush).await }
+        let (wake_up, store, hush) = (wake_up.clone(), store.clone(), hush.clone());
+        async move { wake_up.carry(store, hush).await }
     });
 
     let ended = tokio::select! {
@@ -134,7 +145,7 @@ pub async fn serve(
 fn engine(
     settings: &Settings,
     store: &Store,
-    bell: &Bell,
+    wake_up: &WakeUp,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
     metrics: &Metrics,
@@ -158,12 +169,15 @@ fn engine(
         .collect();
     Ok(Engine {
         store: store.clone(),
-        bell: bell.clone(),
+        wake_up: wake_up.clone(),
         tenants,
         settings: settings.sync.clone(),
         clock: Arc::clone(clock),
         random: Arc::clone(random),
         metrics: metrics.clone(),
+        installation: settings.installation.clone(),
+        generation: std::sync::OnceLock::new(),
+        at_work: AtWork::default(),
     })
 }
 

@@ -18,11 +18,12 @@ pub mod crash;
 pub mod demo;
 pub mod doctor;
 pub mod domain;
+pub mod engine;
 pub mod graph;
 pub mod http;
 pub mod outgoing;
+pub mod reconcile;
 #[cfg(feature = "demo")]
 pub mod simulator;
 pub mod store;
-pub mod sync;
 pub mod telemetry;

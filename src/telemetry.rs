@@ -6,7 +6,7 @@ use metrics::{counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::{config::Log, store::upkeep::Backlog};
+use crate::{config::Log, store::stats::Backlog};
 
 /// Sends events to standard error, once per process.
 pub fn install_log(log: &Log) {

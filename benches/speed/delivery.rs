@@ -19,6 +19,7 @@ use leavebridge::{
     domain::{
         change::Change,
         event::{Application, Desired, OwnTime, desired},
+        marker::Marker,
     },
     graph::{Graph, Mailbox},
     outgoing,
@@ -35,7 +36,7 @@ use crate::{
     webhooks::{address, body},
 };
 
-const UNBLOCK: &str = "UPDATE tenants_state SET blocked_until = NULL, blocked_since = NULL, blocked_reason = NULL;
+const UNBLOCK: &str = "UPDATE tenants SET blocked_until = NULL, blocked_since = NULL, blocked_reason = NULL;
      SELECT pg_notify('leavebridge_due', '')";
 /// Leaves per transaction of a backlog, so that they are due one after the other.
 const CHUNK: usize = 500;
@@ -116,23 +117,45 @@ pub(crate) async fn backlog(
 ) -> anyhow::Result<()> {
     for first in (0..leaves).step_by(CHUNK) {
         let last = (first + CHUNK).min(leaves) - 1;
+        // As an intake writes them.
         execute(
             database,
             &format!(
-                r#"SELECT count(*) FROM generate_series({first}, {last}) AS n,
-                   LATERAL (SELECT 'p' || n % {people} || '@contoso.com' AS address, '{mark}-' || n AS id) AS leave,
-                   LATERAL accept_leave('ess', id, '\x00', 'default', 'ess', id, 'approved',
-                       jsonb_build_object(
-                           'staff', jsonb_build_object('email', address, 'employee_id', '10042', 'name', 'Amy Chan'),
-                           'span', '{{"days": {{"first": "2026-12-21", "starts": "am", "last": "2026-12-23", "ends": "pm"}}}}'::jsonb,
-                           'leave_type', 'ANNUAL', 'time_zone', 'Asia/Hong_Kong', 'department', 'Sales'),
-                       now(), ARRAY[gen_random_uuid()], ARRAY[address], ARRAY[NULL]::text[], ARRAY['default'])"#,
+                r#"CREATE TEMPORARY TABLE backlog ON COMMIT DROP AS
+                   SELECT n, 'p' || n % {people} || '@contoso.com' AS address, '{mark}-' || n AS id
+                   FROM generate_series({first}, {last}) AS n;
+                   INSERT INTO mailboxes (id, tenant, address)
+                   SELECT nextval('mailboxes_id_seq'), 'default', address FROM (SELECT DISTINCT address FROM backlog) AS b
+                   WHERE NOT EXISTS (SELECT FROM addresses a WHERE a.tenant = 'default' AND a.address = b.address);
+                   INSERT INTO addresses (tenant, address, mailbox)
+                   SELECT 'default', m.address, m.id FROM mailboxes m JOIN backlog b ON b.address = m.address
+                   ON CONFLICT DO NOTHING;
+                   INSERT INTO leaves (tenant, source, external_id, status, content, last_day, source_at)
+                   SELECT 'default', 'ess', id, 'approved', jsonb_build_object(
+                       'staff', jsonb_build_object('email', address, 'employee_id', '10042', 'name', 'Amy Chan'),
+                       'span', '{{"days": {{"first": "2026-12-21", "starts": "am", "last": "2026-12-23", "ends": "pm"}}}}'::jsonb,
+                       'leave_type', 'ANNUAL', 'time_zone', 'Asia/Hong_Kong', 'department', 'Sales'), '2026-12-23', now()
+                   FROM backlog ORDER BY n;
+                   INSERT INTO deliveries (client, delivery_id, hash, leave, at)
+                   SELECT 'ess', b.id, '\x00', l.id, now() FROM backlog b JOIN leaves l ON l.external_id = b.id;
+                   INSERT INTO items (id, kind, tenant, mailbox, leave, address, resolve, state, next_at, updated_at)
+                   SELECT gen_random_uuid(), 'event', 'default', a.mailbox, l.id, b.address, true, 'pending', now(), now()
+                   FROM backlog b JOIN leaves l ON l.external_id = b.id
+                   JOIN addresses a ON a.tenant = 'default' AND a.address = b.address;
+                   INSERT INTO timeline (leave, at, kind, detail)
+                   SELECT l.id, now(), 'received', '{{"outcome": "accepted", "status": "approved", "rev": 1, "client": "ess"}}'
+                   FROM backlog b JOIN leaves l ON l.external_id = b.id"#,
                 people = stage.people
             ),
         )
         .await?;
     }
     execute(database, "SELECT pg_notify('leavebridge_due', '')").await
+}
+
+/// Another event's for each number.
+fn marker(n: usize) -> Marker {
+    Marker::new("bench", "default", "ess", &n.to_string(), "default")
 }
 
 /// Creates that many events, `slots` at once, with nothing but the Graph client.
@@ -171,7 +194,7 @@ async fn bare(stage: &Stage, settings: &Settings, slots: usize, events: usize) -
                     let address = address(n % people);
                     let until = tokio::time::Instant::now() + Duration::from_secs(20);
                     let mailbox = Mailbox { user: &address, until };
-                    let created = graph.create(mailbox, None, &event, SystemRandom.uuid(), 0).await;
+                    let created = graph.create(mailbox, None, &event, marker(n), SystemRandom.uuid()).await;
                     created.map_err(|error| anyhow::anyhow!("{error:?}"))?;
                 }
                 anyhow::Ok(())

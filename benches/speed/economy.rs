@@ -15,7 +15,7 @@ use crate::{
 
 const DATABASE: &str = "speed_economy";
 const MEMORY: Goal = Goal::AtMost(60.0);
-const TABLES: [&str; 5] = ["leaves", "mailboxes", "mappings", "received", "timeline"];
+const TABLES: [&str; 5] = ["leaves", "mailboxes", "items", "deliveries", "timeline"];
 /// Leaves over which requests, rows and bytes are shared out.
 const LEAVES: usize = 5_000;
 const STARTS: usize = 10;

@@ -96,10 +96,10 @@ async fn copy(database: &mut PgConnection, size: Size) -> anyhow::Result<()> {
         .replace(":leaves", &size.history.to_string())
         .replace(":people", &size.people.to_string());
     execute(database, &sql).await?;
-    for table in ["leaves", "mailboxes", "mappings", "received", "timeline"] {
+    for table in ["leaves", "mailboxes", "items", "deliveries", "timeline"] {
         execute(database, &format!("VACUUM ANALYZE {table}")).await?;
     }
-    let mappings: i64 = sqlx::query_scalar("SELECT count(*) FROM mappings").fetch_one(&mut *database).await?;
+    let mappings: i64 = sqlx::query_scalar("SELECT count(*) FROM items").fetch_one(&mut *database).await?;
     anyhow::ensure!(usize::try_from(mappings)? >= size.history, "only {mappings} mappings were made");
     println!("  ({:.1} mappings per person)", count(usize::try_from(mappings)?) / count(size.people));
     execute(database, "CHECKPOINT").await

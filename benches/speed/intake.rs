@@ -1,15 +1,20 @@
 //! How many webhooks a second are acknowledged, and how long each takes, while nothing is delivered.
 //!
-//! The limit it is compared with is the same transaction sent straight to PostgreSQL over as many connections, without
+//! The limit it is compared with is the same intake one by one over as many connections, without
 //! HTTP, credentials, reading or checking.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff_sqlx::ToSqlx as _;
-use leavebridge::clock::{Clock as _, Random as _, SystemClock, SystemRandom};
-use serde_json::{Value, json};
-use sqlx::{PgConnection, types::Json};
+use anyhow::Context as _;
+use leavebridge::{
+    clock::{Clock as _, Random as _, SystemClock, SystemRandom},
+    domain::{
+        change::Change,
+        leave::{Leave, Status},
+    },
+    reconcile::accept::{self, Target},
+    store::Store,
+};
 
 use crate::{
     load::{Load, Sender, drive},
@@ -19,7 +24,7 @@ use crate::{
 };
 
 /// Nothing is delivered meanwhile: the tenant is blocked, as it would be with a wrong secret.
-pub(crate) const BLOCK: &str = "INSERT INTO tenants_state (tenant, blocked_until, blocked_since, blocked_reason)
+pub(crate) const BLOCK: &str = "INSERT INTO tenants (tenant, blocked_until, blocked_since, blocked_reason)
      VALUES ('default', now() + interval '1 day', now(), 'credentials')
      ON CONFLICT (tenant) DO UPDATE SET blocked_until = excluded.blocked_until, blocked_reason = 'credentials'";
 
@@ -64,18 +69,14 @@ pub(crate) async fn post(stage: &Stage, database: &str, connections: usize, time
 
 async fn direct(stage: &Stage, connections: usize, time: Duration) -> anyhow::Result<Load> {
     let _database = stage.database("speed_direct").await?;
-    let now = SystemClock.now();
     // What the service makes of such a webhook.
-    let change: Value = serde_json::from_str(&body("x", "x@contoso.com"))?;
-    let content = json!({
-        "staff": change["data"]["staff"], "leave_type": "ANNUAL", "time_zone": "Asia/Hong_Kong", "department": "Sales",
-        "span": {"days": {"first": "2026-12-21", "starts": "am", "last": "2026-12-23", "ends": "pm"}},
-    });
+    let change = Change::parse(&serde_json::from_str(&body("x", "x@contoso.com"))?, SystemClock.now());
+    let leave = change.ok().and_then(|change| change.leave).context("the webhook is no good")?;
     let senders = async |first| {
         let mut senders = Vec::new();
         for _ in 0..connections {
-            let connection = stage.connect("speed_direct").await?;
-            senders.push(Direct { connection, content: content.clone(), now, people: stage.people });
+            let store = Store::new(&stage.url("speed_direct").into(), 1)?;
+            senders.push(Direct { store, leave: leave.clone(), people: stage.people });
         }
         drive(senders, first, if first == 0 { time } else { Duration::from_millis(300) }).await
     };
@@ -85,35 +86,32 @@ async fn direct(stage: &Stage, connections: usize, time: Duration) -> anyhow::Re
     Ok(load)
 }
 
+/// Takes leave in one by one, on a connection of its own: nothing is shared with anybody.
 struct Direct {
-    connection: PgConnection,
-    content: Value,
-    now: Timestamp,
+    store: Store,
+    leave: Leave,
     people: usize,
 }
 
 impl Sender for Direct {
     async fn send(&mut self, n: usize) -> anyhow::Result<()> {
-        let id = format!("IN-{n}");
-        let address = address(n % self.people);
-        self.content["staff"]["email"] = address.clone().into();
-        let mapping = SystemRandom.uuid_at(SystemClock.now());
-        let _rows = sqlx::query("SELECT * FROM accept_leave($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)")
-            .bind("ess")
-            .bind(&id)
-            .bind([7_u8; 32].as_slice())
-            .bind("default")
-            .bind("ess")
-            .bind(&id)
-            .bind("approved")
-            .bind(Json(&self.content))
-            .bind(self.now.to_sqlx())
-            .bind([mapping].as_slice())
-            .bind([address].as_slice())
-            .bind([None::<String>].as_slice())
-            .bind(["default"].as_slice())
-            .fetch_all(&mut self.connection)
-            .await?;
+        let (id, address) = (format!("IN-{n}"), address(n % self.people));
+        self.leave.staff.email = Some(address.clone());
+        let now = SystemClock.now();
+        let change = accept::Change {
+            client: "ess".into(),
+            delivery: Some((id.clone(), vec![7; 32])),
+            tenant: "default".into(),
+            source: "ess".into(),
+            id,
+            status: Status::Approved,
+            leave: Some(self.leave.clone()),
+            at: now,
+            targets: vec![Target { address, calendar: "default".into() }],
+            has_replies: false,
+            ids: (0..3).map(|_| SystemRandom.uuid_at(now)).collect(),
+        };
+        self.store.accept(change).await?;
         Ok(())
     }
 }

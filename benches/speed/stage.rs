@@ -154,13 +154,12 @@ impl Stage {
 pub(crate) async fn settled(database: &mut PgConnection) -> anyhow::Result<()> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
-        let open: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM mappings WHERE state IN ('pending', 'waiting'))")
-                .fetch_one(&mut *database)
-                .await?;
+        let open: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM items WHERE state IN ('pending', 'waiting'))")
+            .fetch_one(&mut *database)
+            .await?;
         if !open {
             let parked: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM mappings WHERE state = 'parked'").fetch_one(database).await?;
+                sqlx::query_scalar("SELECT count(*) FROM items WHERE state = 'parked'").fetch_one(database).await?;
             ensure!(parked == 0, "{parked} mappings are parked");
             return Ok(());
         }

@@ -18,6 +18,8 @@ use crate::domain::problem::Problems;
 /// A call must be over so long before its mailbox may go to another replica: time for the answer to be written down.
 pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(5);
 const SHORTEST_KEY: usize = 32;
+/// Of the name of an installation.
+const LONGEST_INSTALLATION: usize = 64;
 const SHORTEST_WEBHOOK_KEY: usize = 24;
 pub(super) const NOT_A_NAME: &str = "must be made of a-z, 0-9, - and _, at most 64 characters";
 
@@ -33,6 +35,13 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
             "log.filter",
             "must be a level such as \"info\", or levels per module such as \"info,leavebridge=debug\"",
         );
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if raw.installation.is_empty()
+        || raw.installation.len() > LONGEST_INSTALLATION
+        || !raw.installation.chars().all(is_name)
+    {
+        p.add("installation", "must be 1 to 64 characters of A-Z, a-z, 0-9, -, _ and .");
     }
     let issuer_names: Vec<String> = raw.auth.issuers.keys().cloned().collect();
     // Also those that cannot be used: then that is what is wrong.
@@ -53,6 +62,7 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
         http,
         database,
         log,
+        installation: raw.installation,
         protect_metrics: raw.metrics.protect,
         auth,
         sync,

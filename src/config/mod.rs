@@ -38,6 +38,8 @@ pub struct Settings {
     pub database: Database,
     /// What is logged and how.
     pub log: Log,
+    /// The name of this installation: a part of the marker of every event that it writes.
+    pub installation: String,
     /// Whether `GET /metrics` needs `ops:read`.
     pub protect_metrics: bool,
     /// Whose tokens are taken.

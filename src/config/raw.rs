@@ -14,6 +14,7 @@ use crate::domain::policy::{Audience, Publish, Sensitivity, ShowAs};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
+    pub(super) installation: String,
     pub(super) http: Http,
     pub(super) database: Database,
     pub(super) log: Log,

@@ -7,8 +7,8 @@ use crate::{
     domain::finding::{Finding, Severity},
     store::{
         Store,
+        stats::{Backlog, HeldReplies},
         tenants::TenantState,
-        upkeep::{Backlog, HeldReplies},
     },
 };
 
@@ -153,7 +153,7 @@ pub(super) async fn waiting(store: &Store, tenant: &str) -> Vec<Finding> {
 }
 
 fn blocked(state: TenantState) -> Option<Finding> {
-    let (reason, detail) = (state.blocked_reason?, state.blocked_detail.unwrap_or_default());
+    let (reason, detail) = (state.blocked_reason?.word(), state.blocked_detail.unwrap_or_default());
     let next = state.blocked_until.map_or_else(String::new, |until| format!(" The next try is at {until:.0}."));
     Some(warning(
         "tenant-blocked",

@@ -5,8 +5,9 @@ use super::{
     patient::{Patient, said},
 };
 use crate::{
-    domain::{finding::Finding, judge::Failure},
+    domain::finding::Finding,
     graph::{Graph, Mailbox},
+    reconcile::failure::Failure,
 };
 
 /// The permission to set automatic replies.

@@ -27,7 +27,7 @@ use crate::{
         problem::Problems,
     },
     outgoing,
-    store::{Store, views::Filter},
+    store::{Store, lists::Filter},
 };
 use patient::Patient;
 
@@ -142,7 +142,7 @@ impl Doctor {
         let filter = Filter {
             tenants: Some(vec![tenant.to_owned()]),
             mailbox: Some(mailbox.to_lowercase()),
-            state: Some("waiting".to_owned()),
+            state: Some(crate::reconcile::state::State::Waiting),
             ..Filter::default()
         };
         if let Err(error) = self.store.retry(None, &filter, "doctor").await {

@@ -14,6 +14,7 @@ use crate::{
     domain::{
         event::{EventPatch, EventSpec, Times},
         finding::Finding,
+        marker::Marker,
         policy::{Sensitivity, ShowAs},
     },
     graph::{Graph, GraphError},
@@ -34,10 +35,11 @@ enum Wrong {
 
 impl Patient<'_> {
     pub(super) async fn write_test(&self, graph: &Graph, address: &str, rights: &Rights) -> Finding {
-        let marker = Uuid::new_v5(&TESTS, address.to_lowercase().as_bytes());
+        let event = Uuid::new_v5(&TESTS, address.to_lowercase().as_bytes());
+        let marker = Marker { event, owner: TESTS };
         // Another one for every test: Graph may remember a deleted event by the id that it was created under.
-        let incarnation = self.random.bits().to_be_bytes().first_chunk().map_or(0, |bytes| i32::from_be_bytes(*bytes));
-        let outcome = self.steps(graph, address, marker, incarnation).await;
+        let transaction = self.random.uuid();
+        let outcome = self.steps(graph, address, marker, transaction).await;
         let left = match &outcome {
             Ok(()) => None,
             Err(_) => self.take_away(graph, address, marker).await.err(),
@@ -76,21 +78,21 @@ impl Patient<'_> {
         found
     }
 
-    async fn steps(&self, graph: &Graph, address: &str, marker: Uuid, incarnation: i32) -> Result<(), Wrong> {
+    async fn steps(&self, graph: &Graph, address: &str, marker: Marker, transaction: Uuid) -> Result<(), Wrong> {
         let at = |step: &'static str| move |error| Wrong::Refused(step, error);
         self.take_away(graph, address, marker).await.map_err(at("looking for what an earlier test left"))?;
         let event = self.event();
         let first =
-            graph.create(self.mailbox(address), None, &event, marker, incarnation).await.map_err(at("creating"))?;
+            graph.create(self.mailbox(address), None, &event, marker, transaction).await.map_err(at("creating"))?;
         let again = graph
-            .create(self.mailbox(address), None, &event, marker, incarnation)
+            .create(self.mailbox(address), None, &event, marker, transaction)
             .await
             .map_err(at("creating again"))?;
         if again.event_id != first.event_id {
             return Err(Wrong::Differs("the same create made a second event"));
         }
         let found =
-            graph.find(self.mailbox(address), marker, incarnation).await.map_err(at("looking for the event"))?;
+            graph.find(self.mailbox(address), marker.event, transaction).await.map_err(at("looking for the event"))?;
         if found.ids != [first.event_id.clone()] {
             return Err(Wrong::Differs("the event that was created is not found by its mark, or not once"));
         }
@@ -112,8 +114,10 @@ impl Patient<'_> {
             return Err(Wrong::Differs("the change did not arrive, or changed more than it should"));
         }
         graph.remove(self.mailbox(address), &first.event_id).await.map_err(at("deleting it"))?;
-        let found =
-            graph.find(self.mailbox(address), marker, incarnation).await.map_err(at("looking whether it is gone"))?;
+        let found = graph
+            .find(self.mailbox(address), marker.event, transaction)
+            .await
+            .map_err(at("looking whether it is gone"))?;
         if !found.ids.is_empty() {
             return Err(Wrong::Differs("the event is still there after it was deleted"));
         }
@@ -123,8 +127,8 @@ impl Patient<'_> {
     }
 
     /// Whatever carries the test's mark.
-    async fn take_away(&self, graph: &Graph, address: &str, marker: Uuid) -> Result<(), GraphError> {
-        let found = graph.find(self.mailbox(address), marker, 0).await?;
+    async fn take_away(&self, graph: &Graph, address: &str, marker: Marker) -> Result<(), GraphError> {
+        let found = graph.find(self.mailbox(address), marker.event, marker.owner).await?;
         for id in &found.ids {
             graph.remove(self.mailbox(address), id).await?;
         }

@@ -227,7 +227,7 @@ pub(super) fn value(field: Field, application: &Application<'_>) -> String {
 }
 
 /// The first and the last day away.
-pub(super) fn days(span: &Span) -> (Date, Date) {
+pub fn days(span: &Span) -> (Date, Date) {
     match *span {
         Span::Days { first, last, .. } => (first, last),
         // Until midnight is until the end of the day before.

@@ -1,4 +1,4 @@
-//! What a leave is, what event it wants, what to do next and what a failure means: pure decisions.
+//! What a leave is and what it wants in Outlook: pure decisions.
 //!
 //! Nothing here reads a clock, a file, a socket or a database; the same input always gives the same answer. That is
 //! what makes every rule a table in a test.
@@ -8,10 +8,9 @@ pub mod credential;
 pub mod event;
 pub mod finding;
 pub mod hours;
-pub mod judge;
 pub mod leave;
+pub mod marker;
 pub mod microsoft;
-pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod reply;

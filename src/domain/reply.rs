@@ -106,14 +106,50 @@ fn words(html: &str) -> String {
 }
 
 /// What we remember of a mailbox.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// What we last wrote; several while it is not known which of them arrived.
+    #[serde(default)]
     pub written: Vec<Setting>,
     /// What was there before we wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Setting>,
+    /// When the reply is, or would be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<(Timestamp, Timestamp)>,
+    /// The row of the leave that it begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leave: Option<i64>,
     /// A write's outcome is unknown.
+    #[serde(skip)]
     pub in_doubt: bool,
+}
+
+impl Memory {
+    /// What is noted; nothing where another version noted it in another way.
+    #[must_use]
+    pub fn read(noted: Option<&serde_json::Value>, in_doubt: bool) -> Self {
+        let memory = noted.and_then(|noted| Self::deserialize(noted).ok()).unwrap_or_default();
+        Self { in_doubt, ..memory }
+    }
+
+    /// As it is noted.
+    #[must_use]
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// What two names of one mailbox remember, written before anybody knew that it is one.
+    #[must_use]
+    pub fn merged(kept: Self, other: Self) -> Self {
+        let (befores, leave) = ([kept.before, other.before], kept.leave.or(other.leave));
+        let written: Vec<Setting> = kept.written.into_iter().chain(other.written).collect();
+        // What was found there under one name may have been our own under the other.
+        let is_ours = |before: &Setting| written.iter().any(|written| written.is_same(before));
+        let before = befores.into_iter().flatten().find(|before| !is_ours(before));
+        let window = kept.window.or(other.window);
+        Self { written, before, window, leave, in_doubt: kept.in_doubt || other.in_doubt }
+    }
 }
 
 /// Why a mailbox is left alone.
@@ -123,28 +159,6 @@ pub enum Kept {
     OwnReply,
     /// The person has switched ours off.
     SwitchedOff,
-}
-
-impl Kept {
-    /// The fixed word for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::OwnReply => "own-reply",
-            Self::SwitchedOff => "switched-off",
-        }
-    }
-
-    /// The same in a sentence.
-    #[must_use]
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::OwnReply => {
-                "The person has an automatic reply of their own, which stays. It is looked at again within a day."
-            }
-            Self::SwitchedOff => "The person has switched the automatic reply off, and so it stays for this leave.",
-        }
-    }
 }
 
 /// The next step.

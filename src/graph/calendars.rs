@@ -10,7 +10,7 @@ use super::{
     Answer, Graph, GraphError, Mailbox,
     events::{MOST_PAGES, parse},
 };
-use crate::domain::judge::Failure;
+use crate::reconcile::failure::Failure;
 
 #[derive(Debug, Deserialize)]
 struct Calendar {

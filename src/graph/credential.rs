@@ -19,10 +19,8 @@ use super::{
 use crate::{
     clock::{Clock, Random},
     config::{self, Certificate, CertificateFiles, Microsoft, Source},
-    domain::{
-        credential::{Expiry, Standing},
-        judge::Failure,
-    },
+    domain::credential::{Expiry, Standing},
+    reconcile::failure::Failure,
 };
 
 const CERTIFICATE: &str = "certificate_file";

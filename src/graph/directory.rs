@@ -9,7 +9,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Answer, Graph, GraphError, events::parse, wire};
-use crate::domain::judge::Failure;
+use crate::reconcile::failure::Failure;
 
 #[derive(Deserialize)]
 struct User {

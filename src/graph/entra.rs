@@ -15,7 +15,7 @@ use super::{
     error::{EntraTrail, parse_retry_after, printable},
     token::{self, Token},
 };
-use crate::{config::Microsoft, domain::judge::Failure};
+use crate::{config::Microsoft, reconcile::failure::Failure};
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// A whole tenant waits for it: what is longer is no wish to slow down, but somebody's mistake.

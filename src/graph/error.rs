@@ -10,7 +10,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::domain::judge::Failure;
+use crate::reconcile::failure::Failure;
 
 /// How much of Microsoft's own words is kept.
 const LONGEST_MESSAGE: usize = 300;
@@ -107,11 +107,28 @@ impl GraphError {
 
     /// Nothing was found of a request that may still be carried out: too early to tell.
     #[must_use]
-    pub fn in_doubt() -> Self {
+    pub fn in_doubt(left: Duration) -> Self {
         Self::new(
-            Failure::Unavailable { retry_after: None },
+            Failure::InDoubt { left },
             "in-doubt",
             "an earlier request got no answer and may still be carried out",
+        )
+    }
+
+    /// The event changes faster than it can be written. `trail`: the last call's ids.
+    #[must_use]
+    pub fn no_end(trail: Option<Trail>) -> Self {
+        let error = Self::new(Failure::Conflict, "no-end", "the event changes faster than it can be written");
+        Self { trail: trail.map(Box::new), ..error }
+    }
+
+    /// Not asked at all: others got no proper answer a moment ago.
+    #[must_use]
+    pub fn left_alone() -> Self {
+        Self::new(
+            Failure::Unavailable { retry_after: None },
+            "left-alone",
+            "requests of this kind got no answer a moment ago",
         )
     }
 

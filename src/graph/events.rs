@@ -7,12 +7,15 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Answer, Graph, GraphError, Trail, calendars, transaction_id,
+    Answer, Graph, GraphError, Trail, calendars,
     wire::{self, Event, Page},
 };
-use crate::domain::{
-    event::{EventPatch, EventSpec},
-    judge::Failure,
+use crate::{
+    domain::{
+        event::{EventPatch, EventSpec},
+        marker::Marker,
+    },
+    reconcile::failure::Failure,
 };
 
 /// Nobody has so many copies of one event.
@@ -32,17 +35,13 @@ pub struct Mailbox<'a> {
 pub struct Written {
     /// Its immutable id. Case matters.
     pub event_id: String,
-    /// Its id in other calendars and programs.
-    pub ical_uid: Option<String>,
-    /// Which version of it.
-    pub change_key: Option<String>,
     /// The event in Outlook on the web.
     pub web_link: Option<String>,
     /// The ids of the call.
     pub trail: Trail,
 }
 
-/// The events of a mailbox that carry a mapping's marker; deleted ones are not among them.
+/// The events of a mailbox that carry a marker; deleted ones are not among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The one that is ours, should there be several: a copy that somebody made carries the marker too.
@@ -54,21 +53,20 @@ pub struct Found {
 }
 
 impl Graph {
-    /// Writes a new event into the calendar of that id, or into the mailbox's own; marked with the mapping's id. Sending the
-    /// same again gives the same event.
+    /// Writes a new event into the calendar of that id, or into the mailbox's own, with its marker. Sending the same again under
+    /// the same transaction gives the same event.
     ///
     /// # Errors
-    /// See [`Failure`]; [`Failure::AlreadyCreated`] when an event was made under this mapping and incarnation with other
-    /// content, [`Failure::EventGone`] when there is no such calendar.
+    /// See [`Failure`]; [`Failure::AlreadyCreated`] when an event was made under this transaction with other content, [`Failure::EventGone`] when there is no such calendar.
     pub async fn create(
         &self,
         mailbox: Mailbox<'_>,
         calendar: Option<&str>,
         event: &EventSpec,
-        mapping: Uuid,
-        incarnation: i32,
+        marker: Marker,
+        transaction: Uuid,
     ) -> Result<Written, GraphError> {
-        let body = wire::create(&event.in_full(None), mapping, transaction_id(mapping, incarnation));
+        let body = wire::create(&event.in_full(None), marker, transaction);
         let url = match calendar {
             Some(id) => self.url(&mailbox, &["calendars", id, "events"]),
             None => self.url(&mailbox, &["events"]),
@@ -104,14 +102,14 @@ impl Graph {
         }
     }
 
-    /// Looks for the events that carry the mapping's marker, in all calendars of the mailbox.
+    /// Looks for the events that carry the marker, in all calendars of the mailbox.
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn find(&self, mailbox: Mailbox<'_>, mapping: Uuid, incarnation: i32) -> Result<Found, GraphError> {
+    pub async fn find(&self, mailbox: Mailbox<'_>, marker: Uuid, transaction: Uuid) -> Result<Found, GraphError> {
         let mut url = self.url(&mailbox, &["events"]);
         // Percent-encoded throughout: a `+` for a space is not understood everywhere.
-        let query = wire::marked(mapping).map(|(name, value)| format!("{name}={}", wire::segment(&value))).join("&");
+        let query = wire::marked(marker).map(|(name, value)| format!("{name}={}", wire::segment(&value))).join("&");
         url.set_query(Some(&query));
         let mut events = Vec::new();
         for _ in 0..MOST_PAGES {
@@ -120,7 +118,7 @@ impl Graph {
             events.extend(page.value);
             match page.next_link.map(|link| self.own(&link, &trail)) {
                 Some(next) => url = next?,
-                None => return Ok(found(events, &transaction_id(mapping, incarnation), trail)),
+                None => return Ok(found(events, &transaction, trail)),
             }
         }
         Err(GraphError::silent("the list of marked events never ends"))
@@ -146,8 +144,8 @@ fn written(answer: Answer) -> Result<Written, GraphError> {
 }
 
 fn as_written(event: Event, trail: Trail) -> Written {
-    let Event { id, ical_uid, change_key, web_link, .. } = event;
-    Written { event_id: id, ical_uid, change_key, web_link, trail }
+    let Event { id, web_link, .. } = event;
+    Written { event_id: id, web_link, trail }
 }
 
 fn found(mut events: Vec<Event>, transaction: &Uuid, trail: Trail) -> Found {
@@ -168,8 +166,6 @@ mod tests {
     fn event(id: &str, transaction: Option<Uuid>, created: &str) -> Event {
         Event {
             id: id.into(),
-            ical_uid: None,
-            change_key: None,
             web_link: None,
             transaction_id: transaction.map(|id| id.to_string()),
             created_date_time: Some(created.into()),

@@ -25,7 +25,7 @@ use super::{
     error::parse_retry_after,
     token::{self, Token},
 };
-use crate::{config::ManagedHost, domain::judge::Failure};
+use crate::{config::ManagedHost, reconcile::failure::Failure};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Microsoft's libraries wait 0.8 s · 2ⁿ between their tries.

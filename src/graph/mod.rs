@@ -30,12 +30,12 @@ pub use settings::{MailboxTime, WorkingHours};
 use token::TokenSource;
 use tokio::{sync::watch, time::Instant};
 use url::Url;
-use uuid::Uuid;
 
 use crate::{
     clock::{Clock, Random},
     config::Microsoft,
-    domain::{credential::Standing, judge::Failure},
+    domain::credential::Standing,
+    reconcile::failure::Failure,
 };
 
 /// Ids that survive a move to another folder; must be asked for on every single request (Microsoft: immutable ids).
@@ -228,9 +228,4 @@ async fn read(mut response: Response) -> Option<Vec<u8>> {
         }
     }
     Some(bytes)
-}
-
-/// The id under which Graph recognises a create that is sent twice: another one for every event of a mapping.
-fn transaction_id(mapping: Uuid, incarnation: i32) -> Uuid {
-    Uuid::new_v5(&mapping, &incarnation.to_be_bytes())
 }

@@ -128,7 +128,7 @@ impl Graph {
     /// Opens the mailbox's own calendar, to read.
     ///
     /// # Errors
-    /// See [`Failure`](crate::domain::judge::Failure).
+    /// See [`Failure`](crate::reconcile::failure::Failure).
     pub async fn open_calendar(&self, mailbox: Mailbox<'_>) -> Result<(), GraphError> {
         let mut url = self.url(&mailbox, &["calendar"]);
         url.set_query(Some("$select=id"));
@@ -138,7 +138,7 @@ impl Graph {
     /// The mailbox's own time zone; empty where none is set.
     ///
     /// # Errors
-    /// See [`Failure`](crate::domain::judge::Failure); `AccessDenied` without `MailboxSettings.Read`.
+    /// See [`Failure`](crate::reconcile::failure::Failure); `AccessDenied` without `MailboxSettings.Read`.
     pub async fn time_zone(&self, mailbox: Mailbox<'_>) -> Result<String, GraphError> {
         let url = self.url(&mailbox, &["mailboxSettings", "timeZone"]);
         let Answer { body, .. } = self.call(mailbox.until, Method::GET, url, None).await?;
@@ -148,7 +148,7 @@ impl Graph {
     /// Reads one event.
     ///
     /// # Errors
-    /// See [`Failure`](crate::domain::judge::Failure).
+    /// See [`Failure`](crate::reconcile::failure::Failure).
     pub async fn read_event(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Seen, GraphError> {
         let mut url = self.url(&mailbox, &["events", event_id]);
         url.set_query(Some("$select=id,subject,sensitivity,showAs,isAllDay,start,end"));

@@ -50,7 +50,7 @@ impl Graph {
     /// The automatic reply that is set in a mailbox.
     ///
     /// # Errors
-    /// See [`Failure`](crate::domain::judge::Failure); `AccessDenied` when the app may not look into mailbox settings.
+    /// See [`Failure`](crate::reconcile::failure::Failure); `AccessDenied` when the app may not look into mailbox settings.
     pub async fn automatic_reply(&self, mailbox: Mailbox<'_>) -> Result<(Setting, Trail), GraphError> {
         let Answer { body, trail } =
             self.call(mailbox.until, Method::GET, self.url(&mailbox, &["mailboxSettings"]), None).await?;
@@ -61,7 +61,7 @@ impl Graph {
     /// Schedules a reply; gives it as Graph has it now, where it says so.
     ///
     /// # Errors
-    /// See [`Failure`](crate::domain::judge::Failure).
+    /// See [`Failure`](crate::reconcile::failure::Failure).
     pub async fn schedule_reply(
         &self,
         mailbox: Mailbox<'_>,
@@ -82,7 +82,7 @@ impl Graph {
     /// Switches the automatic reply off, with these texts for another time.
     ///
     /// # Errors
-    /// See [`Failure`](crate::domain::judge::Failure).
+    /// See [`Failure`](crate::reconcile::failure::Failure).
     pub async fn withdraw_reply(
         &self,
         mailbox: Mailbox<'_>,

@@ -46,7 +46,7 @@ impl Graph {
     /// What the mailbox says of its owner's time.
     ///
     /// # Errors
-    /// See [`Failure`](crate::domain::judge::Failure); `AccessDenied` without `MailboxSettings.Read`.
+    /// See [`Failure`](crate::reconcile::failure::Failure); `AccessDenied` without `MailboxSettings.Read`.
     pub async fn mailbox_time(&self, mailbox: Mailbox<'_>) -> Result<MailboxTime, GraphError> {
         let mut url = self.url(&mailbox, &["mailboxSettings"]);
         url.set_query(Some("$select=timeZone,workingHours"));

@@ -19,7 +19,7 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{GraphError, credential::Credential};
 use crate::{
     clock::{Clock, Pause},
-    domain::judge::Failure,
+    reconcile::failure::Failure,
 };
 
 /// With so much life left a new token is fetched in good time.

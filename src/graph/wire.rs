@@ -6,11 +6,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::domain::event::{EventPatch, Times};
+use crate::domain::{
+    event::{EventPatch, Times},
+    marker::Marker,
+};
 
 /// The property by which we recognise our events. Fixed for ever: named properties are a limited resource of a mailbox,
 /// and events written under another name would no longer be found.
 pub(super) const MARKER: &str = "String {7c1d2f0e-5b7a-4e0e-9d51-0b6a3c5e8f42} Name LeavebridgeMapping";
+
+/// The property that names the installation and tenant that wrote an event: what another one wrote is not ours to touch.
+pub(super) const OWNER: &str = "String {7c1d2f0e-5b7a-4e0e-9d51-0b6a3c5e8f42} Name LeavebridgeOwner";
 
 /// Everything but unreserved characters and `@`: `#` of guests, `+`, `'`, and the `=` and `/` of event ids.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
@@ -30,7 +36,7 @@ pub(super) fn user(key: &str) -> String {
 }
 
 /// The body of a create: what is wanted, and what makes it ours and harmless.
-pub(super) fn create(event: &EventPatch, marker: Uuid, transaction: Uuid) -> Value {
+pub(super) fn create(event: &EventPatch, marker: Marker, transaction: Uuid) -> Value {
     let mut body = fields(event);
     // When omitted, Outlook reminds people of their own leave.
     body.entry("isReminderOn").or_insert(false.into());
@@ -38,7 +44,10 @@ pub(super) fn create(event: &EventPatch, marker: Uuid, transaction: Uuid) -> Val
     body.insert("transactionId".into(), transaction.hyphenated().to_string().into());
     body.insert(
         "singleValueExtendedProperties".into(),
-        json!([{"id": MARKER, "value": marker.hyphenated().to_string()}]),
+        json!([
+            {"id": MARKER, "value": marker.event.hyphenated().to_string()},
+            {"id": OWNER, "value": marker.owner.hyphenated().to_string()},
+        ]),
     );
     Value::Object(body)
 }
@@ -87,11 +96,7 @@ fn moment(at: DateTime, zone: &str) -> Value {
 /// The events that carry a marker, and what we need to know of them.
 pub(super) fn marked(marker: Uuid) -> [(&'static str, String); 3] {
     let filter = format!("singleValueExtendedProperties/Any(ep: ep/id eq '{MARKER}' and ep/value eq '{marker}')");
-    [
-        ("$filter", filter),
-        ("$select", "id,iCalUId,changeKey,webLink,transactionId,createdDateTime".into()),
-        ("$top", "50".into()),
-    ]
+    [("$filter", filter), ("$select", "id,webLink,transactionId,createdDateTime".into()), ("$top", "50".into())]
 }
 
 /// What we read of an event.
@@ -99,9 +104,6 @@ pub(super) fn marked(marker: Uuid) -> [(&'static str, String); 3] {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {
     pub(super) id: String,
-    #[serde(rename = "iCalUId")]
-    pub(super) ical_uid: Option<String>,
-    pub(super) change_key: Option<String>,
     pub(super) web_link: Option<String>,
     pub(super) transaction_id: Option<String>,
     pub(super) created_date_time: Option<String>,
@@ -136,8 +138,9 @@ mod tests {
             category: None,
             reminder: None,
         };
+        let marker = Marker { event: Uuid::from_u128(1), owner: Uuid::from_u128(3) };
         assert_eq!(
-            create(&event, Uuid::from_u128(1), Uuid::from_u128(2)),
+            create(&event, marker, Uuid::from_u128(2)),
             json!({
                 "subject": "Out of office",
                 "body": {"contentType": "text", "content": "Kept by the leave system."},
@@ -149,7 +152,10 @@ mod tests {
                 "isReminderOn": false,
                 "responseRequested": false,
                 "transactionId": "00000000-0000-0000-0000-000000000002",
-                "singleValueExtendedProperties": [{"id": MARKER, "value": "00000000-0000-0000-0000-000000000001"}],
+                "singleValueExtendedProperties": [
+                    {"id": MARKER, "value": "00000000-0000-0000-0000-000000000001"},
+                    {"id": OWNER, "value": "00000000-0000-0000-0000-000000000003"},
+                ],
             })
         );
     }

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     config::Scope,
     domain::credential::Expiry,
-    store::upkeep::{Backlog, HeldReplies},
+    store::stats::{Backlog, HeldReplies},
 };
 
 /// A due mapping that waits longer than this means that deliveries do not keep up.
@@ -143,7 +143,7 @@ fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown:
         let standing = standing.borrow().clone();
         let days = standing.expires.map(|expires| expires.days_left(now));
         let expiring = days.is_some_and(|days| days <= EXPIRY_WARNING_DAYS);
-        let blocked = state.and_then(|state| state.blocked_reason.as_deref());
+        let blocked = state.and_then(|state| state.blocked_reason);
         let ill = expiring || blocked.is_some() || standing.problem.is_some();
         degraded |= ill;
         tenants.insert(

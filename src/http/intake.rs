@@ -20,6 +20,7 @@ use super::{
     Api,
     auth::{Caller, Gate},
     problem::{ProblemDetails, Refusal},
+    shapes::{LeaveView, Outcome},
     webhook::Webhook,
 };
 use crate::{
@@ -28,11 +29,15 @@ use crate::{
     domain::{
         change::{Change, ignored},
         problem::Problems,
-        team::{OWN, places},
+        team::{OWN, Place, places},
+    },
+    reconcile::{
+        accept::{self, Target},
+        state::{Acceptance, State as ItemState},
     },
     store::{
-        intake::{Intake, NewChange, Outcome},
-        views::{LeaveView, MappingView},
+        intake::Intake,
+        views::{ListedLeave, ListedMapping},
     },
 };
 
@@ -57,6 +62,10 @@ pub(super) struct Receipt {
     /// Where to see how its events fare.
     #[schema(example = json!(["/mappings/0199a3f0-7d1e-7c3a-9d51-0b6a3c5e8f42"]))]
     mappings: Vec<String>,
+    /// What the sender should know of how the change was understood.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!([]))]
+    notes: Vec<&'static str>,
     /// Fields of the webhook that nobody knows and nobody has looked at: misspelt, perhaps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!([]))]
@@ -127,12 +136,12 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
     let begun = Instant::now();
     let wait = asked_to_wait(&headers);
     let taking_in = take_in(&api, &headers, body);
-    let (caller, outcome, leave, ignored) = tokio::time::timeout(api.0.request_timeout, taking_in)
+    let Taken { caller, acceptance, leave, notes, ignored } = tokio::time::timeout(api.0.request_timeout, taking_in)
         .await
         .map_err(|_| Refusal::Unavailable("It took too long to read or to store. Send it again."))??;
-    api.0.metrics.intake(&caller.client.name, word(outcome));
-    if outcome == Outcome::Accepted {
-        api.0.bell.ring_due();
+    api.0.metrics.intake(&caller.client.name, acceptance.word());
+    if acceptance == Acceptance::Accepted {
+        api.0.wake_up.note_due();
     }
     let place = wait.and_then(|_| api.0.waiting.try_acquire().ok());
     let wait = wait.filter(|_| place.is_some());
@@ -140,9 +149,11 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
         Some(wait) => settled(&api, leave, begun + wait).await,
         None => leave,
     };
-    let status = if outcome == Outcome::Accepted { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let outcome = Outcome::from(acceptance);
+    let status = if acceptance == Acceptance::Accepted { StatusCode::ACCEPTED } else { StatusCode::OK };
     let mappings = leave.mappings.iter().map(|mapping| format!("/mappings/{}", mapping.id)).collect();
-    let mut response = (status, Json(Receipt { outcome, leave, mappings, ignored })).into_response();
+    let mut response =
+        (status, Json(Receipt { outcome, leave: leave.into(), mappings, notes, ignored })).into_response();
     if let Some(wait) = wait {
         let applied = HeaderValue::from_str(&format!("wait={}", wait.as_secs()));
         response
@@ -152,7 +163,14 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
     Ok(response)
 }
 
-type Taken = (Caller, Outcome, LeaveView, Vec<String>);
+/// What was taken in.
+struct Taken {
+    caller: Caller,
+    acceptance: Acceptance,
+    leave: ListedLeave,
+    notes: Vec<&'static str>,
+    ignored: Vec<String>,
+}
 
 async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Refusal> {
     // A token can be judged before the body is read; a signature cannot.
@@ -181,25 +199,29 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Re
     }
     let policy = api.0.policies.get(tenant).ok_or(Refusal::Broken)?;
     let places = change.leave.as_ref().map(|leave| places(leave, source, policy)).unwrap_or_default();
-    let id = || api.0.random.uuid_at(api.0.gate.now());
-    let places: Vec<_> = places.into_iter().map(|place| (id(), place)).collect();
+    let target = |place: Place<'_>| Target { address: place.mailbox.to_owned(), calendar: place.calendar.to_owned() };
+    let targets: Vec<Target> = places.into_iter().map(target).collect();
     let hash = digest::digest(&digest::SHA256, &body);
-    let new = NewChange {
-        client: &caller.client.name,
-        delivery: delivery_id.as_deref().map(|id| (id, hash.as_ref())),
-        tenant,
-        source,
-        id: &change.id,
+    let new = accept::Change {
+        client: caller.client.name.clone(),
+        delivery: delivery_id.map(|id| (id, hash.as_ref().to_vec())),
+        tenant: tenant.to_owned(),
+        source: source.to_owned(),
+        id: change.id.clone(),
         status: change.status,
-        leave: change.leave.as_ref(),
+        leave: change.leave.clone(),
         at: change.at,
-        places: &places,
+        ids: (0..targets.len() * 2 + 1).map(|_| api.0.random.uuid_at(api.0.gate.now())).collect(),
+        targets,
+        has_replies: policy.replies(),
     };
     crash::point("before", "intake");
     let taken = api.0.store.accept(new).await?;
     crash::point("after", "intake");
     match taken {
-        Intake::Done(outcome, leave) => Ok((caller.clone(), outcome, leave, ignored(&value))),
+        Intake::Done { acceptance, leave, notes } => {
+            Ok(Taken { caller: caller.clone(), acceptance, leave, notes, ignored: ignored(&value) })
+        }
         Intake::Reused => Err(Refusal::Reused),
     }
 }
@@ -279,8 +301,8 @@ fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The leave once nothing of it is under way any more that could soon be over, or as it stands at the deadline.
-async fn settled(api: &Api, leave: LeaveView, deadline: Instant) -> LeaveView {
-    let mut bell = api.0.bell.hear_settled();
+async fn settled(api: &Api, leave: ListedLeave, deadline: Instant) -> ListedLeave {
+    let mut bell = api.0.wake_up.settled();
     let mut latest = leave;
     loop {
         // Before the look: what settles later rings.
@@ -292,9 +314,9 @@ async fn settled(api: &Api, leave: LeaveView, deadline: Instant) -> LeaveView {
             Err(error) => tracing::warn!(%error, "cannot look at a leave that somebody waits for"),
         }
         // A team's mailbox in trouble is no reason to let a portal wait for what the person has.
-        let is_open = |mapping: &MappingView| match mapping.state.as_str() {
-            "pending" => true,
-            "waiting" => mapping.calendar == OWN,
+        let is_open = |mapping: &ListedMapping| match mapping.state {
+            ItemState::Pending => true,
+            ItemState::Waiting => mapping.calendar == OWN,
             _ => false,
         };
         if !latest.mappings.iter().any(is_open) {
@@ -308,14 +330,5 @@ async fn settled(api: &Api, leave: LeaveView, deadline: Instant) -> LeaveView {
             _ = bell.changed() => {}
         }
         tokio::time::sleep(LOOK_AT_MOST_EVERY).await;
-    }
-}
-
-const fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Duplicate => "duplicate",
-        Outcome::Stale => "stale",
     }
 }

@@ -14,8 +14,9 @@ use utoipa::IntoParams;
 use super::{
     Api,
     problem::{ProblemDetails, Refusal},
+    shapes::LeaveView,
 };
-use crate::{config::Scope, domain::problem::Problems, store::views::LeaveView};
+use crate::{config::Scope, domain::problem::Problems};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -61,5 +62,5 @@ pub(super) async fn get(
     // PostgreSQL holds only UTF-8 and no NUL, so neither does any leave.
     let Some(Path(id)) = path.ok().filter(|Path(id)| !id.contains('\0')) else { return Err(unknown) };
     let source = caller.client.source.as_deref().ok_or(Refusal::Broken)?;
-    api.0.store.leave(&tenant, source, &id).await?.map(Json).ok_or(unknown)
+    api.0.store.leave(&tenant, source, &id).await?.map(|leave| Json(leave.into())).ok_or(unknown)
 }

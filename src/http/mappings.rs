@@ -14,14 +14,9 @@ use super::{
     auth::Caller,
     problem::{ProblemDetails, Refusal},
     query::{self, ListQuery},
+    shapes::{AutomaticReply, MappingView, TimelineEntry},
 };
-use crate::{
-    config::Scope,
-    store::{
-        replies::AutomaticReply,
-        views::{Filter, MappingView, TimelineEntry},
-    },
-};
+use crate::{config::Scope, store::lists::Filter};
 
 /// One page of mappings.
 #[derive(Debug, Serialize, ToSchema)]
@@ -96,8 +91,10 @@ pub(super) async fn page(api: &Api, query: &ListQuery) -> Result<MappingList, Re
     let next_cursor = last.map(|mapping| query::cursor((mapping.updated_at, mapping.id)));
     let ids: Vec<Uuid> = mappings.iter().map(|mapping| mapping.id).collect();
     let mut replies = api.0.store.replies_of(&ids).await?;
-    let mappings =
-        mappings.into_iter().map(|mapping| MappingWithReply { automatic_reply: replies.remove(&mapping.id), mapping });
+    let mappings = mappings.into_iter().map(|mapping| MappingWithReply {
+        automatic_reply: replies.remove(&mapping.id).map(Into::into),
+        mapping: mapping.into(),
+    });
     Ok(MappingList { mappings: mappings.collect(), next_cursor })
 }
 
@@ -120,7 +117,7 @@ pub(super) async fn get(
 ) -> Result<Json<MappingWithTimeline>, Refusal> {
     let caller = api.caller(&headers, Scope::OpsRead).await?;
     let (mapping, timeline) = find(&api, &caller, path).await?;
-    let automatic_reply = api.0.store.replies_of(&[mapping.id]).await?.remove(&mapping.id);
+    let automatic_reply = api.0.store.replies_of(&[mapping.id]).await?.remove(&mapping.id).map(Into::into);
     let mapping = MappingWithReply { mapping, automatic_reply };
     Ok(Json(MappingWithTimeline { mapping, timeline }))
 }
@@ -188,9 +185,8 @@ pub(super) async fn retry_now(
     filter: &Filter,
 ) -> Result<Retried, Refusal> {
     let retried = api.0.store.retry(id, filter, &caller.client.name).await?;
-    // Behind the blocks that this lifts: else a look in between would put them off once more.
     let replies = api.0.store.retry_replies(id, filter).await?;
-    api.0.bell.ring_due();
+    api.0.wake_up.note_due();
     Ok(Retried { retried, replies })
 }
 
@@ -203,5 +199,6 @@ pub(super) async fn find(
     let unknown = Refusal::NotFound("There is no mapping of this id.");
     let Some(id) = path.ok().and_then(|Path(id)| Uuid::parse_str(&id).ok()) else { return Err(unknown) };
     let found = api.0.store.mapping(id).await?;
-    found.filter(|(mapping, _)| caller.require_tenant(&mapping.tenant).is_ok()).ok_or(unknown)
+    let found = found.map(|(mapping, lines)| (mapping.into(), lines.into_iter().map(Into::into).collect()));
+    found.filter(|(mapping, _): &(MappingView, _)| caller.require_tenant(&mapping.tenant).is_ok()).ok_or(unknown)
 }

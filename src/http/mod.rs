@@ -11,6 +11,7 @@ mod mappings;
 mod observe;
 mod problem;
 mod query;
+mod shapes;
 mod webhook;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -34,7 +35,7 @@ use crate::{
     config::Settings,
     doctor::Doctor,
     domain::{credential::Standing, policy::Policy},
-    store::{Store, bell::Bell},
+    store::{Store, wake_up::WakeUp},
     telemetry::Metrics,
 };
 
@@ -49,7 +50,7 @@ pub struct Api(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Store,
-    bell: Bell,
+    wake_up: WakeUp,
     gate: Gate,
     random: Arc<dyn Random>,
     metrics: Metrics,
@@ -75,7 +76,7 @@ impl Api {
         settings: &Settings,
         http: &reqwest::Client,
         store: Store,
-        bell: Bell,
+        wake_up: WakeUp,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         metrics: Metrics,
@@ -86,7 +87,7 @@ impl Api {
     ) -> Self {
         Self(Arc::new(Inner {
             store,
-            bell,
+            wake_up,
             gate: Gate::new(settings, http, clock),
             random,
             metrics,

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::{auth::Caller, problem::Refusal};
 use crate::{
     domain::problem::Problems,
-    store::views::{Filter, Position},
+    reconcile::state::State,
+    store::lists::{Filter, Position},
 };
 
 pub(super) const STATES: [&str; 6] = ["pending", "waiting", "synced", "removed", "hidden", "parked"];
@@ -49,8 +50,12 @@ fn read(uri: &Uri, caller: &Caller, is_list: bool) -> Result<ListQuery, Refusal>
             "source" => query.filter.source = text,
             "leave" => query.filter.leave = text,
             "mailbox" => query.filter.mailbox = Some(value.to_lowercase()),
-            "state" if STATES.contains(&value.as_ref()) => query.filter.state = text,
-            "state" => problems.add("state", format!("must be one of {}", STATES.join(", "))),
+            "state" => {
+                query.filter.state = State::of(&value);
+                if query.filter.state.is_none() {
+                    problems.add("state", format!("must be one of {}", STATES.join(", ")));
+                }
+            }
             "since" => query.filter.since = moment("since", &value, &mut problems),
             "until" => query.filter.until = moment("until", &value, &mut problems),
             "limit" if is_list => match value.parse() {

@@ -1,26 +1,36 @@
 //! PostgreSQL: the only module with SQL.
 //!
-//! One row of `mappings` is state and queue at once. Nothing that happens after an intake's commit is needed for
-//! correctness: a process may die at any line, and whoever looks next finds what is due. Time is PostgreSQL's
-//! (`leavebridge_now()`), so that replicas need no common clock. No transaction is ever held across a remote call.
+//! It locks, loads, keeps and lists rows; what becomes of them is decided by [`reconcile`](crate::reconcile). One row of
+//! `items` is state and queue at once. Nothing that happens after an intake's commit is needed for correctness: a process may
+//! die at any line, and whoever looks next finds what is due. Time is PostgreSQL's (`leavebridge_now()`), so that replicas need
+//! no common clock. No transaction is ever held across a remote call. Locks are taken in one order everywhere: mailboxes,
+//! leaves, items, each by id.
 
-pub mod bell;
+mod accept;
 pub mod calendars;
+pub mod claim;
+pub mod identity;
 pub mod intake;
-pub mod ledger;
-pub mod own_time;
-pub mod queue;
-mod reception;
+pub mod leases;
+pub mod lists;
+mod lookup;
+mod merge;
 pub mod replies;
-mod reply_queue;
 pub mod resync;
+pub mod retention;
+mod retry;
+mod rows;
+mod seats;
+pub mod settle;
+pub mod stats;
 pub mod tenants;
-pub mod upkeep;
+mod transaction;
 pub mod views;
+pub mod wake_up;
 
 use std::{cmp::Ordering, sync::Arc, time::Duration};
 
-use reception::Reception;
+use intake::IntakeBatcher;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     ConnectOptions, Connection as _, PgPool,
@@ -49,6 +59,26 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Something that this program does not know stands in the database.
+    fn unknown(what: &str) -> Self {
+        Self::Broken(sqlx::Error::Decode(format!("{what} is unknown").into()))
+    }
+
+    /// A newer version wrote it: that one's replicas can do what is asked.
+    fn newer() -> Self {
+        Self::Unavailable(sqlx::Error::Protocol("a newer version of leavebridge wrote this row".into()))
+    }
+
+    /// Whether another transaction was quicker with the same rows: what was decided has to be decided again.
+    fn is_lost_race(&self) -> bool {
+        let (Self::Unavailable(sqlx::Error::Database(error)) | Self::Broken(sqlx::Error::Database(error))) = self
+        else {
+            return false;
+        };
+        // Unique and foreign key violations, serialisation failure, deadlock.
+        error.code().is_some_and(|code| ["23505", "23503", "40001", "40P01"].contains(&code.as_ref()))
+    }
+
     /// What the database said, without any of the data that it names in its details.
     #[must_use]
     pub fn cause(&self) -> String {
@@ -105,7 +135,7 @@ impl From<sqlx::Error> for StoreError {
 pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
-    reception: Arc<Reception>,
+    intake: Arc<IntakeBatcher>,
 }
 
 impl Store {
@@ -119,11 +149,6 @@ impl Store {
         let working = options.clone().options([
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
-            // Every statement finds few rows by an index. A new database has no statistics to say so, and a plan made then
-            // is kept: with whole tables read for each leave, work would grow with the square of what there is.
-            ("enable_seqscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
             // Compiling a plan takes longer than any of these runs.
             ("jit", "off"),
         ]);
@@ -141,7 +166,7 @@ impl Store {
                 })
             })
             .connect_lazy_with(working);
-        Ok(Self { pool, options, reception: Arc::default() })
+        Ok(Self { pool, options, intake: Arc::default() })
     }
 
     /// Whether that is a URL of a PostgreSQL database.
@@ -202,6 +227,19 @@ impl Store {
             Ok(Err(error)) => Some(StoreError::from(error).cause()),
             Err(_) => Some("nothing comes back in time".into()),
         }
+    }
+
+    /// Begins a short transaction of the queue.
+    async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
+        transaction::begin_with(&self.pool, None).await
+    }
+
+    /// Which generation of this database it is: part of every transactionId.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn generation(&self) -> Result<uuid::Uuid, StoreError> {
+        Ok(sqlx::query_scalar!("SELECT generation FROM installation").fetch_one(&self.pool).await?)
     }
 
     /// Closes all connections in good order.

@@ -1,21 +1,33 @@
-//! What a changed policy makes due again: the upcoming leave of a tenant, read a stretch at a time, and put into the queue so
-//! that nobody's new leave has to wait behind it.
+//! What a changed policy or a new permission makes due again: read a stretch at a time, and put into the queue so that nobody's
+//! new leave has to wait behind it.
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, millis,
-    queue::{Unreadable, own_time, read},
+    Store, StoreError,
+    lookup::holders,
+    rows::{self, Line, Unreadable, item_rows, leave, own_time},
 };
-use crate::domain::{
-    event::{EventSpec, OwnTime},
-    leave::{Leave, Status},
-    team::OWN,
+use crate::{
+    domain::{
+        event::{EventSpec, OwnTime},
+        leave::{Leave, Status},
+        team::OWN,
+    },
+    reconcile::{
+        item::Item,
+        plan::ObservedEvent,
+        replan::{replan, wake},
+        state::{Kind, State, TimelineKind},
+    },
 };
 
-/// Leaves that are looked at in one statement.
+/// Rows that are looked at in one statement.
 const STRETCH: i64 = 1_000;
 
 /// A leave that is not over.
@@ -40,14 +52,14 @@ pub struct Upcoming {
 pub struct Wanted {
     /// The mapping.
     pub id: Uuid,
-    /// The mailbox.
+    /// The mailbox, as it was given.
     pub mailbox: String,
     /// Which calendar of it.
     pub calendar: String,
     /// How the mapping stands.
-    pub state: String,
+    pub state: State,
     /// The event as last written.
-    pub applied: Option<EventSpec>,
+    pub written: Option<EventSpec>,
     /// What this mailbox says of its owner's time.
     pub own: OwnTime,
 }
@@ -65,13 +77,30 @@ pub struct Further {
     pub calendar: String,
 }
 
+/// When what is put into the queue becomes due: the first after `wait`, each `spacing` after the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Before the first.
+    pub wait: Duration,
+    /// Between two.
+    pub spacing: Duration,
+}
+
+impl Pace {
+    fn moments(self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let part = |wait: Duration| SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+        let (first, spacing) = (now.saturating_add(part(self.wait)), part(self.spacing));
+        std::iter::successors(Some(first.unwrap_or(now)), move |at| at.checked_add(spacing).ok())
+    }
+}
+
 impl Store {
     /// By which policy the tenant's leave was last written; `None` before the first start.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn policy_of(&self, tenant: &str) -> Result<Option<String>, StoreError> {
-        let found = sqlx::query_scalar!("SELECT policy FROM tenants_state WHERE tenant = $1", tenant);
+        let found = sqlx::query_scalar!("SELECT policy FROM tenants WHERE tenant = $1", tenant);
         Ok(found.fetch_optional(&self.pool).await?.flatten())
     }
 
@@ -81,7 +110,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn note_policy(&self, tenant: &str, policy: &str) -> Result<(), StoreError> {
         sqlx::query!(
-            "INSERT INTO tenants_state (tenant, policy) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET policy = $2",
+            "INSERT INTO tenants (tenant, policy) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET policy = $2",
             tenant,
             policy
         )
@@ -104,13 +133,13 @@ impl Store {
         .await?;
         let Some(last) = last else { return Ok((Vec::new(), None)) };
         let rows = sqlx::query!(
-            r#"SELECT l.id AS row, l.external_id, l.source, l.status, l.content, m.id, m.calendar, m.state, m.applied,
-                      b.address, b.time_zone, b.working_hours
+            r#"SELECT l.id AS row, l.external_id, l.source, l.status, l.content, i.id, i.calendar, i.address, i.state, i.observed,
+                      b.time_zone, b.working_hours
                FROM leaves l
-               CROSS JOIN LATERAL (SELECT * FROM mappings m WHERE m.leave = l.id AND m.wanted) AS m
-               JOIN mailboxes b ON b.id = m.mailbox
+               CROSS JOIN LATERAL (SELECT * FROM items i WHERE i.leave = l.id AND i.wanted) AS i
+               JOIN mailboxes b ON b.id = i.mailbox
                WHERE l.id > $1 AND l.id <= $2 AND l.tenant = $3
-                 AND is_ahead(l.content)
+                 AND l.last_day >= (leavebridge_now() - interval '1 day')::date
                ORDER BY l.id"#,
             after,
             last,
@@ -125,7 +154,7 @@ impl Store {
                     row: row.row,
                     leave_id: row.external_id,
                     source: row.source,
-                    leave: read(&row.status, row.content),
+                    leave: leave(&row.status, row.content),
                     own: OwnTime::default(),
                     mappings: Vec::new(),
                 });
@@ -135,129 +164,194 @@ impl Store {
             if row.calendar == OWN {
                 leave.own = own.clone();
             }
+            let observed: ObservedEvent =
+                row.observed.and_then(|observed| serde_json::from_value(observed).ok()).unwrap_or_default();
             leave.mappings.push(Wanted {
                 id: row.id,
                 mailbox: row.address,
                 calendar: row.calendar,
-                state: row.state,
-                applied: row.applied.and_then(|applied| serde_json::from_value(applied).ok()),
+                state: State::of(&row.state).ok_or_else(|| StoreError::unknown("items.state"))?,
+                written: observed.written,
                 own,
             });
         }
         Ok((leaves, Some(last)))
     }
 
-    /// Wants these leaves in further calendars, from `wait` on, each `spacing` after the one before.
+    /// Wants these leaves in further calendars.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn want_further(
-        &self,
-        tenant: &str,
-        further: &[Further],
-        wait: Duration,
-        spacing: Duration,
-    ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+    pub async fn want_further(&self, tenant: &str, further: &[Further], pace: Pace) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let mut addresses: Vec<(String, String)> =
+            further.iter().map(|further| (tenant.to_owned(), further.mailbox.clone())).collect();
+        addresses.sort();
+        addresses.dedup();
+        enter(&mut transaction, &addresses).await?;
+        let holders = holders(&mut transaction, &addresses).await?;
         let leaves: Vec<i64> = further.iter().map(|further| further.leave).collect();
         // Changes of them come before or after: a cancellation that saw none of the new mappings would leave its copy there.
-        sqlx::query!("SELECT id FROM leaves WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", &leaves)
+        let locked = sqlx::query!(
+            r#"SELECT id, rev, leavebridge_now() AS "now!: jiff_sqlx::Timestamp" FROM leaves
+               WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE"#,
+            &leaves
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let Some(now) = locked.first().map(|row| row.now.to_jiff()) else { return Ok(()) };
+        let found = item_rows!("WHERE i.leave = ANY ($1) ORDER BY i.id FOR NO KEY UPDATE", &leaves)
             .fetch_all(&mut *transaction)
             .await?;
-        // In a fixed order, as an intake makes them.
-        let mut mailboxes: Vec<&str> = further.iter().map(|further| further.mailbox.as_str()).collect();
-        mailboxes.sort_unstable();
-        mailboxes.dedup();
-        sqlx::query!(
-            "INSERT INTO mailboxes (tenant, address) SELECT $1, address FROM unnest($2::text[]) AS t (address)
-             ON CONFLICT DO NOTHING",
-            tenant,
-            &mailboxes as _
-        )
-        .execute(&mut *transaction)
-        .await?;
-        let ids: Vec<Uuid> = further.iter().map(|further| further.id).collect();
-        let addresses: Vec<&str> = further.iter().map(|further| further.mailbox.as_str()).collect();
-        let calendars: Vec<&str> = further.iter().map(|further| further.calendar.as_str()).collect();
-        sqlx::query!(
-            "WITH more AS (
-                 INSERT INTO mappings (id, leave, mailbox, calendar, tenant, wanted, wanted_rev, next_attempt_at, updated_at)
-                 SELECT f.id, l.id, b.id, f.calendar, $1, true, l.rev,
-                        greatest(leavebridge_now() + ($6::double precision + f.n * $7::double precision) * interval '1 millisecond',
-                                 b.blocked_until, b.throttled_until),
-                        leavebridge_now()
-                 FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) WITH ORDINALITY AS f (id, leave, address, calendar, n)
-                 JOIN leaves l ON l.id = f.leave
-                 JOIN mailboxes b ON b.tenant = $1 AND b.address = f.address
-                 -- It was wanted there before, and then no more: what is under way may still take it away.
-                 ON CONFLICT (leave, mailbox, calendar) DO UPDATE
-                 SET wanted = true, wanted_rev = greatest(mappings.wanted_rev, excluded.wanted_rev), state = 'pending',
-                     again = mappings.state IN ('pending', 'waiting'), next_attempt_at = excluded.next_attempt_at,
-                     attempts = 0, failing_since = NULL, reason = NULL, detail = NULL, updated_at = excluded.updated_at
-                 WHERE NOT mappings.wanted
-                 RETURNING id, leave
-             )
-             INSERT INTO timeline (leave, mapping, at, kind, detail)
-             SELECT leave, id, leavebridge_now(), 'resynced', $8 FROM more",
-            tenant,
-            &ids,
-            &leaves,
-            &addresses as _,
-            &calendars as _,
-            millis(wait),
-            millis(spacing),
-            why()
-        )
-        .execute(&mut *transaction)
-        .await?;
+        let mut known = rows::items(found)?;
+        let (mut new, mut again, mut lines) = (Vec::new(), Vec::new(), Vec::new());
+        for (further, at) in further.iter().zip(pace.moments(now)) {
+            let holder =
+                holders.get(&(tenant.to_owned(), further.mailbox.clone())).and_then(|(holder, _)| holder.as_ref());
+            let Some(mailbox) = holder.map(|holder| holder.mailbox) else { continue };
+            let is_it = |item: &Item| {
+                item.leave == Some(further.leave)
+                    && item.mailbox == mailbox
+                    && item.calendar == further.calendar
+                    && !item.surplus
+            };
+            let item = match known.iter().position(is_it).map(|place| known.swap_remove(place)) {
+                Some(item) if item.wanted => continue,
+                // It was wanted there before, and then no more: what is under way may still take it away.
+                Some(mut item) => {
+                    item.wanted = true;
+                    item.rev += 1;
+                    item.make_due(at, now);
+                    again.push(item.clone());
+                    item
+                }
+                None => {
+                    let mut item = Item::new(further.id, Kind::Event, tenant, mailbox, &further.mailbox, now);
+                    item.leave = Some(further.leave);
+                    item.calendar.clone_from(&further.calendar);
+                    item.rev = locked.iter().find(|row| row.id == further.leave).map_or(1, |row| row.rev);
+                    item.next_at = Some(at);
+                    new.push(item.clone());
+                    item
+                }
+            };
+            lines.extend(line(&item, now));
+        }
+        rows::insert_items(&mut transaction, &new).await?;
+        rows::save(&mut transaction, &again, &lines).await?;
         transaction.commit().await?;
         Ok(())
     }
 
-    /// The tenant's automatic replies may want other texts: each is looked at once.
+    /// Has these mappings planned once more, with a line in their leave's history. One that has become due by itself meanwhile
+    /// is left as it is.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn look_at_replies(&self, tenant: &str) -> Result<(), StoreError> {
-        sqlx::query!(
-            "UPDATE replies SET next_attempt_at = leavebridge_now(), asked = asked + 1, attempts = 0, failing_since = NULL
-             WHERE tenant = $1 AND state IN ('scheduled', 'none', 'parked')",
-            tenant
-        )
-        .execute(&self.pool)
-        .await?;
+    pub async fn resync(&self, mappings: &[Uuid], pace: Pace) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let found = item_rows!("WHERE i.id = ANY ($1) ORDER BY i.id FOR NO KEY UPDATE", mappings)
+            .fetch_all(&mut *transaction)
+            .await?;
+        let now = now(&mut transaction).await?;
+        let mut items = rows::items(found)?;
+        items.retain(|item| !item.state.is_open());
+        let mut lines = Vec::new();
+        for (item, at) in items.iter_mut().zip(pace.moments(now)) {
+            replan(item, at, now);
+            lines.extend(line(item, now));
+        }
+        rows::save(&mut transaction, &items, &lines).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
-    /// Makes these mappings due, the first after `wait` and each `spacing` after the one before, with a line in their leave's
-    /// history. One that has become due by itself meanwhile is left as it is.
+    /// Enters the automatic replies of mailboxes that have leave and no item for it yet, with fresh ids from `id`; `false` when
+    /// all are entered.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn resync(&self, mappings: &[Uuid], wait: Duration, spacing: Duration) -> Result<(), StoreError> {
-        sqlx::query!(
-            "WITH again AS (
-                 UPDATE mappings m
-                 SET state = 'pending', attempts = 0, failing_since = NULL, reason = NULL, detail = NULL,
-                     next_attempt_at = leavebridge_now() + ($2::double precision + wished.n * $3::double precision) * interval '1 millisecond',
-                     updated_at = leavebridge_now()
-                 FROM unnest($1::uuid[]) WITH ORDINALITY AS wished (id, n)
-                 WHERE m.id = wished.id AND m.state IN ('synced', 'removed', 'hidden', 'parked')
-                 RETURNING m.id, m.leave
-             )
-             INSERT INTO timeline (leave, mapping, at, kind, detail)
-             SELECT leave, id, leavebridge_now(), 'resynced', $4 FROM again",
-            mappings,
-            millis(wait),
-            millis(spacing),
-            why()
+    pub async fn enter_replies(&self, tenant: &str, id: impl Fn() -> Uuid) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let missing = sqlx::query!(
+            r#"SELECT b.id, b.address, leavebridge_now() AS "now!: jiff_sqlx::Timestamp" FROM mailboxes b
+               WHERE b.tenant = $1 AND b.merged_into IS NULL
+                 AND NOT EXISTS (SELECT FROM items r WHERE r.mailbox = b.id AND r.kind = $2)
+               ORDER BY b.id LIMIT $3"#,
+            tenant,
+            Kind::Reply.word(),
+            STRETCH
         )
-        .execute(&self.pool)
+        .fetch_all(&mut *transaction)
         .await?;
-        Ok(())
+        let items: Vec<Item> = missing
+            .iter()
+            .map(|row| Item::new(id(), Kind::Reply, tenant, row.id, &row.address, row.now.to_jiff()))
+            .collect();
+        rows::insert_items(&mut transaction, &items).await?;
+        transaction.commit().await?;
+        Ok(!items.is_empty())
+    }
+
+    /// Has the tenant's items of that kind looked at once: of all states but those that are open, or only of `state`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn wake_all(&self, tenant: &str, kind: Kind, state: Option<State>, pace: Pace) -> Result<(), StoreError> {
+        let (mut after, mut pace) = (Uuid::nil(), pace);
+        loop {
+            let mut transaction = self.begin().await?;
+            let found = item_rows!(
+                "WHERE i.tenant = $1 AND i.kind = $2 AND i.id > $3 AND i.leave IS NULL
+                   AND ($4::text IS NULL OR i.state = $4)
+                 ORDER BY i.id LIMIT $5 FOR NO KEY UPDATE",
+                tenant,
+                kind.word(),
+                after,
+                state.map(State::word),
+                STRETCH
+            )
+            .fetch_all(&mut *transaction)
+            .await?;
+            let now = now(&mut transaction).await?;
+            let mut items = rows::items(found)?;
+            items.iter_mut().zip(pace.moments(now)).for_each(|(item, at)| wake(item, at, now));
+            pace.wait += pace.spacing * u32::try_from(items.len()).unwrap_or(u32::MAX);
+            rows::save(&mut transaction, &items, &[]).await?;
+            transaction.commit().await?;
+            let Some(last) = items.last() else { return Ok(()) };
+            after = last.id;
+        }
     }
 }
 
-fn why() -> serde_json::Value {
-    serde_json::json!({"why": "the policy has changed"})
+fn line(item: &Item, now: Timestamp) -> Option<Line> {
+    let detail = json!({"why": "the policy has changed"});
+    Some(Line { leave: item.leave?, item: Some(item.id), at: now, kind: TimelineKind::Resynced, detail })
+}
+
+/// Enters mailboxes for addresses that none is known to hold.
+async fn enter(connection: &mut PgConnection, addresses: &[(String, String)]) -> Result<(), StoreError> {
+    for ((tenant, address), (holder, spare)) in holders(&mut *connection, addresses).await? {
+        if holder.is_none() {
+            sqlx::query!("INSERT INTO mailboxes (id, tenant, address) VALUES ($1, $2, $3)", spare, tenant, address)
+                .execute(&mut *connection)
+                .await?;
+            sqlx::query!(
+                "INSERT INTO addresses (tenant, address, mailbox) VALUES ($1, $2, $3)",
+                tenant,
+                address,
+                spare
+            )
+            .execute(&mut *connection)
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The present moment of the database.
+async fn now(connection: &mut PgConnection) -> Result<Timestamp, StoreError> {
+    let now = sqlx::query_scalar!(r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp""#);
+    Ok(now.fetch_one(connection).await?.to_jiff())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Store, StoreError, millis};
-use crate::domain::judge::Reason;
+use crate::reconcile::state::Reason;
 
 /// How a tenant stands with Microsoft.
 #[derive(Debug, Clone)]
@@ -13,7 +13,7 @@ pub struct TenantState {
     /// The tenant.
     pub tenant: String,
     /// Why it is blocked; `None` when it is not.
-    pub blocked_reason: Option<String>,
+    pub blocked_reason: Option<Reason>,
     /// The same in a sentence.
     pub blocked_detail: Option<String>,
     /// Since when.
@@ -37,7 +37,7 @@ impl Store {
         wait: Duration,
     ) -> Result<(), StoreError> {
         sqlx::query!(
-            "INSERT INTO tenants_state AS t (tenant, blocked_until, blocked_since, blocked_reason, blocked_detail)
+            "INSERT INTO tenants AS t (tenant, blocked_until, blocked_since, blocked_reason, blocked_detail)
              VALUES ($1, leavebridge_now() + $4 * interval '1 millisecond', leavebridge_now(), $2, $3)
              ON CONFLICT (tenant) DO UPDATE
              SET blocked_until = greatest(t.blocked_until, excluded.blocked_until),
@@ -60,7 +60,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn tenant_served(&self, tenant: &str) -> Result<bool, StoreError> {
         let is_free = sqlx::query_scalar!(
-            r#"INSERT INTO tenants_state AS t (tenant, last_success) VALUES ($1, leavebridge_now())
+            r#"INSERT INTO tenants AS t (tenant, last_success) VALUES ($1, leavebridge_now())
              ON CONFLICT (tenant) DO UPDATE
              SET last_success = leavebridge_now(),
                  -- A block that is still to run was set by another call meanwhile; it is not lifted by this one.
@@ -80,7 +80,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn try_tenants(&self, tenants: &[String]) -> Result<(), StoreError> {
         sqlx::query!(
-            "UPDATE tenants_state SET blocked_until = leavebridge_now()
+            "UPDATE tenants SET blocked_until = leavebridge_now()
              WHERE tenant = ANY ($1) AND blocked_until > leavebridge_now()",
             tenants
         )
@@ -100,8 +100,8 @@ impl Store {
                       b.blocked_since AS "blocked_since: jiff_sqlx::Timestamp",
                       b.blocked_until AS "blocked_until: jiff_sqlx::Timestamp",
                       t.last_success AS "last_success: jiff_sqlx::Timestamp"
-               FROM tenants_state t
-               LEFT JOIN tenants_state b
+               FROM tenants t
+               LEFT JOIN tenants b
                    ON b.tenant = t.tenant AND b.blocked_until > leavebridge_now() - interval '1 minute'
                ORDER BY t.tenant"#
         )
@@ -111,7 +111,7 @@ impl Store {
             .into_iter()
             .map(|row| TenantState {
                 tenant: row.tenant,
-                blocked_reason: row.blocked_reason,
+                blocked_reason: row.blocked_reason.as_deref().and_then(Reason::of),
                 blocked_detail: row.blocked_detail,
                 blocked_since: row.blocked_since.map(jiff_sqlx::Timestamp::to_jiff),
                 blocked_until: row.blocked_until.map(jiff_sqlx::Timestamp::to_jiff),

@@ -1,35 +1,41 @@
-//! What people and portals may see: leaves, mappings and their timelines, and "try again now".
+//! What people and portals may see: leaves, mappings, automatic replies and timelines. What a row shows as is decided in
+//! [`shown`].
 
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx as _;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
-use crate::domain::leave::Status;
+use super::{
+    StoreError,
+    rows::{self, ItemRow},
+};
+use crate::{
+    domain::leave::Status,
+    reconcile::{
+        item::Item,
+        plan::ObservedEvent,
+        state::{Reason, State, TimelineKind},
+    },
+};
 
 /// How one leave stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct LeaveView {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedLeave {
     /// The leave's id at its source.
-    #[schema(example = "LA-2026-000123")]
     pub id: String,
     /// The tenant.
-    #[schema(example = "default")]
     pub tenant: String,
     /// The system it comes from.
-    #[schema(example = "ess")]
     pub source: String,
     /// Where it stands in its approval.
     pub status: Status,
     /// Where its event is or should be: one row per calendar.
-    pub mappings: Vec<MappingView>,
+    pub mappings: Vec<ListedMapping>,
 }
 
 /// One calendar that a leave's event is in, or should be, or was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct MappingView {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMapping {
     /// The mapping's own id.
     pub id: Uuid,
     /// The tenant.
@@ -38,16 +44,14 @@ pub struct MappingView {
     pub source: String,
     /// The leave's id at its source.
     pub leave_id: String,
-    /// The mailbox's address, or the Entra object id where no address is known.
+    /// The mailbox's address as it was given, or the Entra object id where no address is known.
     pub mailbox: String,
     /// Which of the mailbox's calendars.
     pub calendar: String,
-    /// `pending`, `waiting`, `synced`, `removed`, `hidden` or `parked`.
-    #[schema(example = "synced")]
-    pub state: String,
-    /// Why it waits or is parked: a fixed word.
-    #[schema(example = "mailbox-missing")]
-    pub reason: Option<String>,
+    /// How it stands.
+    pub state: State,
+    /// Why it waits or is parked.
+    pub reason: Option<Reason>,
     /// The same in a sentence, with Microsoft's code and the ids that its support asks for.
     pub detail: Option<String>,
     /// When it is tried next.
@@ -62,279 +66,192 @@ pub struct MappingView {
     pub updated_at: Timestamp,
 }
 
-/// A row of `mapping_view`, in PostgreSQL's types.
-struct Row {
-    id: Uuid,
-    tenant: String,
-    source: String,
-    leave_id: String,
-    mailbox: String,
-    calendar: String,
-    state: String,
-    reason: Option<String>,
-    detail: Option<String>,
-    next_attempt_at: Option<jiff_sqlx::Timestamp>,
-    event_id: Option<String>,
-    web_link: Option<String>,
-    attempts: i32,
-    updated_at: jiff_sqlx::Timestamp,
+/// The automatic reply of a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedReply {
+    /// How it stands.
+    pub state: State,
+    /// When it begins; no leave is meant any more where this is missing.
+    pub from: Option<Timestamp>,
+    /// When it has ended.
+    pub until: Option<Timestamp>,
+    /// Why it is left to the person, waits or is parked.
+    pub reason: Option<Reason>,
+    /// The same in a sentence.
+    pub detail: Option<String>,
 }
 
-impl From<Row> for MappingView {
-    fn from(row: Row) -> Self {
+/// One line of a leave's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedLine {
+    /// When.
+    pub at: Timestamp,
+    /// What it is about.
+    pub kind: TimelineKind,
+    /// The mapping that it is about; none when it is about the leave itself.
+    pub mapping: Option<Uuid>,
+    /// What there is to know: outcome, step, Microsoft's code and request ids.
+    pub detail: Value,
+}
+
+/// Something that holds up a whole mailbox or tenant.
+struct Hold {
+    until: Timestamp,
+    reason: Option<Reason>,
+    detail: Option<String>,
+}
+
+/// What an item shows as: one that is open shows as waiting, with the hold's reason, while its mailbox or tenant is held up
+/// for longer than it waits itself.
+fn shown(item: &Item, holds: Vec<Hold>, now: Timestamp) -> (State, Option<Reason>, Option<String>, Option<Timestamp>) {
+    if !item.state.is_open() {
+        return (item.state, item.reason, item.detail.clone(), None);
+    }
+    let outlasts = |hold: &Hold| hold.until > now && (item.state == State::Pending || Some(hold.until) > item.next_at);
+    match holds.into_iter().filter(outlasts).max_by_key(|hold| hold.until) {
+        Some(hold) => {
+            // The item itself may know more of the same trouble.
+            let own = item.detail.clone().filter(|_| item.reason == hold.reason);
+            (State::Waiting, hold.reason, own.or(hold.detail), item.next_at.max(Some(hold.until)))
+        }
+        None => (item.state, item.reason, item.detail.clone(), item.next_at),
+    }
+}
+
+impl ListedMapping {
+    /// What an item shows as whose mailbox and tenant nothing holds up.
+    pub(super) fn new(item: &Item, source: &str, leave_id: &str) -> Self {
+        let observed: ObservedEvent = item
+            .observed
+            .as_ref()
+            .and_then(|observed| serde_json::from_value(observed.clone()).ok())
+            .unwrap_or_default();
         Self {
-            id: row.id,
-            tenant: row.tenant,
-            source: row.source,
-            leave_id: row.leave_id,
-            mailbox: row.mailbox,
-            calendar: row.calendar,
-            state: row.state,
-            reason: row.reason,
-            detail: row.detail,
-            next_attempt_at: row.next_attempt_at.map(jiff_sqlx::Timestamp::to_jiff),
-            event_id: row.event_id,
-            web_link: row.web_link,
-            attempts: row.attempts,
-            updated_at: row.updated_at.to_jiff(),
+            id: item.id,
+            tenant: item.tenant.clone(),
+            source: source.to_owned(),
+            leave_id: leave_id.to_owned(),
+            mailbox: item.address.clone(),
+            calendar: item.calendar.clone(),
+            state: item.state,
+            reason: item.reason,
+            detail: item.detail.clone(),
+            next_attempt_at: item.next_at.filter(|_| item.state.is_open()),
+            event_id: observed.event_id,
+            web_link: observed.web_link,
+            attempts: item.attempts,
+            updated_at: item.updated_at,
         }
     }
 }
 
-/// The rows of `mapping_view` that the rest of the statement chooses.
-macro_rules! mapping_rows {
+/// A row of `listed_items`, in PostgreSQL's types.
+pub(super) struct ListedRow {
+    pub(super) now: jiff_sqlx::Timestamp,
+    pub(super) id: Uuid,
+    pub(super) kind: String,
+    pub(super) tenant: String,
+    pub(super) mailbox: i64,
+    pub(super) leave: Option<i64>,
+    pub(super) calendar: String,
+    pub(super) address: String,
+    pub(super) resolve: bool,
+    pub(super) wanted: bool,
+    pub(super) surplus: bool,
+    pub(super) rev: i64,
+    pub(super) state: String,
+    pub(super) reason: Option<String>,
+    pub(super) detail: Option<String>,
+    pub(super) observed: Option<Value>,
+    pub(super) incarnation: i32,
+    pub(super) doubt_since: Option<jiff_sqlx::Timestamp>,
+    pub(super) doubt_rev: Option<i64>,
+    pub(super) attempts: i32,
+    pub(super) failing_since: Option<jiff_sqlx::Timestamp>,
+    pub(super) next_at: Option<jiff_sqlx::Timestamp>,
+    pub(super) updated_at: jiff_sqlx::Timestamp,
+    pub(super) source: Option<String>,
+    pub(super) external_id: Option<String>,
+    pub(super) throttled_until: Option<jiff_sqlx::Timestamp>,
+    pub(super) mailbox_blocked_until: Option<jiff_sqlx::Timestamp>,
+    pub(super) mailbox_blocked_reason: Option<String>,
+    pub(super) mailbox_blocked_detail: Option<String>,
+    pub(super) tenant_blocked_until: Option<jiff_sqlx::Timestamp>,
+    pub(super) tenant_blocked_reason: Option<String>,
+    pub(super) tenant_blocked_detail: Option<String>,
+}
+
+/// The rows of `listed_items` that the rest of the statement chooses.
+macro_rules! listed_rows {
     ($rest:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
-            Row,
-            r#"SELECT id AS "id!", tenant AS "tenant!", source AS "source!", leave_id AS "leave_id!",
-                      mailbox AS "mailbox!", calendar AS "calendar!", state AS "state!", reason, detail,
-                      next_attempt_at AS "next_attempt_at: jiff_sqlx::Timestamp", event_id, web_link,
-                      attempts AS "attempts!", updated_at AS "updated_at!: jiff_sqlx::Timestamp"
-               FROM mapping_view "# + $rest,
+            crate::store::views::ListedRow,
+            r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", id AS "id!", kind AS "kind!", tenant AS "tenant!",
+                      mailbox AS "mailbox!", leave, calendar AS "calendar!", address AS "address!", resolve AS "resolve!",
+                      wanted AS "wanted!", surplus AS "surplus!", rev AS "rev!", state AS "state!", reason, detail, observed,
+                      incarnation AS "incarnation!", doubt_since AS "doubt_since: jiff_sqlx::Timestamp", doubt_rev,
+                      attempts AS "attempts!", failing_since AS "failing_since: jiff_sqlx::Timestamp",
+                      next_at AS "next_at: jiff_sqlx::Timestamp", updated_at AS "updated_at!: jiff_sqlx::Timestamp",
+                      source, external_id, throttled_until AS "throttled_until: jiff_sqlx::Timestamp",
+                      mailbox_blocked_until AS "mailbox_blocked_until: jiff_sqlx::Timestamp", mailbox_blocked_reason,
+                      mailbox_blocked_detail, tenant_blocked_until AS "tenant_blocked_until: jiff_sqlx::Timestamp",
+                      tenant_blocked_reason, tenant_blocked_detail
+               FROM listed_items "# + $rest,
             $($argument),+
         )
     };
 }
+pub(super) use listed_rows;
 
-/// One line of a leave's history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct TimelineEntry {
-    /// When.
-    pub at: Timestamp,
-    /// `received`, `changed`, `delivered`, `failed`, `parked`, `retried` or `resynced` (the policy has changed).
-    pub kind: String,
-    /// The mapping that it is about; none when it is about the leave itself.
-    pub mapping: Option<Uuid>,
-    /// What there is to know: outcome, step, Microsoft's code and request ids.
-    #[schema(value_type = Object)]
-    pub detail: serde_json::Value,
-}
-
-/// Which mappings are meant; an empty field means any.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// The tenants that the caller may see; `None` for all.
-    pub tenants: Option<Vec<String>>,
-    /// The system that the leave comes from.
-    pub source: Option<String>,
-    /// The leave's id.
-    pub leave: Option<String>,
-    /// The mailbox's address.
-    pub mailbox: Option<String>,
-    /// The state.
-    pub state: Option<String>,
-    /// Changed at or after.
-    pub since: Option<Timestamp>,
-    /// Changed before.
-    pub until: Option<Timestamp>,
-}
-
-impl Filter {
-    /// The states of the rows that may show as the state that is asked for.
-    fn own_states(&self) -> Option<Vec<String>> {
-        self.state.as_ref().map(|state| match state.as_str() {
-            "pending" | "waiting" => vec!["pending".into(), "waiting".into()],
-            other => vec![other.into()],
-        })
-    }
-}
-
-/// Where a list goes on: after the mapping that changed then and has that id.
-pub type Position = (Timestamp, Uuid);
-
-impl Store {
-    /// How a leave stands, or `None` when there is no such leave.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn leave(&self, tenant: &str, source: &str, id: &str) -> Result<Option<LeaveView>, StoreError> {
-        let Some(found) = sqlx::query!(
-            "SELECT id, status FROM leaves WHERE tenant = $1 AND source = $2 AND external_id = $3",
-            tenant,
-            source,
-            id
-        )
-        .fetch_optional(&self.pool)
-        .await?
-        else {
-            return Ok(None);
+impl ListedRow {
+    /// The leave's row, and the mapping as it shows.
+    pub(super) fn mapping(self) -> Result<(i64, ListedMapping), StoreError> {
+        let now = self.now.to_jiff();
+        let hold = |until: Option<jiff_sqlx::Timestamp>, reason: Option<Reason>, detail| {
+            until.map(|until| Hold { until: until.to_jiff(), reason, detail })
         };
-        let mappings =
-            mapping_rows!("WHERE leave = $1 ORDER BY mailbox, calendar", found.id).fetch_all(&self.pool).await?;
-        let mappings = mappings.into_iter().map(Into::into).collect();
-        let status = Status::of(&found.status)
-            .ok_or_else(|| StoreError::Broken(sqlx::Error::Decode("leaves.status is unknown".into())))?;
-        Ok(Some(LeaveView { id: id.into(), tenant: tenant.into(), source: source.into(), status, mappings }))
-    }
-
-    /// The mappings that match, newest change first, at most `limit`, from behind `after`.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn mappings(
-        &self,
-        filter: &Filter,
-        after: Option<Position>,
-        limit: i64,
-    ) -> Result<Vec<MappingView>, StoreError> {
-        let (after_at, after_id) = after.unzip();
-        let own_states = filter.own_states();
-        let mut transaction = self.pool.begin().await?;
-        // Which index serves depends on the filters that are given: a plan for the general case would read everything.
-        sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *transaction).await?;
-        let found = mapping_rows!(
-            r#"WHERE ($1::text[] IS NULL OR tenant = ANY ($1)) AND ($2::text IS NULL OR source = $2)
-                 AND ($3::text IS NULL OR leave_id = $3) AND ($4::text IS NULL OR mailbox = $4)
-                 AND ($5::text IS NULL OR state = $5) AND ($6::timestamptz IS NULL OR updated_at >= $6)
-                 AND ($7::timestamptz IS NULL OR updated_at < $7)
-                 AND ($8::timestamptz IS NULL OR (updated_at, id) < ($8, $9::uuid))
-                 -- What `state` implies, said so that the indexes by state serve.
-                 AND ($11::text[] IS NULL OR own_state = ANY ($11))
-               ORDER BY updated_at DESC, id DESC
-               LIMIT $10"#,
-            filter.tenants.as_deref(),
-            filter.source,
-            filter.leave,
-            filter.mailbox,
-            filter.state,
-            filter.since.map(Timestamp::to_sqlx) as _,
-            filter.until.map(Timestamp::to_sqlx) as _,
-            after_at.map(Timestamp::to_sqlx) as _,
-            after_id,
-            limit,
-            own_states.as_deref() as _
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(found.into_iter().map(Into::into).collect())
-    }
-
-    /// One mapping with the history of its leave (its newest 500 lines), oldest first, or `None` when there is none.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn mapping(&self, id: Uuid) -> Result<Option<(MappingView, Vec<TimelineEntry>)>, StoreError> {
-        let Some(row) = mapping_rows!("WHERE id = $1", id).fetch_optional(&self.pool).await? else {
-            return Ok(None);
+        let holds = [
+            hold(
+                self.tenant_blocked_until,
+                rows::reason(self.tenant_blocked_reason.as_deref())?,
+                self.tenant_blocked_detail,
+            ),
+            hold(
+                self.mailbox_blocked_until,
+                rows::reason(self.mailbox_blocked_reason.as_deref())?,
+                self.mailbox_blocked_detail,
+            ),
+            hold(self.throttled_until, Some(Reason::Throttled), None),
+        ];
+        let (source, leave_id) = (self.source.unwrap_or_default(), self.external_id.unwrap_or_default());
+        let row = ItemRow {
+            id: self.id,
+            kind: self.kind,
+            tenant: self.tenant,
+            mailbox: self.mailbox,
+            leave: self.leave,
+            calendar: self.calendar,
+            address: self.address,
+            resolve: self.resolve,
+            wanted: self.wanted,
+            surplus: self.surplus,
+            rev: self.rev,
+            state: self.state,
+            reason: self.reason,
+            detail: self.detail,
+            observed: self.observed,
+            incarnation: self.incarnation,
+            doubt_since: self.doubt_since,
+            doubt_rev: self.doubt_rev,
+            attempts: self.attempts,
+            failing_since: self.failing_since,
+            next_at: self.next_at,
+            updated_at: self.updated_at,
+            format: rows::FORMAT,
         };
-        let mut timeline = sqlx::query_as!(
-            TimelineEntry,
-            r#"SELECT t.at AS "at: jiff_sqlx::Timestamp", t.kind, t.mapping, t.detail
-               FROM timeline t JOIN mappings m ON m.leave = t.leave
-               WHERE m.id = $1 ORDER BY t.id DESC LIMIT 500"#,
-            id
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        timeline.reverse();
-        Ok(Some((row.into(), timeline)))
-    }
-
-    /// Makes every matching mapping that waits or is parked due now, and says how many. Blocks that a person may have
-    /// removed the cause of (a missing mailbox, refused access or credentials) are lifted, for all that waited for them;
-    /// Microsoft's request to slow down is not ours to lift.
-    ///
-    /// # Errors
-    /// When the database does not answer; some may be due already then.
-    pub async fn retry(&self, id: Option<Uuid>, filter: &Filter, client: &str) -> Result<i64, StoreError> {
-        let (mut after, mut retried) = (Uuid::nil(), 0);
-        loop {
-            let stretch = self.retry_some(id, filter, client, after).await?;
-            retried += stretch.0;
-            match stretch.1 {
-                Some(last) => after = last,
-                None => return Ok(retried),
-            }
-        }
-    }
-
-    /// One stretch of at most 1000, short enough to hold nobody up; how many, and the last id if there may be more.
-    async fn retry_some(
-        &self,
-        id: Option<Uuid>,
-        filter: &Filter,
-        client: &str,
-        after: Uuid,
-    ) -> Result<(i64, Option<Uuid>), StoreError> {
-        let row = sqlx::query!(
-            r#"WITH chosen AS MATERIALIZED (
-                   SELECT v.id, v.leave, m.mailbox, v.tenant
-                   FROM mapping_view v JOIN mappings m ON m.id = v.id
-                   WHERE v.own_state IN ('pending', 'waiting', 'parked') AND v.id > $10
-                     AND ($1::uuid IS NULL OR v.id = $1)
-                     AND ($2::text[] IS NULL OR v.tenant = ANY ($2)) AND ($3::text IS NULL OR v.source = $3)
-                     AND ($4::text IS NULL OR v.leave_id = $4) AND ($5::text IS NULL OR v.mailbox = $5)
-                     AND ($6::text IS NULL OR v.state = $6) AND ($7::timestamptz IS NULL OR v.updated_at >= $7)
-                     AND ($8::timestamptz IS NULL OR v.updated_at < $8)
-                   ORDER BY v.id
-                   LIMIT 1000
-               ), held AS MATERIALIZED (
-                   -- Mailboxes before mappings, as everybody locks them.
-                   SELECT b.id, b.throttled_until, b.blocked_reason
-                   FROM mailboxes b WHERE b.id IN (SELECT mailbox FROM chosen)
-                   ORDER BY b.id FOR NO KEY UPDATE
-               ), lifted AS (
-                   UPDATE mailboxes b
-                   SET blocked_until = NULL, blocked_since = NULL, blocked_reason = NULL, blocked_detail = NULL
-                   FROM held WHERE b.id = held.id AND held.blocked_reason IS NOT NULL
-                   RETURNING b.id
-               ), tenant AS (
-                   UPDATE tenants_state SET blocked_until = leavebridge_now()
-                   WHERE tenant IN (SELECT tenant FROM chosen) AND blocked_until > leavebridge_now()
-                     AND blocked_reason = 'credentials'
-               ), due AS (
-                   UPDATE mappings m
-                   SET state = 'pending', next_attempt_at = greatest(leavebridge_now(), held.throttled_until),
-                       attempts = 0, failing_since = NULL, reason = NULL, detail = NULL, updated_at = leavebridge_now()
-                   FROM chosen JOIN held ON held.id = chosen.mailbox
-                   WHERE m.id = chosen.id
-                   RETURNING m.id, m.leave
-               ), with_them AS (
-                   -- Whatever else waited for the same mailbox.
-                   UPDATE mappings m SET next_attempt_at = greatest(leavebridge_now(), held.throttled_until)
-                   FROM held
-                   WHERE m.mailbox = held.id AND held.id IN (SELECT id FROM lifted)
-                     AND m.state IN ('pending', 'waiting') AND m.id NOT IN (SELECT id FROM chosen)
-               ), story AS (
-                   INSERT INTO timeline (leave, mapping, at, kind, detail)
-                   SELECT leave, id, leavebridge_now(), 'retried', jsonb_build_object('client', $9::text) FROM due
-               )
-               SELECT (SELECT count(*) FROM due) AS "retried!",
-                      (SELECT id FROM chosen ORDER BY id OFFSET 999 LIMIT 1) AS last"#,
-            id,
-            filter.tenants.as_deref(),
-            filter.source,
-            filter.leave,
-            filter.mailbox,
-            filter.state,
-            filter.since.map(Timestamp::to_sqlx) as _,
-            filter.until.map(Timestamp::to_sqlx) as _,
-            client,
-            after
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok((row.retried, row.last))
+        let item: Item = row.try_into()?;
+        let (state, reason, detail, next_attempt_at) = shown(&item, holds.into_iter().flatten().collect(), now);
+        let mapping = ListedMapping::new(&item, &source, &leave_id);
+        Ok((item.leave.unwrap_or_default(), ListedMapping { state, reason, detail, next_attempt_at, ..mapping }))
     }
 }

@@ -88,7 +88,7 @@ async fn skip_waits(database: &str) -> anyhow::Result<bool> {
     let mut connection = PgConnection::connect(database).await?;
     let busy: i64 = sqlx::query_scalar(
         "SELECT (SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL)
-              + (SELECT count(*) FROM mappings WHERE state IN ('pending', 'waiting') AND next_attempt_at <= now())",
+              + (SELECT count(*) FROM items WHERE kind = 'event' AND state IN ('pending', 'waiting') AND next_at <= now())",
     )
     .fetch_one(&mut connection)
     .await

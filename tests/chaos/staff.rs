@@ -39,10 +39,11 @@ async fn touch(stage: &Stage, portals: &Portals, dice: &Dice) -> anyhow::Result<
     let recent = &events[events.len().saturating_sub(6)..];
     let (marker, event) = recent.get(dice.below(recent.len())).context("an empty calendar")?;
     let id = event["id"].as_str().context("an event has an id")?;
-    let mapping = operator::try_once(stage, dice, Method::GET, &format!("/mappings/{marker}")).await?;
+    let mappings = operator::mappings(stage, &format!("&mailbox={address}")).await?;
+    let mapping = mappings.iter().find(|mapping| mapping.marker() == *marker).context("a mapping of ours")?;
     let place = {
         let leaves = stage.book.leaves();
-        leaves.iter().position(|leave| mapping["leave_id"] == leave.id.as_str()).context("a leave of ours")?
+        leaves.iter().position(|leave| mapping.leave_id == leave.id).context("a leave of ours")?
     };
     let path = format!(
         "users/{address}/events/{}",

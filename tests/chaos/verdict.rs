@@ -51,7 +51,7 @@ pub(crate) async fn find(stage: &Stage, unsettled: &[Mapping]) -> anyhow::Result
     let mut by_leave: HashMap<String, Vec<Mapping>> = HashMap::new();
     let mut leave_of: HashMap<String, String> = HashMap::new();
     for mapping in operator::mappings(stage, "").await? {
-        leave_of.insert(mapping.id.clone(), mapping.leave_id.clone());
+        leave_of.insert(mapping.marker(), mapping.leave_id.clone());
         by_leave.entry(mapping.leave_id.clone()).or_default().push(mapping);
     }
     let mut events: HashMap<String, Vec<Found>> = HashMap::new();
@@ -157,9 +157,9 @@ async fn limits(stage: &Stage, offences: &mut Vec<Offence>) -> anyhow::Result<()
 async fn timelines(stage: &Stage, offences: &mut Vec<Offence>) -> anyhow::Result<()> {
     let mut connection = PgConnection::connect(&stage.database_url).await?;
     let unexplained: Vec<(String, String)> = sqlx::query_as(
-        "SELECT m.id::text, coalesce(last.kind, 'nothing') FROM mappings m
-         LEFT JOIN LATERAL (SELECT kind FROM timeline t WHERE t.mapping = m.id ORDER BY t.id DESC LIMIT 1) last ON true
-         WHERE m.state IN ('synced', 'removed', 'hidden') AND last.kind IS DISTINCT FROM 'delivered'",
+        "SELECT m.id::text, coalesce(last.kind, 'nothing') FROM items m
+         LEFT JOIN LATERAL (SELECT kind FROM timeline t WHERE t.item = m.id ORDER BY t.id DESC LIMIT 1) last ON true
+         WHERE m.kind = 'event' AND m.state IN ('synced', 'removed', 'hidden') AND last.kind IS DISTINCT FROM 'delivered'",
     )
     .fetch_all(&mut connection)
     .await?;
@@ -174,10 +174,10 @@ impl Offence {
     pub(crate) async fn evidence(&self, stage: &Stage) -> anyhow::Result<Vec<String>> {
         let mut lines = vec![self.what.clone()];
         let mut connection = PgConnection::connect(&stage.database_url).await?;
-        let markers: Vec<String> = self.mappings.iter().map(|mapping| mapping.id.clone()).collect();
+        let markers: Vec<String> = self.mappings.iter().map(Mapping::marker).collect();
         for mapping in &self.mappings {
             let row: Option<String> =
-                sqlx::query_scalar("SELECT row_to_json(m)::text FROM mappings m WHERE id::text = $1")
+                sqlx::query_scalar("SELECT row_to_json(m)::text FROM items m WHERE id::text = $1")
                     .bind(&mapping.id)
                     .fetch_optional(&mut connection)
                     .await?;

@@ -7,20 +7,21 @@ use std::{
 };
 
 /// Every top-level module and the others that it may use.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("clock", &[]),
     ("crash", &[]),
     ("outgoing", &[]),
     ("config", &["domain", "store"]),
     ("telemetry", &["config", "store"]),
-    ("store", &["domain"]),
-    ("graph", &["domain", "clock", "config"]),
-    ("sync", &["domain", "store", "graph", "clock", "config", "crash", "telemetry"]),
-    ("doctor", &["domain", "store", "graph", "clock", "config", "outgoing"]),
-    ("http", &["doctor", "domain", "store", "clock", "config", "crash", "telemetry"]),
+    ("reconcile", &["domain"]),
+    ("store", &["domain", "reconcile"]),
+    ("graph", &["domain", "clock", "config", "reconcile"]),
+    ("engine", &["domain", "reconcile", "store", "graph", "clock", "config", "crash", "telemetry"]),
+    ("doctor", &["domain", "reconcile", "store", "graph", "clock", "config", "outgoing"]),
+    ("http", &["doctor", "domain", "reconcile", "store", "clock", "config", "crash", "telemetry"]),
     ("simulator", &["clock"]),
-    ("app", &["clock", "config", "doctor", "graph", "http", "outgoing", "store", "sync", "telemetry"]),
+    ("app", &["clock", "config", "doctor", "graph", "http", "outgoing", "store", "engine", "telemetry"]),
     ("demo", &["app", "clock", "config", "http", "outgoing", "simulator", "telemetry"]),
     (
         "cli",
@@ -33,7 +34,7 @@ const HOMES: [(&str, &[&str]); 5] = [
     ("sqlx", &["store", "app", "demo"]),
     ("axum", &["http", "simulator", "app"]),
     ("reqwest", &["doctor", "graph", "http", "outgoing", "demo"]),
-    ("tokio", &["app", "cli", "demo", "doctor", "graph", "http", "simulator", "store", "sync"]),
+    ("tokio", &["app", "cli", "demo", "doctor", "graph", "http", "simulator", "store", "engine"]),
     ("clap", &["cli", "demo"]),
 ];
 
@@ -154,20 +155,20 @@ fn the_table_names_every_module_of_the_crate_and_only_what_is_used() {
 fn a_forbidden_use_is_found_however_it_is_written() {
     for (module, source, depth, expected) in [
         ("http", "use crate::graph::Graph;", 2, "http uses graph"),
-        ("http", "use crate::{\n    clock::{Clock, Random},\n    sync::Engine,\n};", 1, "http uses sync"),
+        ("http", "use crate::{\n    clock::{Clock, Random},\n    engine::Engine,\n};", 1, "http uses engine"),
         ("store", "fn f() -> crate::graph::Graph { todo() }", 2, "store uses graph"),
         ("domain", "use super::super::store::Store;", 2, "domain uses store"),
         ("domain", "use super::{problem::Problems, store};", 1, "domain uses store"),
         ("simulator", "pub(crate) use crate::domain::zone;", 1, "simulator uses domain"),
-        ("sync", "let x = (crate::http::openapi)();", 1, "sync uses http"),
+        ("engine", "let x = (crate::http::openapi)();", 1, "engine uses http"),
         ("graph", "use crate::demo;", 1, "graph uses demo"),
         ("helpers", "", 1, "helpers is not in the table"),
     ] {
         assert_eq!(forbidden(module, source, depth), [expected], "{source}");
     }
     for (module, source, depth) in [
-        ("http", "use crate::{clock::Clock, http::problem, store::{Store, bell::Bell}};", 1),
-        ("http", "// use crate::graph::Graph;\n/// See [`crate::sync`].", 1),
+        ("http", "use crate::{clock::Clock, http::problem, store::{Store, wake_up::WakeUp}};", 1),
+        ("http", "// use crate::graph::Graph;\n/// See [`crate::engine`].", 1),
         ("store", "use super::graph;", 2),
         ("domain", "use $crate::store; use other_crate::store;", 1),
     ] {

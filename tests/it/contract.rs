@@ -4,12 +4,10 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use leavebridge::{
     config,
-    domain::{
-        change::{Change, ignored},
-        judge::Reason,
-    },
+    domain::change::{Change, ignored},
     http,
-    store::upkeep::{Backlog, HeldReplies},
+    reconcile::state::Reason,
+    store::stats::{Backlog, HeldReplies},
     telemetry::Metrics,
 };
 use serde_json::Value;
@@ -182,7 +180,7 @@ fn every_state_and_every_reason_is_documented() {
     let pages = fs::read_dir(root.join("docs")).into_iter().flatten().map(|entry| entry.unwrap().path());
     let pages: Vec<_> =
         pages.chain([root.join("README.md")]).filter_map(|path| fs::read_to_string(path).ok()).collect();
-    for word in STATES.into_iter().chain(Reason::ALL.map(Reason::word)) {
+    for word in STATES.into_iter().chain(Reason::ALL.iter().map(|reason| reason.word())) {
         // Until there is documentation, nothing can be missing in it.
         let told = pages.is_empty() || pages.iter().any(|page| page.contains(&format!("`{word}`")));
         assert!(told, "README.md and docs do not explain `{word}`");

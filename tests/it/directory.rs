@@ -61,7 +61,7 @@ async fn a_person_is_looked_up_once_and_kept_over_restarts() {
     assert_eq!(named(&app).await, [id]);
     // What people see is the address that the source gave.
     assert_eq!(app.mapping("LA-1").await["mailbox"], AMY);
-    let kept = "SELECT count(*) FROM mailboxes WHERE entra_id IS NOT NULL AND resolved_at IS NOT NULL";
+    let kept = "SELECT count(entra_id) FROM mailboxes JOIN addresses ON mailbox = id WHERE asked_at IS NOT NULL";
     assert_eq!(app.database.number(kept).await, 1);
 }
 
@@ -346,7 +346,12 @@ async fn what_the_directory_said_is_kept_only_under_the_lease_that_asked() {
     until("Amy's mailbox is worked on", async || app.database.number(asking).await == 1).await;
     app.database.execute("UPDATE mailboxes SET lease_epoch = lease_epoch + 1").await;
     until("the event is written", async || app.microsoft.calls().await.len() == 1).await;
-    assert_eq!(app.database.number("SELECT count(entra_id) + count(resolved_at) FROM mailboxes").await, 0);
+    assert_eq!(
+        app.database
+            .number("SELECT count(entra_id) + count(asked_at) FROM mailboxes JOIN addresses ON mailbox = id")
+            .await,
+        0
+    );
 }
 
 #[tokio::test]

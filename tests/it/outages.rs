@@ -45,7 +45,7 @@ async fn a_database_that_is_restarted_loses_nothing_that_was_acknowledged_and_no
     until("it listens again", async || app.database.number(listening).await >= 1).await;
     until("all is in Outlook", async || {
         app.advance(SignedDuration::from_secs(31)).await;
-        app.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await == 3
+        app.database.number("SELECT count(*) FROM items WHERE kind = 'event' AND state = 'synced'").await == 3
     })
     .await;
     assert_eq!(app.microsoft.events(AMY).await.len(), 3);
@@ -66,7 +66,7 @@ async fn connections_that_are_cut_again_and_again_lose_and_double_nothing() {
     app.database.execute(cut).await;
     until("all is in Outlook", async || {
         app.advance(SignedDuration::from_secs(31)).await;
-        app.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await == 30
+        app.database.number("SELECT count(*) FROM items WHERE kind = 'event' AND state = 'synced'").await == 30
     })
     .await;
     assert_eq!(app.microsoft.events(AMY).await.len(), 30);
@@ -106,7 +106,7 @@ async fn a_full_disk_refuses_webhooks_and_loses_no_event_that_was_just_written()
     insist(&app, &updated("LA-1", 1, &json!({"end": "2026-12-22"}))).await;
     until("all is in Outlook", async || {
         app.advance(SignedDuration::from_secs(31)).await;
-        app.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await == 2
+        app.database.number("SELECT count(*) FROM items WHERE kind = 'event' AND state = 'synced'").await == 2
     })
     .await;
     assert_eq!(app.microsoft.events(AMY).await.len(), 2);

@@ -92,7 +92,7 @@ async fn private_marks_reach_neither_outlook_nor_any_answer_nor_any_figure_nor_t
     for mark in STORED {
         assert!(dump.contains(mark), "{mark} is kept in the database: the test would see it elsewhere");
     }
-    for table in ["timeline", "received", "mappings", "mailboxes"] {
+    for table in ["timeline", "deliveries", "items", "mailboxes"] {
         let marks = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%MARK%'");
         assert_eq!(app.database.number(&marks).await, 0, "{table}");
     }
@@ -125,7 +125,7 @@ async fn a_team_is_told_the_name_and_nothing_else_that_is_private() {
     texts.push(Value::from(app.microsoft.journal().await).to_string());
     assert_unmarked(&texts);
     // What was written into the team's calendar is kept, to be compared with; beside the leave itself that is all.
-    for table in ["timeline", "received", "mailboxes", "calendars"] {
+    for table in ["timeline", "deliveries", "mailboxes", "calendars"] {
         let marks = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%MARK%'");
         assert_eq!(app.database.number(&marks).await, 0, "{table}");
     }
@@ -211,7 +211,7 @@ async fn what_a_policy_maps_reaches_outlook_and_only_of_the_kinds_that_it_names(
     // Whoever sees mappings, health, figures or the log learns no more than before.
     assert_unmarked(&everything_that_can_be_read(&app).await);
     assert_unmarked(&logs.heard());
-    for table in ["timeline", "received", "mailboxes"] {
+    for table in ["timeline", "deliveries", "mailboxes"] {
         let marks = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%MARK%'");
         assert_eq!(app.database.number(&marks).await, 0, "{table}");
     }

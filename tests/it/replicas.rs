@@ -20,7 +20,7 @@ async fn two_replicas_share_the_work_and_double_nothing() {
         app.post("ess", &updated(&format!("LA-{n}"), 0, &json!({"staff": {"email": address}}))).await;
     }
     until("everything is in Outlook", async || {
-        one.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await == 40
+        one.database.number("SELECT count(*) FROM items WHERE kind = 'event' AND state = 'synced'").await == 40
     })
     .await;
     let score = one.microsoft.score().await;
@@ -49,7 +49,7 @@ async fn a_mailbox_whose_holder_died_is_taken_over_and_what_is_in_doubt_is_looke
     app.mapping_in("LA-1", "waiting").await;
     app.database
         .execute(
-            "UPDATE mappings SET unsure = false, attempts = 0, reason = NULL, failing_since = NULL, state = 'pending';
+            "UPDATE mappings SET doubt_since = NULL, attempts = 0, reason = NULL, failing_since = NULL, state = 'pending';
              UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1",
         )
         .await;
@@ -74,7 +74,7 @@ async fn an_event_that_a_dead_holder_may_have_made_is_looked_for_when_its_leave_
     assert_eq!(app.microsoft.events(AMY).await.len(), 1);
     app.database
         .execute(
-            "UPDATE mappings SET unsure = false, doubt_since = NULL, attempts = 0, reason = NULL, failing_since = NULL,
+            "UPDATE mappings SET doubt_since = NULL, attempts = 0, reason = NULL, failing_since = NULL,
                                  state = 'pending';
              UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1",
         )
@@ -148,6 +148,6 @@ async fn stopping_finishes_what_is_under_way_and_gives_every_lease_back() {
     app.stop().await;
     assert_eq!(app.database.number("SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL").await, 0);
     let written = app.microsoft.events(AMY).await.len();
-    let noted = app.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await;
+    let noted = app.database.number("SELECT count(*) FROM items WHERE kind = 'event' AND state = 'synced'").await;
     assert_eq!(i64::try_from(written).unwrap(), noted, "every call's result was written down");
 }

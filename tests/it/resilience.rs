@@ -43,18 +43,16 @@ async fn one_tenants_backlog_does_not_hold_up_another_tenant() {
     let app = TestApp::with(&[("SYNC__MAILBOXES", "2")]).await;
     app.microsoft.settings(json!({"answer_delay_ms": 30})).await;
     // Hold everything back until the backlog is there.
-    app.database.execute("INSERT INTO tenants_state (tenant, blocked_until) SELECT t, leavebridge_now() + interval '1 day' FROM unnest(ARRAY['default', 'acme']) t ON CONFLICT (tenant) DO UPDATE SET blocked_until = excluded.blocked_until").await;
+    app.database.execute("INSERT INTO tenants (tenant, blocked_until) SELECT t, leavebridge_now() + interval '1 day' FROM unnest(ARRAY['default', 'acme']) t ON CONFLICT (tenant) DO UPDATE SET blocked_until = excluded.blocked_until").await;
     for n in 0..40 {
         let address = format!("person{n}@contoso.com");
         app.microsoft.person(json!({"address": address, "name": "P", "time_zone": "UTC"})).await;
         app.post("ess", &updated(&format!("LA-{n}"), 0, &json!({"staff": {"email": address}}))).await;
     }
     app.post("group", &updated("ACME-1", 0, &json!({"tenant": "acme"}))).await;
-    app.database
-        .execute("UPDATE tenants_state SET blocked_until = NULL; SELECT pg_notify('leavebridge_due', '')")
-        .await;
+    app.database.execute("UPDATE tenants SET blocked_until = NULL; SELECT pg_notify('leavebridge_due', '')").await;
     until("acme's leave is in Outlook", async || app.microsoft.events(AMY).await.len() == 1).await;
-    let left = app.database.number("SELECT count(*) FROM mappings WHERE state = 'pending'").await;
+    let left = app.database.number("SELECT count(*) FROM items WHERE kind = 'event' AND state = 'pending'").await;
     assert!(left > 20, "it came after the backlog: {left} left");
 }
 

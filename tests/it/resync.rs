@@ -68,7 +68,7 @@ async fn a_changed_policy_is_not_taken_for_done_while_a_replica_of_the_former_on
     app.deliver("ess", &day("LA-1", "2026-12-21")).await;
     // Nothing that is known by now would look otherwise.
     restart_with(&mut app, &[("POLICY__TYPES__SICK__TITLE", "Away")]).await;
-    let looked = "SELECT count(*) FROM tenants_state WHERE tenant = 'default' AND policy = 'being written anew'";
+    let looked = "SELECT count(*) FROM tenants WHERE tenant = 'default' AND policy = 'being written anew'";
     until("it has looked", async || app.database.number(looked).await == 1).await;
     app.deliver("ess", &day("LA-2", "2026-12-22")).await;
     app.stop().await;
@@ -81,14 +81,14 @@ async fn what_a_replica_of_the_former_policy_has_written_meanwhile_is_written_an
     app.deliver("ess", &day("LA-1", "2026-12-21")).await;
     restart_with(&mut app, &[("POLICY__TYPES__SICK__TITLE", "Away")]).await;
     let stands = async |policy: &str| {
-        let rows = format!("SELECT count(*) FROM tenants_state WHERE tenant = 'default' AND policy {policy}");
+        let rows = format!("SELECT count(*) FROM tenants WHERE tenant = 'default' AND policy {policy}");
         app.database.number(&rows).await == 1
     };
     until("it has looked", async || stands("= 'being written anew'").await).await;
     app.deliver("ess", &updated("LA-2", 0, &json!({"leave_type": "SICK"}))).await;
     assert_eq!(titles(&app).await, ["Out of office", "Away"]);
     // As that replica would have had it.
-    let former = r#"UPDATE mappings SET applied = jsonb_set(applied, '{subject}', '"Out of office"')"#;
+    let former = r#"UPDATE mappings SET observed = jsonb_set(observed, '{written,subject}', '"Out of office"')"#;
     app.database.execute(former).await;
 
     app.advance(SignedDuration::from_mins(10)).await;
@@ -219,8 +219,9 @@ async fn a_cancellation_that_comes_while_a_new_team_calendar_is_being_filled_lea
     let mut cancellation = app
         .database
         .lock(
-            r#"SELECT FROM accept_leaves('[{"n": 0, "client": "ess", "tenant": "default", "source": "ess",
-                "external_id": "LA-1", "status": "cancelled", "source_at": "2026-11-22T02:00:00Z"}]', '0')"#,
+            // As an intake does it.
+            "UPDATE leaves SET status = 'cancelled', source_at = '2026-11-22T02:00:00Z', rev = rev + 1;
+             UPDATE items SET rev = rev + 1, state = 'pending', next_at = leavebridge_now() WHERE kind = 'event'",
         )
         .await;
     app.restart_with_file(TEAMS).await;

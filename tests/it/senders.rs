@@ -75,7 +75,7 @@ async fn one_stuck_leave_holds_up_none_of_thousands_not_even_in_its_own_mailbox(
              SELECT pg_notify('leavebridge_due', '')"
         ))
         .await;
-    let open = "SELECT count(*) FROM mappings WHERE state <> 'synced'";
+    let open = "SELECT count(*) FROM items WHERE kind = 'event' AND state <> 'synced'";
     until("all but one are in Outlook", async || app.database.number(open).await == 1).await;
     assert_eq!(app.microsoft.events(AMY).await.len(), LEAVES / 4 + 1);
     assert_eq!(app.mapping("STUCK").await, stuck, "it waits as it did before");
@@ -98,7 +98,7 @@ async fn a_leave_that_moves_away_and_back_while_its_removal_is_in_doubt_is_in_on
         app.microsoft.faults(lost).await;
         app.post("ess", &updated("LA-1", 1, &json!({"staff": {"email": BEN}}))).await;
         until("it is with Ben", async || app.microsoft.events(BEN).await.len() == 1).await;
-        let waits = "SELECT count(*) FROM mappings WHERE state = 'waiting'";
+        let waits = "SELECT count(*) FROM items WHERE kind = 'event' AND state = 'waiting'";
         until("Amy's is in doubt", async || app.database.number(waits).await == 1).await;
         app.deliver("ess", &updated("LA-1", 2, &json!({}))).await;
         assert_eq!((app.microsoft.events(AMY).await.len(), app.microsoft.events(BEN).await.len()), (1, 0), "{fault}");

@@ -47,7 +47,7 @@ fn the_next_step_follows_from_what_is_wanted_what_is_there_and_what_we_remember(
     let put_back = Setting { window: leave.setting().window, ..off.clone() };
     let none = Memory::default();
     let wrote =
-        |wanted: &Wanted| Memory { written: vec![wanted.setting()], before: Some(off.clone()), in_doubt: false };
+        |wanted: &Wanted| Memory { written: vec![wanted.setting()], before: Some(off.clone()), ..Memory::default() };
     let doubts = Memory { in_doubt: true, ..wrote(&leave) };
     let over_doubts = Memory { before: Some(over.clone()), ..doubts.clone() };
     let over_put_back = Setting { window: leave.setting().window, ..over.at_rest() };
@@ -131,7 +131,7 @@ fn what_was_scheduled_but_is_over_is_put_back_switched_off() {
     let leave = wanted("2026-12-21T00:00", "2026-12-24T00:00");
     let over = own(Status::Scheduled, Some(("2026-11-02T00:00:00Z", "2026-11-04T00:00:00Z")));
     for (before, inside) in [(Some(over), "Gone fishing"), (None, "")] {
-        let memory = Memory { written: vec![leave.setting()], before, in_doubt: false };
+        let memory = Memory { written: vec![leave.setting()], before, ..Memory::default() };
         let Step::Withdraw(back) = plan(now, None, &leave.setting(), &memory) else { panic!("not withdrawn") };
         assert_eq!((back.status, back.window, back.inside.as_str()), (Status::Disabled, None, inside));
     }

@@ -13,11 +13,11 @@ use url::Url;
 use super::{Session, Stopped, page, words};
 use crate::{
     config::Scope,
-    http::{Api, mappings},
-    store::{
-        replies::AutomaticReply,
-        views::{Filter, MappingView, TimelineEntry},
+    http::{
+        Api, mappings,
+        shapes::{AutomaticReply, MappingView, TimelineEntry},
     },
+    store::lists::Filter,
 };
 
 pub(super) async fn show(
@@ -29,7 +29,8 @@ pub(super) async fn show(
     let found = mappings::find(&api, &session.caller, path).await;
     let (mapping, timeline) = found.map_err(|refusal| session.refused(refusal))?;
     let reply = api.0.store.replies_of(&[mapping.id]).await.map_err(|error| session.refused(error.into()))?;
-    let reply = reply.get(&mapping.id);
+    let reply: Option<AutomaticReply> = reply.get(&mapping.id).cloned().map(Into::into);
+    let reply = reply.as_ref();
     let now = api.0.gate.now();
     let was_retried = uri.query() == Some("retried");
     let what = html! {

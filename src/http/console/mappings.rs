@@ -10,14 +10,12 @@ use maud::{Markup, html};
 use url::form_urlencoded;
 
 use super::{Session, Stopped, page, words};
-use crate::{
-    http::{
-        Api,
-        mappings::{self, MappingList},
-        problem::Refusal,
-        query,
-    },
-    store::views::MappingView,
+use crate::http::{
+    Api,
+    mappings::{self, MappingList},
+    problem::Refusal,
+    query,
+    shapes::MappingView,
 };
 
 const AT: &str = "/console/mappings";

@@ -16,11 +16,12 @@ use super::{Session, Stopped, page, words};
 use crate::{
     domain::credential::STEPS,
     http::{Api, health},
-    store::upkeep::Backlog,
+    reconcile::state::State as ItemState,
+    store::stats::Backlog,
 };
 
 /// What came to rest within the last day: tenant, state, how many.
-type Settled = Vec<(String, String, i64)>;
+type Settled = Vec<(String, ItemState, i64)>;
 
 pub(super) async fn show(State(api): State<Api>, session: Session) -> Result<Response, Stopped> {
     let (health, backlogs) = health::look(&api, Some(&session.caller)).await;
@@ -103,8 +104,8 @@ fn verdict(status: &str, checks: &Value) -> Markup {
 
 fn tenant(name: &str, told: &Value, backlog: Backlog, settled: &Settled, now: Timestamp) -> Markup {
     let text = |key: &str| told[key].as_str();
-    let lately = |state: &str| {
-        settled.iter().find(|(tenant, known, _)| tenant == name && known == state).map_or(0, |(_, _, count)| *count)
+    let lately = |state: ItemState| {
+        settled.iter().find(|(tenant, known, _)| tenant == name && *known == state).map_or(0, |(_, _, count)| *count)
     };
     let at = |key: &str| text(key).and_then(|at| at.parse::<Timestamp>().ok());
     html! {
@@ -126,9 +127,9 @@ fn tenant(name: &str, told: &Value, backlog: Backlog, settled: &Settled, now: Ti
                 (figure(name, "pending", "Due", backlog.due))
                 (figure(name, "waiting", "Waiting", backlog.waiting))
                 (figure(name, "parked", "Parked", backlog.parked))
-                (figure(name, "synced", "In Outlook, last 24 h", lately("synced")))
-                (figure(name, "removed", "Removed, last 24 h", lately("removed")))
-                (figure(name, "hidden", "Hidden, last 24 h", lately("hidden")))
+                (figure(name, "synced", "In Outlook, last 24 h", lately(ItemState::Synced)))
+                (figure(name, "removed", "Removed, last 24 h", lately(ItemState::Removed)))
+                (figure(name, "hidden", "Hidden, last 24 h", lately(ItemState::Hidden)))
             }
             dl.facts {
                 dt { "Oldest due" }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::domain::judge::Reason;
+use crate::reconcile::state::Reason;
 
 /// What a mapping's state means.
 pub(super) fn meaning(state: &str) -> &'static str {
@@ -27,7 +27,7 @@ pub(super) fn badge(state: &str) -> Markup {
 
 /// What a reason means and what can be done about it.
 pub(super) fn reason(word: &str) -> Option<&'static str> {
-    Reason::ALL.into_iter().find(|reason| reason.word() == word).map(Reason::meaning)
+    Reason::of(word).map(Reason::meaning)
 }
 
 /// A moment: how far away it is, and with its full form for machines and for pointing at.
@@ -93,7 +93,7 @@ mod tests {
         for state in crate::http::query::STATES {
             assert!(meaning(state).ends_with('.'), "{state}");
         }
-        for word in Reason::ALL.map(Reason::word) {
+        for word in Reason::ALL.iter().map(|reason| reason.word()) {
             assert!(reason(word).is_some_and(|sentence| sentence.ends_with('.')), "{word}");
         }
     }

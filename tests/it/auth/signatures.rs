@@ -35,7 +35,7 @@ async fn assert_unknown(app: &TestApp, request: RequestBuilder, what: &str) {
     assert_eq!(answer.status, 401, "{what}: {answer:?}");
     assert_refused(&answer, 401, "unauthorized");
     assert_eq!(app.database.number("SELECT count(*) FROM leaves").await, 0, "{what}");
-    assert_eq!(app.database.number("SELECT count(*) FROM received").await, 0, "{what}");
+    assert_eq!(app.database.number("SELECT count(*) FROM deliveries").await, 0, "{what}");
 }
 
 #[tokio::test]

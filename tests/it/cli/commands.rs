@@ -169,7 +169,7 @@ async fn migrate_brings_a_fresh_database_up_to_date_and_may_be_repeated() {
     let environment = configured(&database.url);
     let said = run(&["migrate"], &environment).await;
     assert_eq!((said.code, said.out.trim()), (0, "The schema is up to date."), "{said:?}");
-    assert_eq!(database.number("SELECT count(*) FROM mappings").await, 0);
+    assert_eq!(database.number("SELECT count(*) FROM items").await, 0);
     let said = run(&["migrate", "--json"], &environment).await;
     assert_eq!((said.code, said.json()), (0, json!({"migrated": true})));
 }

@@ -1,7 +1,7 @@
 //! What the pages say, and what they never do.
 
 use jiff::Timestamp;
-use leavebridge::domain::judge::Reason;
+use leavebridge::reconcile::state::Reason;
 use serde_json::json;
 
 use super::text;
@@ -22,7 +22,7 @@ async fn hostile_text_is_shown_and_never_obeyed() {
     let mapping = app.mappings().await[0].clone();
     assert_eq!((&mapping["leave_id"], &mapping["state"]), (&json!(HOSTILE), &json!("parked")));
     for link in ["javascript:alert(1)", "data:text/html,<script>1</script>"] {
-        app.database.execute(&format!("UPDATE mappings SET web_link = '{link}'")).await;
+        app.database.execute(&format!("UPDATE mappings SET observed = jsonb_set(coalesce(observed, '{{}}'), '{{web_link}}', to_jsonb('{link}'::text))")).await;
         let browser = Browser::signed_in(&app, "ops").await;
         let one = format!("/console/mappings/{}", mapping["id"].as_str().unwrap());
         for path in [

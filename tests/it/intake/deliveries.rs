@@ -16,7 +16,7 @@ async fn story(app: &TestApp) -> [i64; 4] {
     [
         number("SELECT count(*) FROM leaves").await,
         number("SELECT coalesce(sum(rev), 0)::bigint FROM leaves").await,
-        number("SELECT count(*) FROM received").await,
+        number("SELECT count(*) FROM deliveries").await,
         number("SELECT count(*) FROM timeline").await,
     ]
 }
@@ -79,7 +79,7 @@ async fn delivery_ids_belong_to_their_client() {
         let answer = deliver_as(&app, client, "D-1", &leave(&format!("LA-{client}"))).await;
         assert_eq!((answer.status, &answer.body["outcome"]), (202, &json!("accepted")), "{client}");
     }
-    assert_eq!(app.database.number("SELECT count(*) FROM received").await, 2);
+    assert_eq!(app.database.number("SELECT count(*) FROM deliveries").await, 2);
 }
 
 #[tokio::test]

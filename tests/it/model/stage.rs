@@ -37,20 +37,23 @@ const HELD_OR_DUE: &str = "
         WHERE b.lease_until IS NOT NULL
     ) + (
         SELECT count(*) FROM mappings m JOIN mailboxes b ON b.id = m.mailbox
-        LEFT JOIN tenants_state t ON t.tenant = m.tenant
+        LEFT JOIN tenants t ON t.tenant = m.tenant
         WHERE m.state IN ('pending', 'waiting') AND m.next_attempt_at <= leavebridge_now()
           AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)
     ) + (
         SELECT count(*) FROM replies r JOIN mailboxes b ON b.id = r.mailbox
-        LEFT JOIN tenants_state t ON t.tenant = r.tenant
+        LEFT JOIN tenants t ON t.tenant = r.tenant
         WHERE r.next_attempt_at <= leavebridge_now()
           AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)
     ) + (
-        SELECT count(*) FROM mailboxes WHERE ask_at <= leavebridge_now()
+        SELECT count(*) FROM items i JOIN mailboxes b ON b.id = i.mailbox
+        LEFT JOIN tenants t ON t.tenant = i.tenant
+        WHERE i.kind = 'settings' AND i.next_at <= leavebridge_now()
+          AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)
     )";
 /// Mappings and replies that are not as they should be.
 const OPEN: &str = "SELECT (
-        SELECT count(*) FROM mappings WHERE applied_rev <> wanted_rev OR state IN ('pending', 'waiting', 'parked')
+        SELECT count(*) FROM items WHERE kind = 'event' AND state IN ('pending', 'waiting', 'parked')
     ) + (SELECT count(*) FROM replies WHERE state IN ('pending', 'waiting', 'parked'))";
 /// The team's calendar holds the annual leave of everybody.
 const TEAM: &str = r#"
@@ -290,8 +293,12 @@ impl Stage {
             return;
         }
         let (person, marker, before) = which.get(&ours);
-        let page = self.apps[0].get(&format!("/mappings/{marker}"), Some("ops")).await.body;
-        let leave = verdict::leave_of(&page);
+        let mappings = self.apps[0].mappings().await;
+        let is_its = |mapping: &&Value| {
+            verdict::marker_of(mapping) == *marker && mapping["mailbox"] == outlook::MAILBOXES[*person]
+        };
+        let page = mappings.iter().find(is_its).expect("a mapping of ours");
+        let leave = verdict::leave_of(page);
         if edit == Edit::Delete {
             let settled = self.is_at_rest().await && page["state"] == "synced";
             if let Some(held) = outlook::delete(&self.microsoft, *person, &before.id).await {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+use leavebridge::domain::marker::Marker;
 use serde_json::{Value, json};
 
 use super::{
@@ -24,6 +25,13 @@ pub(super) fn leave_of(mapping: &Value) -> usize {
         mapping["source"] == source && mapping["leave_id"] == id.as_str()
     };
     (0..LEAVES).find(is).expect("the leave is one of ours")
+}
+
+/// The marker of a mapping's event.
+pub(super) fn marker_of(mapping: &Value) -> String {
+    let part = |name: &str| mapping[name].as_str().unwrap();
+    let marker = Marker::new("default", part("tenant"), part("source"), part("leave_id"), part("calendar"));
+    marker.event.to_string()
 }
 
 fn mailbox_of(mapping: &Value) -> usize {
@@ -65,9 +73,9 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
     for leave in 0..LEAVES {
         for (mailbox, address) in MAILBOXES.into_iter().enumerate() {
             let mapping = mapped.get(&(leave, mailbox));
-            let id = mapping.and_then(|mapping| mapping["id"].as_str());
+            let id = mapping.map(|mapping| marker_of(mapping));
             let here = |(at, marker, event): &(usize, String, Found)| {
-                (*at == mailbox && Some(marker.as_str()) == id).then(|| event.clone())
+                (*at == mailbox && Some(marker) == id.as_ref()).then(|| event.clone())
             };
             let here: Vec<Found> = live.iter().filter_map(here).collect();
             let known = mapping.and_then(|mapping| mapping["event_id"].as_str());
@@ -89,7 +97,7 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
         stands(stage, leave).await?;
     }
     for (mailbox, marker, event) in &live {
-        let known = pages.iter().any(|page| page["id"] == marker.as_str() && mailbox_of(page) == *mailbox);
+        let known = pages.iter().any(|page| marker_of(page) == *marker && mailbox_of(page) == *mailbox);
         ensure(known, || format!("left over: {event:?}{}", tell()))?;
     }
     for page in &pages {

@@ -37,14 +37,14 @@ async fn survives(point: &str) {
                 died += 1;
             }
             let ahead = "SELECT (SELECT count(*) FROM replies WHERE doubt_since IS NOT NULL AND next_attempt_at > leavebridge_now())
-                              + (SELECT count(*) FROM mappings WHERE state = 'waiting' AND next_attempt_at > leavebridge_now())";
+                              + (SELECT count(*) FROM items WHERE kind = 'event' AND state = 'waiting' AND next_attempt_at > leavebridge_now())";
             if fleet.database.number(ahead).await > 0 {
                 fleet.advance(SignedDuration::from_secs(61)).await;
             }
             let is_done = format!(
                 "SELECT (SELECT count(*) FROM replies WHERE state = '{state}' AND doubt_since IS NULL
                                                         AND coalesce(next_attempt_at > leavebridge_now(), true))
-                      - (SELECT count(*) FROM mappings WHERE state IN ('pending', 'waiting'))
+                      - (SELECT count(*) FROM items WHERE kind = 'event' AND state IN ('pending', 'waiting'))
                       - (SELECT count(*) FROM mailboxes WHERE lease_until > leavebridge_now())"
             );
             fleet.database.number(&is_done).await == 1

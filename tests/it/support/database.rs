@@ -103,9 +103,7 @@ impl Database {
     pub(crate) async fn dump(&self) -> String {
         let mut connection = self.connect().await;
         let mut dump = String::new();
-        for table in
-            ["leaves", "mailboxes", "calendars", "mappings", "received", "timeline", "tenants_state", "replies"]
-        {
+        for table in ["leaves", "mailboxes", "addresses", "calendars", "items", "deliveries", "timeline", "tenants"] {
             let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT t::text FROM {table} t")))
                 .fetch_all(&mut connection)
                 .await
@@ -140,6 +138,17 @@ impl Lock {
     }
 }
 
+/// Items by the API's words, for tests that look into the database.
+const VIEWS: &str = "
+    CREATE VIEW mappings AS
+    SELECT id, leave, mailbox, calendar, tenant, wanted, rev AS wanted_rev, state, reason, detail, observed, incarnation,
+           doubt_since, doubt_rev, attempts, failing_since, next_at AS next_attempt_at, updated_at
+    FROM items WHERE kind = 'event';
+    CREATE VIEW replies AS
+    SELECT mailbox, tenant, doubt_since, next_at AS next_attempt_at, coalesce(observed -> 'written', '[]') AS written,
+           CASE state WHEN 'synced' THEN 'scheduled' WHEN 'removed' THEN 'none' WHEN 'hidden' THEN 'kept' ELSE state END AS state
+    FROM items WHERE kind = 'reply';";
+
 impl Server {
     async fn start() -> Self {
         let environment: Vec<(String, String)> = std::env::vars().collect();
@@ -153,7 +162,9 @@ impl Server {
         let mut connection = server.connect("postgres").await;
         execute(&mut connection, &format!("CREATE DATABASE {}", server.template)).await;
         connection.close().await.unwrap();
-        Database { url: server.url(&server.template) }.migrate().await;
+        let template = Database { url: server.url(&server.template) };
+        template.migrate().await;
+        template.execute(VIEWS).await;
         server
     }
 

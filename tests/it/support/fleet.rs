@@ -93,7 +93,7 @@ impl Fleet {
 
     /// How many mappings are like this.
     pub(crate) async fn mappings(&self, like: &str) -> i64 {
-        self.database.number(&format!("SELECT count(*) FROM mappings WHERE {like}")).await
+        self.database.number(&format!("SELECT count(*) FROM items WHERE kind = 'event' AND ({like})")).await
     }
 }
 

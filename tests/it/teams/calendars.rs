@@ -27,7 +27,7 @@ async fn events_calls(app: &TestApp) -> Vec<String> {
 
 async fn all_synced(app: &TestApp, mappings: i64) {
     until("everything is in Outlook", async || {
-        app.database.number("SELECT count(*) FROM mappings WHERE state = 'synced'").await == mappings
+        app.database.number("SELECT count(*) FROM items WHERE kind = 'event' AND state = 'synced'").await == mappings
     })
     .await;
 }

@@ -1,0 +1,72 @@
+//! Whose mailbox an address leads to: what the directory's answer makes of the mailbox that is being worked on.
+//!
+//! It must never let somebody's leave go to another because an address has passed on: what was written stays with the person
+//! for whom it was written.
+
+use jiff::Timestamp;
+
+use uuid::Uuid;
+
+use super::{accept::FRESH_FOR, item::Item, mailbox::since};
+
+/// What is to be asked of the directory before the first call to a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The address.
+    pub address: String,
+    /// Whether the answer says whose mailbox this is; else only who holds the address now.
+    pub identifies: bool,
+}
+
+/// What has to be asked about a mailbox and the items that are due in it. `asked_at`: when the directory last answered about
+/// an item's address.
+#[must_use]
+pub fn questions(primary: &str, identify: bool, items: &[(&Item, Option<Timestamp>)], now: Timestamp) -> Vec<Question> {
+    let mut questions = Vec::new();
+    if identify && primary.contains('@') {
+        questions.push(Question { address: primary.to_owned(), identifies: true });
+    }
+    for (item, asked_at) in items {
+        let is_fresh = asked_at.is_some_and(|at| since(at, now) < FRESH_FOR);
+        let is_asked = questions.iter().any(|question| question.address == item.address);
+        if item.resolve && !is_fresh && !is_asked && item.address.contains('@') {
+            questions.push(Question { address: item.address.clone(), identifies: false });
+        }
+    }
+    questions
+}
+
+/// What the answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// The address leads here, to the person of that id, if one is known.
+    Here(Option<String>),
+    /// It leads to the person of that id, who has another mailbox than this one: what was placed here by the address alone goes
+    /// there.
+    Elsewhere(String),
+}
+
+/// What the directory's answer means for a mailbox that is known to be `own`'s. An address that leads to nobody keeps its
+/// mailbox.
+#[must_use]
+pub fn identify(own: Option<&str>, question: &Question, answer: Option<&str>) -> Identity {
+    match (own, answer) {
+        (own, None) => Identity::Here(own.map(str::to_owned)),
+        (None, Some(id)) => Identity::Here(Some(id.to_owned())),
+        (Some(own), Some(id)) if own == id || question.identifies => Identity::Here(Some(id.to_owned())),
+        (Some(_), Some(id)) => Identity::Elsewhere(id.to_owned()),
+    }
+}
+
+/// An item that was written here before, and whose address has passed on to the mailbox `there`: it is taken away here, and
+/// wanted there by a new one.
+#[must_use]
+pub fn split(mut item: Item, there: i64, now: Timestamp) -> (Item, Item) {
+    let id = Uuid::new_v5(&item.id, &there.to_be_bytes());
+    let mut copy = Item::new(id, item.kind, &item.tenant, there, &item.address, now);
+    (copy.leave, copy.calendar, copy.rev) = (item.leave, item.calendar.clone(), item.rev);
+    (item.wanted, item.resolve) = (false, false);
+    item.rev += 1;
+    item.make_due(now, now);
+    (item, copy)
+}

@@ -1,0 +1,92 @@
+//! Two mailboxes turn out to be one: what becomes of their leases, limits and items.
+//!
+//! The lower id survives. It must never let anything be claimed while either lease may still be worked under, nor remove an
+//! event that the leave still wants.
+
+use jiff::Timestamp;
+
+use super::{item::Item, mailbox::Block, state::Kind};
+use crate::domain::reply::Memory;
+
+/// The lease, floor and block of one of the two.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Side {
+    /// Which claim is the latest.
+    pub epoch: i64,
+    /// Until when somebody may work on it; `None` when nobody does.
+    pub lease_until: Option<Timestamp>,
+    /// What its holder took.
+    pub lease_items: Vec<uuid::Uuid>,
+    /// Nothing is sent before.
+    pub throttled_until: Option<Timestamp>,
+    /// Nothing is tried before.
+    pub block: Option<Block>,
+}
+
+/// The one mailbox that both are. `ended`: which of the two leases its holder has just given up, with no call under way.
+#[must_use]
+pub fn merge_mailboxes(survivor: &Side, other: &Side) -> Side {
+    Side {
+        epoch: survivor.epoch.max(other.epoch) + 1,
+        // Nothing is claimed before both are over, and what they took is in doubt then.
+        lease_until: survivor.lease_until.max(other.lease_until),
+        lease_items: survivor.lease_items.iter().chain(&other.lease_items).copied().collect(),
+        throttled_until: survivor.throttled_until.max(other.throttled_until),
+        // Under its other name it may be served.
+        block: None,
+    }
+}
+
+/// What becomes of an item of the mailbox that is given up, where the survivor has one of the same leave and calendar.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Twins {
+    /// One row is enough: the survivor's as it is now.
+    One(Item),
+    /// The one that is wanted, and the other, whose event is removed by its id.
+    Two(Item, Item),
+}
+
+/// Brings two items of one leave and calendar together. Where the wanted one was never worked on it takes over the other's
+/// event; else the other's event goes.
+#[must_use]
+pub fn merge_events(mut kept: Item, mut other: Item, now: Timestamp) -> Twins {
+    if other.wanted && !kept.wanted {
+        std::mem::swap(&mut kept, &mut other);
+    }
+    let (mailbox, rev) = (kept.mailbox.min(other.mailbox), kept.rev.max(other.rev) + 1);
+    (kept.mailbox, kept.rev, other.mailbox, other.rev) = (mailbox, rev, mailbox, rev);
+    if other.is_untouched() {
+        kept.make_due(now, now);
+        return Twins::One(kept);
+    }
+    if kept.is_untouched() {
+        kept.observed = other.observed;
+        kept.incarnation = other.incarnation;
+        kept.doubt = other.doubt;
+        kept.make_due(now, now);
+        return Twins::One(kept);
+    }
+    other.wanted = false;
+    other.surplus = true;
+    for item in [&mut kept, &mut other] {
+        item.make_due(now, now);
+    }
+    Twins::Two(kept, other)
+}
+
+/// Brings the two items together that are about the whole mailbox.
+#[must_use]
+pub fn merge_whole(mut kept: Item, other: &Item, now: Timestamp) -> Item {
+    if kept.kind == Kind::Reply {
+        let read = |item: &Item| Memory::read(item.observed.as_ref(), item.doubt.is_some());
+        let merged = Memory::merged(read(&kept), read(other));
+        kept.doubt = [kept.doubt, other.doubt].into_iter().flatten().max_by_key(|doubt| doubt.since);
+        kept.observed = Some(merged.to_value());
+    }
+    kept.rev += 1;
+    kept.make_due(now, now);
+    kept
+}
+
+#[cfg(test)]
+mod tests;

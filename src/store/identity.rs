@@ -1,0 +1,167 @@
+//! Keeps what the directory said of an address: whose mailbox it is, or that it has passed on to somebody else.
+//!
+//! It must never lose an item on the way from one mailbox to another: all of it is one transaction under both rows' locks.
+
+use sqlx::PgConnection;
+
+use super::{
+    Store, StoreError,
+    claim::Lease,
+    merge::{merge, move_items},
+    rows::{self, item_rows},
+};
+use crate::reconcile::{
+    identity::{Identity, split},
+    item::Item,
+};
+
+/// What became of the mailbox that was being worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placed {
+    /// It is still the one; its owner is known by that id.
+    Here(Option<String>),
+    /// The lease is no longer what it was: leave it, what is due is claimed anew.
+    Moved,
+}
+
+impl Store {
+    /// Keeps it. The lease must have no call under way.
+    ///
+    /// # Errors
+    /// When the database does not answer; the directory is asked again then.
+    pub async fn identified(&self, held: &Lease, address: &str, identity: &Identity) -> Result<Placed, StoreError> {
+        let mut transaction = self.begin().await?;
+        let placed = match identity {
+            Identity::Here(id) => here(&mut transaction, held, address, id.as_deref()).await?,
+            Identity::Elsewhere(id) => elsewhere(&mut transaction, held, address, id).await?,
+        };
+        transaction.commit().await?;
+        Ok(placed)
+    }
+
+    /// The name under which this mailbox was entered is another mailbox's: they are one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn join(&self, held: &Lease, other: i64) -> Result<Placed, StoreError> {
+        let mut transaction = self.begin().await?;
+        let placed = if merge(&mut transaction, held.mailbox, other, Some(held)).await? {
+            Placed::Moved
+        } else {
+            Placed::Here(held.entra_id.clone())
+        };
+        transaction.commit().await?;
+        Ok(placed)
+    }
+}
+
+async fn here(
+    connection: &mut PgConnection,
+    held: &Lease,
+    address: &str,
+    id: Option<&str>,
+) -> Result<Placed, StoreError> {
+    let other = match id {
+        Some(id) => of_person(connection, &held.tenant, id).await?,
+        None => None,
+    };
+    if let Some(other) = other.filter(|other| *other != held.mailbox) {
+        if !merge(&mut *connection, held.mailbox, other, Some(held)).await? {
+            return Ok(Placed::Moved);
+        }
+        let survivor = held.mailbox.min(other);
+        set_id(connection, survivor, id).await?;
+        note(connection, &held.tenant, address, survivor).await?;
+        return Ok(Placed::Moved);
+    }
+    let kept = sqlx::query!(
+        "UPDATE mailboxes SET entra_id = coalesce($3, entra_id), identify = false
+         WHERE id = $1 AND lease_epoch = $2 AND lease_until IS NOT NULL",
+        held.mailbox,
+        held.epoch,
+        id
+    )
+    .execute(&mut *connection)
+    .await?;
+    if kept.rows_affected() == 0 {
+        return Ok(Placed::Here(id.map(str::to_owned)));
+    }
+    note(connection, &held.tenant, address, held.mailbox).await?;
+    Ok(Placed::Here(id.map(str::to_owned)))
+}
+
+/// The address has passed on to somebody else: what was placed here by it and has not been written yet goes there.
+async fn elsewhere(connection: &mut PgConnection, held: &Lease, address: &str, id: &str) -> Result<Placed, StoreError> {
+    let there =
+        match of_person(connection, &held.tenant, id).await? {
+            Some(there) => there,
+            None => sqlx::query_scalar!(
+                "INSERT INTO mailboxes (tenant, address, entra_id, identify) VALUES ($1, $2, $3, false) RETURNING id",
+                held.tenant,
+                address,
+                id
+            )
+            .fetch_one(&mut *connection)
+            .await?,
+        };
+    let held_still = sqlx::query_scalar!(
+        "SELECT id FROM mailboxes WHERE id = $1 AND lease_epoch = $2 AND lease_until IS NOT NULL FOR NO KEY UPDATE",
+        held.mailbox,
+        held.epoch
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if held_still.is_none() {
+        return Ok(Placed::Moved);
+    }
+    note(&mut *connection, &held.tenant, address, there).await?;
+    let found = item_rows!(
+        "WHERE i.mailbox = $1 AND i.resolve AND i.address = $2 ORDER BY i.id FOR NO KEY UPDATE",
+        held.mailbox,
+        address
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let (untouched, written): (Vec<Item>, Vec<Item>) = rows::items(found)?.into_iter().partition(Item::is_untouched);
+    move_items(&mut *connection, untouched, there).await?;
+    // What was written here before goes from here by its own item, and is wanted there by another.
+    let (mut left, mut copies) = (Vec::new(), Vec::new());
+    for item in written {
+        let (here, copy) = split(item, there, held.now);
+        left.push(here);
+        copies.push(copy);
+    }
+    rows::save(&mut *connection, &left, &[]).await?;
+    rows::insert_items(&mut *connection, &copies).await?;
+    Ok(Placed::Moved)
+}
+
+async fn of_person(connection: &mut PgConnection, tenant: &str, id: &str) -> Result<Option<i64>, StoreError> {
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM mailboxes WHERE tenant = $1 AND entra_id = $2 AND merged_into IS NULL",
+        tenant,
+        id
+    );
+    Ok(found.fetch_optional(connection).await?)
+}
+
+async fn set_id(connection: &mut PgConnection, mailbox: i64, id: Option<&str>) -> Result<(), StoreError> {
+    sqlx::query!("UPDATE mailboxes SET entra_id = coalesce($2, entra_id), identify = false WHERE id = $1", mailbox, id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The directory has said that this mailbox holds the address.
+async fn note(connection: &mut PgConnection, tenant: &str, address: &str, mailbox: i64) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO addresses (tenant, address, mailbox, asked_at) VALUES ($1, $2, $3, leavebridge_now())
+         ON CONFLICT (tenant, address) DO UPDATE SET mailbox = excluded.mailbox, asked_at = excluded.asked_at",
+        tenant,
+        address,
+        mailbox
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Brings the rows of two mailboxes together that turn out to be one, and items from one mailbox to another.
+//!
+//! The locks are taken in the order of everything else: mailboxes, then items, each by id. `FOR UPDATE` keeps out whoever
+//! enters items at this moment (its foreign key check waits); what was entered by somebody who did not know yet is brought
+//! over by the next claim, which follows `merged_into`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    Store, StoreError,
+    claim::Lease,
+    rows::{self, Line, block, item_rows},
+};
+use crate::reconcile::{
+    item::Item,
+    merge::{Side, Twins, merge_events, merge_mailboxes, merge_whole},
+    state::TimelineKind,
+};
+
+struct Locked {
+    side: Side,
+    merged_into: Option<i64>,
+}
+
+/// Makes one of two mailboxes: the lower id survives. `held`: the caller's lease on one of them, which ends with it; no call is
+/// under way there. `false` when that lease is somebody else's by now, or they are one already.
+pub(super) async fn merge(
+    connection: &mut PgConnection,
+    one: i64,
+    other: i64,
+    held: Option<&Lease>,
+) -> Result<bool, StoreError> {
+    let (survivor, given_up) = (one.min(other), one.max(other));
+    let (now, mut sides) = lock(connection, survivor, given_up, held).await?;
+    let (Some(kept), Some(gone)) = (sides.remove(&survivor), sides.remove(&given_up)) else { return Ok(false) };
+    if kept.merged_into.is_some() || gone.merged_into.is_some() {
+        return Ok(false);
+    }
+    if let Some(held) = held {
+        let side = if held.mailbox == survivor { &kept.side } else { &gone.side };
+        if side.epoch != held.epoch {
+            return Ok(false);
+        }
+    }
+    let ended = |mailbox: i64, mut side: Side| {
+        if held.is_some_and(|held| held.mailbox == mailbox) {
+            (side.lease_until, side.lease_items) = (None, Vec::new());
+        }
+        side
+    };
+    let merged = merge_mailboxes(&ended(survivor, kept.side), &ended(given_up, gone.side));
+    sqlx::query!(
+        "UPDATE mailboxes SET merged_into = $2, lease_epoch = lease_epoch + 1, lease_until = NULL, lease_items = '{}'
+         WHERE id = $1",
+        given_up,
+        survivor
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "UPDATE mailboxes
+         SET lease_epoch = $2, lease_until = $3, lease_items = $4, throttled_until = $5, blocked_until = NULL,
+             blocked_since = NULL, blocked_reason = NULL, blocked_detail = NULL
+         WHERE id = $1",
+        survivor,
+        merged.epoch,
+        merged.lease_until.map(jiff_sqlx::ToSqlx::to_sqlx) as _,
+        &merged.lease_items,
+        merged.throttled_until.map(jiff_sqlx::ToSqlx::to_sqlx) as _
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("UPDATE addresses SET mailbox = $2 WHERE mailbox = $1", given_up, survivor)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!("UPDATE mailboxes SET merged_into = $2 WHERE merged_into = $1", given_up, survivor)
+        .execute(&mut *connection)
+        .await?;
+    let found = item_rows!("WHERE i.mailbox = $1 ORDER BY i.id FOR NO KEY UPDATE", given_up)
+        .fetch_all(&mut *connection)
+        .await?;
+    let items = rows::items(found)?;
+    let moved = move_items(&mut *connection, items, survivor).await?;
+    let lines: Vec<Line> = moved
+        .iter()
+        .filter_map(|item| {
+            let detail = serde_json::json!({"why": "two mailboxes turned out to be one"});
+            Some(Line { leave: item.leave?, item: Some(item.id), at: now, kind: TimelineKind::Merged, detail })
+        })
+        .collect();
+    rows::save(connection, &[], &lines).await?;
+    tracing::info!(survivor, given_up, "two mailboxes turned out to be one");
+    Ok(true)
+}
+
+/// Items were entered for a mailbox that had been given up: they go to the one that survived. The lease on it is given back.
+pub(super) async fn follow(store: &Store, mailbox: i64) -> Result<(), StoreError> {
+    let mut transaction = store.begin().await?;
+    let survivor = sqlx::query_scalar!(
+        r#"SELECT merged_into AS "merged_into!" FROM mailboxes WHERE id = $1 AND merged_into IS NOT NULL FOR UPDATE"#,
+        mailbox
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    if let Some(survivor) = survivor {
+        let found = item_rows!("WHERE i.mailbox = $1 ORDER BY i.id FOR NO KEY UPDATE", mailbox)
+            .fetch_all(&mut *transaction)
+            .await?;
+        let items = rows::items(found)?;
+        move_items(&mut transaction, items, survivor).await?;
+    }
+    sqlx::query!("UPDATE mailboxes SET lease_until = NULL, lease_items = '{}' WHERE id = $1", mailbox)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Brings these items, which are under lock, to another mailbox; gives them as they are there.
+pub(super) async fn move_items(
+    connection: &mut PgConnection,
+    items: Vec<Item>,
+    to: i64,
+) -> Result<Vec<Item>, StoreError> {
+    let now = sqlx::query_scalar!(r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp""#)
+        .fetch_one(&mut *connection)
+        .await?
+        .to_jiff();
+    let leaves: Vec<i64> = items.iter().filter_map(|item| item.leave).collect();
+    let there = item_rows!(
+        "WHERE i.mailbox = $1 AND NOT i.surplus AND (i.leave = ANY ($2) OR i.leave IS NULL)
+         ORDER BY i.id FOR NO KEY UPDATE",
+        to,
+        &leaves
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut there = rows::items(there)?;
+    let (mut saved, mut gone): (Vec<Item>, Vec<Uuid>) = (Vec::new(), Vec::new());
+    for mut item in items {
+        let is_twin = |twin: &Item| {
+            twin.leave == item.leave && twin.calendar == item.calendar && twin.kind == item.kind && !item.surplus
+        };
+        let Some(at) = there.iter().position(is_twin) else {
+            item.mailbox = to;
+            item.make_due_if_open(now);
+            saved.push(item);
+            continue;
+        };
+        let twin = there.swap_remove(at);
+        let ids = [twin.id, item.id];
+        if item.leave.is_none() {
+            gone.push(item.id);
+            saved.push(merge_whole(twin, &item, now));
+            continue;
+        }
+        match merge_events(twin, Item { mailbox: to, ..item }, now) {
+            Twins::One(kept) => {
+                gone.extend(ids.into_iter().filter(|id| *id != kept.id));
+                saved.push(kept);
+            }
+            Twins::Two(kept, surplus) => saved.extend([surplus, kept]),
+        }
+    }
+    sqlx::query!("DELETE FROM items WHERE id = ANY ($1)", &gone).execute(&mut *connection).await?;
+    // What is surplus first: the row that it stands beside takes its place in the unique index.
+    let (surplus, others): (Vec<Item>, Vec<Item>) = saved.into_iter().partition(|item| item.surplus);
+    rows::save(&mut *connection, &surplus, &[]).await?;
+    rows::save(&mut *connection, &others, &[]).await?;
+    Ok(surplus.into_iter().chain(others).collect())
+}
+
+async fn lock(
+    connection: &mut PgConnection,
+    survivor: i64,
+    given_up: i64,
+    held: Option<&Lease>,
+) -> Result<(Timestamp, BTreeMap<i64, Locked>), StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT id, leavebridge_now() AS "now!: jiff_sqlx::Timestamp", lease_epoch,
+                  lease_until AS "lease_until: jiff_sqlx::Timestamp", lease_items, merged_into,
+                  throttled_until AS "throttled_until: jiff_sqlx::Timestamp",
+                  blocked_until AS "blocked_until: jiff_sqlx::Timestamp",
+                  blocked_since AS "blocked_since: jiff_sqlx::Timestamp", blocked_reason, blocked_detail
+           FROM mailboxes WHERE id IN ($1, $2) ORDER BY id FOR UPDATE"#,
+        survivor,
+        given_up
+    )
+    .fetch_all(connection)
+    .await?;
+    let now = rows.first().map_or(Timestamp::UNIX_EPOCH, |row| row.now.to_jiff());
+    let mut sides = BTreeMap::new();
+    for row in rows {
+        let instant = |at: Option<jiff_sqlx::Timestamp>| at.map(jiff_sqlx::Timestamp::to_jiff);
+        let block = block(row.blocked_until, row.blocked_since, row.blocked_reason.as_deref(), row.blocked_detail)?;
+        let side = Side {
+            epoch: row.lease_epoch,
+            lease_until: instant(row.lease_until),
+            lease_items: row.lease_items,
+            throttled_until: instant(row.throttled_until),
+            block,
+        };
+        sides.insert(row.id, Locked { side, merged_into: row.merged_into });
+    }
+    if let Some(held) = held {
+        debug_assert!(sides.contains_key(&held.mailbox), "the lease is on one of the two");
+    }
+    Ok((now, sides))
+}
