@@ -5,16 +5,20 @@ ARG RUST_IMAGE=rust:1.95-bookworm
 # Has to offer the C library of RUST_IMAGE; nothing else of it is used.
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
-# The dependencies alone: this layer is built anew only when the manifest or the lock file changes.
+# The dependencies alone: this layer is built anew only when a manifest or the lock file changes.
 FROM ${RUST_IMAGE} AS dependencies
 WORKDIR /build
 # Queries are checked against the committed .sqlx: no database at build time.
 ENV SQLX_OFFLINE=true CARGO_INCREMENTAL=0
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src \
+# Cargo reads the manifests of all packages and insists on a library where one is declared. The production build compiles
+# the service alone: of the other packages it never has more than these empty files.
+COPY crates/simulator/Cargo.toml crates/simulator/
+COPY crates/stage/Cargo.toml crates/stage/
+RUN mkdir src crates/simulator/src crates/stage/src \
     && echo 'fn main() {}' >src/main.rs \
-    && touch src/lib.rs \
-    && cargo build --release --locked --no-default-features \
+    && touch src/lib.rs crates/simulator/src/lib.rs crates/stage/src/lib.rs \
+    && cargo build --release --locked --no-default-features --package leavebridge \
     && rm -r src
 
 FROM dependencies AS source
@@ -26,10 +30,12 @@ COPY src src
 RUN touch src/lib.rs src/main.rs
 
 FROM source AS build
-RUN cargo build --release --locked --no-default-features
+RUN cargo build --release --locked --no-default-features --package leavebridge
 
 FROM source AS build-demo
-RUN cargo build --release --locked
+COPY crates crates
+RUN touch crates/*/src/lib.rs \
+    && cargo build --release --locked --package leavebridge
 
 FROM ${RUNTIME_IMAGE} AS runtime
 # Certificates come from the build image: no package is installed here, so nothing is fetched and nothing is left behind.

@@ -1,4 +1,4 @@
-# A throw-away PostgreSQL for scripts; to be sourced. It is the one of `leavebridge demo`: src/demo/postgres/server.sh.
+# A throw-away PostgreSQL for scripts; to be sourced. It is the one of `leavebridge demo`: crates/stage/src/postgres/server.sh.
 # shellcheck shell=bash
 
 # Prints the folder with the server programs, of the newest version if there are several.
@@ -27,7 +27,7 @@ start_postgres() {
     # anybody holds the writing end of this pipe, descriptor 9: commands that might outlive us must not inherit it.
     exec 9> >(
         cd "$postgres_dir"
-        LC_ALL=C exec "${as[@]}" sh -c "$(<"$OLDPWD/src/demo/postgres/server.sh")" leavebridge-postgres "$postgres_bin" "$postgres_dir" off
+        LC_ALL=C exec "${as[@]}" sh -c "$(<"$OLDPWD/crates/stage/src/postgres/server.sh")" leavebridge-postgres "$postgres_bin" "$postgres_dir" off
     )
     postgres_watchdog=$!
     until "$postgres_bin/pg_isready" -q -h "$postgres_dir"; do

@@ -6,8 +6,8 @@
 //!
 //! Who may use whom, which a test enforces: [`domain`] uses nothing; [`store`] and [`graph`] use the domain and not each
 //! other; [`sync`] and [`doctor`] use all three; [`http`] sees domain, store and doctor, never Graph or the engine; [`app`]
-//! wires; [`cli`] is on top; the simulator stands apart and shares nothing but time and randomness. [`config`], [`clock`], [`telemetry`]
-//! and, for tests, [`crash`] serve them all.
+//! wires; [`cli`] is on top. [`config`], [`clock`], [`telemetry`] and, for tests, [`crash`] serve them all. The simulated
+//! Microsoft is a package of its own, which only the demonstration and tests use.
 
 pub mod app;
 pub mod cli;
@@ -23,7 +23,5 @@ pub mod graph;
 pub mod http;
 pub mod outgoing;
 pub mod reconcile;
-#[cfg(feature = "demo")]
-pub mod simulator;
 pub mod store;
 pub mod telemetry;

@@ -24,6 +24,7 @@ use leavebridge::{
     graph::{Graph, Mailbox},
     outgoing,
 };
+use reqwest::Method;
 use serde_json::json;
 use sqlx::PgConnection;
 use tokio::task::JoinSet;
@@ -205,7 +206,7 @@ async fn bare(stage: &Stage, settings: &Settings, slots: usize, events: usize) -
         }
         rate = count(events) / begun.elapsed().as_secs_f64();
     }
-    stage.control("POST", "reset", Some(&json!({}))).await?;
+    stage.control(Method::POST, "reset", Some(&json!({}))).await?;
     tokio::time::sleep(Duration::from_millis(50)).await;
     Ok(rate)
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use jiff::Timestamp;
 use leavebridge::clock::{Clock as _, Random as _, SystemClock, SystemRandom};
+use reqwest::Method;
 use tokio::time::sleep;
 
 use crate::{
@@ -115,7 +116,7 @@ async fn newest(stage: &Stage) -> anyhow::Result<u64> {
 
 /// When the first request after that one arrived.
 async fn arrival(stage: &Stage, after: u64) -> anyhow::Result<Timestamp> {
-    let journal = stage.control("GET", &format!("requests?after={after}"), None).await?;
+    let journal = stage.control(Method::GET, &format!("requests?after={after}"), None).await?;
     let at = journal.as_array().and_then(|entries| entries.iter().find(|entry| entry["method"] == "POST"));
     Ok(at.context("no request at Graph")?["at"].as_str().context("no time")?.parse()?)
 }

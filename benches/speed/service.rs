@@ -5,18 +5,21 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    process::{Child, Command, Stdio},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use jiff::SignedDuration;
 use leavebridge::{
     clock::{Clock as _, SystemClock},
     config::{self, Settings},
     http,
-    simulator::Simulator,
+};
+use leavebridge_stage::{
+    environment::{Variables, portal, simulated_tenant, variables},
+    process::{self, Process},
 };
 use tokio::time::sleep;
 
@@ -30,7 +33,7 @@ const TICK: f64 = 0.01;
 /// A running service.
 #[derive(Debug)]
 pub(crate) struct Service {
-    child: Child,
+    process: Process,
     pub(crate) address: SocketAddr,
     pub(crate) settings: Settings,
     /// From the start of the process until it was ready.
@@ -49,18 +52,14 @@ impl Service {
         // Free at this moment; nobody else takes ports on purpose here.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut environment = environment(database, microsoft, &address.to_string());
-        let mailboxes = mailboxes.map(|most| ("LEAVEBRIDGE__SYNC__MAILBOXES".to_owned(), most.to_string()));
-        environment.extend(mailboxes);
+        if let Some(most) = mailboxes {
+            environment.extend(variables(&[("SYNC__MAILBOXES", &most.to_string())]));
+        }
         let settings = config::load(None, &environment)?;
         let begun = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_leavebridge"))
-            .env_clear()
-            .envs(environment)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let mut service = Self { child, address, settings, start: Duration::ZERO, people };
+        let program = Path::new(env!("CARGO_BIN_EXE_leavebridge"));
+        let process = Process::start(&mut process::command(program, &[], &environment))?;
+        let mut service = Self { process, address, settings, start: Duration::ZERO, people };
         service.wait(begun).await?;
         service.start = begun.elapsed();
         Ok(service)
@@ -69,7 +68,7 @@ impl Service {
     async fn wait(&mut self, begun: Instant) -> anyhow::Result<()> {
         let request = format!("GET /health/ready HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
         while begun.elapsed() < START {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.process.status()? {
                 bail!("the service ended: {status}");
             }
             if let Ok(mut connection) = Connection::open(self.address).await
@@ -95,7 +94,7 @@ impl Service {
 
     /// Megabytes of memory that it holds now.
     pub(crate) fn memory(&self) -> anyhow::Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kilobytes / 1024.0)
@@ -115,27 +114,14 @@ impl Service {
 
     /// Seconds of processor time that it has used.
     pub(crate) fn processor(&self) -> anyhow::Result<f64> {
-        processor(self.child.id())
+        processor(self.process.id())
     }
 
     /// Ends it in good order.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        anyhow::ensure!(told.success(), "the service cannot be told to stop");
-        for _ in 0..3_000 {
-            if self.child.try_wait()?.is_some() {
-                return Ok(());
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
-        bail!("the service does not stop")
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _reaped = self.child.wait();
+        ensure!(self.process.signal("-TERM")?, "the service cannot be told to stop");
+        ensure!(self.process.ended(START).await?.is_some(), "the service does not stop");
+        Ok(())
     }
 }
 
@@ -159,22 +145,12 @@ pub(crate) fn machine() -> anyhow::Result<f64> {
     Ok([0, 1, 2, 5, 6].iter().filter_map(|at| ticks.get(*at)).sum::<f64>() * TICK)
 }
 
-fn environment(database: &str, microsoft: &str, listen: &str) -> Vec<(String, String)> {
-    [
+fn environment(database: &str, microsoft: &str, listen: &str) -> Variables {
+    let own = variables(&[
         ("DATABASE__URL", database),
         ("HTTP__LISTEN", listen),
         ("AUTH__KEYS__MAIN__SECRET", SIGNING_KEY),
         ("POLICY__TIME_ZONE", "Europe/London"),
-        ("TENANTS__DEFAULT__MICROSOFT__CLOUD", "custom"),
-        ("TENANTS__DEFAULT__MICROSOFT__AUTHORITY", microsoft),
-        ("TENANTS__DEFAULT__MICROSOFT__GRAPH", microsoft),
-        ("TENANTS__DEFAULT__MICROSOFT__DIRECTORY_ID", Simulator::DIRECTORY_ID),
-        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_ID", Simulator::CLIENT_ID),
-        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_SECRET", Simulator::CLIENT_SECRET),
-        ("CLIENTS__ESS__SOURCE", "ess"),
-        ("CLIENTS__ESS__TENANTS", "default"),
-        ("CLIENTS__ESS__SCOPES", "leaves:write leaves:read"),
-    ]
-    .map(|(name, value)| (format!("LEAVEBRIDGE__{name}"), value.to_owned()))
-    .to_vec()
+    ]);
+    [own, simulated_tenant("default", microsoft), portal("ess", "default")].concat()
 }

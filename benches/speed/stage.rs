@@ -4,26 +4,23 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail, ensure};
-use leavebridge::{
-    clock::{SystemClock, SystemRandom},
-    demo::postgres::{Durability, PrivatePostgres},
-    simulator::Simulator,
-    store::Store,
+use leavebridge::store::Store;
+use leavebridge_simulator::Simulator;
+use leavebridge_stage::{
+    microsoft::Microsoft,
+    postgres::{Durability, PrivatePostgres},
 };
+use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
-use tokio::{net::TcpListener, time::sleep};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::time::sleep;
 
 use crate::{
-    load::Connection,
     service::{Service, machine, processor},
     webhooks::address,
 };
@@ -37,9 +34,8 @@ const EMPTY: &str = "speed_empty";
 #[derive(Debug)]
 pub(crate) struct Stage {
     postgres: PrivatePostgres,
-    microsoft: SocketAddr,
+    microsoft: Microsoft,
     pub(crate) people: usize,
-    _stop: DropGuard,
 }
 
 /// Processor time used so far, in seconds.
@@ -54,22 +50,17 @@ impl Stage {
     pub(crate) async fn start(people: usize) -> anyhow::Result<Self> {
         let environment: Vec<(String, String)> = std::env::vars().collect();
         let postgres = PrivatePostgres::start(&environment, Durability::Machine).await?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let microsoft = listener.local_addr()?;
-        let stop = CancellationToken::new();
-        let simulator = Simulator::new(Arc::new(SystemClock), Arc::new(SystemRandom));
-        tokio::spawn(simulator.serve(listener, stop.clone()));
-        let stage = Self { postgres, microsoft, people, _stop: stop.drop_guard() };
-        let mut control = Connection::open(microsoft).await?;
+        let microsoft = Microsoft::start(Simulator::default()).await?;
+        let stage = Self { postgres, microsoft, people };
         // The one permission that is asked for: with User.Read.All each person is looked up once as well.
         let app = json!({
             "directory_id": Simulator::DIRECTORY_ID, "client_id": Simulator::CLIENT_ID,
             "secrets": [{"value": Simulator::CLIENT_SECRET}], "roles": ["Calendars.ReadWrite"],
         });
-        control_on(&mut control, "POST", "settings", Some(&json!({"apps": [app]}))).await?;
+        stage.control(Method::POST, "settings", Some(&json!({"apps": [app]}))).await?;
         for n in 0..people {
             let person = json!({"address": address(n), "name": "Amy Chan", "time_zone": "Asia/Hong_Kong"});
-            control_on(&mut control, "POST", "users", Some(&person)).await?;
+            stage.control(Method::POST, "users", Some(&person)).await?;
         }
         execute(&mut stage.connect("postgres").await?, &format!("CREATE DATABASE {EMPTY}")).await?;
         let store = Store::new(&SecretString::from(stage.postgres.url(EMPTY)), 1)?;
@@ -98,25 +89,21 @@ impl Stage {
 
     /// A service on that database, and an empty Microsoft that answers after `delay_ms`.
     pub(crate) async fn service(&self, database: &str, delay_ms: u64) -> anyhow::Result<Service> {
-        self.control("POST", "reset", None).await?;
-        self.control("POST", "settings", Some(&json!({"answer_delay_ms": delay_ms}))).await?;
+        self.control(Method::POST, "reset", None).await?;
+        self.control(Method::POST, "settings", Some(&json!({"answer_delay_ms": delay_ms}))).await?;
         // Where Microsoft takes its time, so few that the waiting is the limit and not the processors.
         let mailboxes = if delay_ms == 0 { None } else { Some(64) };
-        Service::start(&self.postgres.url(database), &self.microsoft_url(), self.people, mailboxes).await
-    }
-
-    pub(crate) fn microsoft_url(&self) -> String {
-        format!("http://{}", self.microsoft)
+        Service::start(&self.postgres.url(database), &self.microsoft.url, self.people, mailboxes).await
     }
 
     /// Asks the simulator's control plane.
-    pub(crate) async fn control(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        control_on(&mut Connection::open(self.microsoft).await?, method, path, body).await
+    pub(crate) async fn control(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        self.microsoft.control(method, path, body).await
     }
 
     /// How many requests Microsoft has had since it was last emptied.
     pub(crate) async fn requests(&self) -> anyhow::Result<u64> {
-        self.control("GET", "score", None).await?["requests"].as_u64().context("no count of requests")
+        self.microsoft.score().await?["requests"].as_u64().context("no count of requests")
     }
 
     pub(crate) async fn server_version(&self) -> anyhow::Result<String> {
@@ -172,18 +159,4 @@ pub(crate) async fn settled(database: &mut PgConnection) -> anyhow::Result<()> {
 pub(crate) async fn execute(database: &mut PgConnection, sql: &str) -> anyhow::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(database).await?;
     Ok(())
-}
-
-async fn control_on(
-    connection: &mut Connection,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-) -> anyhow::Result<Value> {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let request =
-        format!("{method} /_sim/{path} HTTP/1.1\r\nhost: simulator\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    let (status, answer) = connection.exchange(request.as_bytes()).await?;
-    ensure!((200..300).contains(&status), "{path} was answered {status}: {}", String::from_utf8_lossy(answer));
-    if answer.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(answer)?) }
 }

@@ -1,17 +1,14 @@
 //! `demo` and `simulate`: what the production image leaves out.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use leavebridge_simulator::Simulator;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Ended, environment, print, run::stop_on_signal};
-use crate::{
-    clock::{SystemClock, SystemRandom},
-    demo,
-    simulator::Simulator,
-};
+use crate::demo;
 
 /// Shows everything at work on this machine.
 pub(super) async fn demo(options: &demo::Options) -> anyhow::Result<Ended> {
@@ -51,7 +48,7 @@ impl Simulate {
         ))?;
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
-        Simulator::new(Arc::new(SystemClock), Arc::new(SystemRandom)).serve(listener, stop).await?;
+        Simulator::default().serve(listener, stop).await?;
         Ok(Ended::Good)
     }
 }

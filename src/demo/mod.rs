@@ -1,10 +1,9 @@
-//! `leavebridge demo`: from nothing to leave in Outlook with one command. The integration tests stand on the same ground.
+//! `leavebridge demo`: from nothing to leave in Outlook with one command.
 //!
 //! It must never be part of a production build: it starts throw-away servers that trust everybody who can reach them.
 
 mod acts;
 mod portal;
-pub mod postgres;
 mod scene;
 mod story;
 
@@ -13,13 +12,12 @@ use std::{
 };
 
 use anyhow::Context as _;
+use leavebridge_simulator::Simulator;
+use leavebridge_stage::postgres::{Durability, PrivatePostgres};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    postgres::{Durability, PrivatePostgres},
-    scene::Scene,
-};
+use self::scene::Scene;
 use crate::{
     app,
     clock::{SystemClock, SystemRandom},
@@ -74,11 +72,10 @@ pub async fn run(options: &Options, environment: &[(String, String)], stop: Canc
 
     let ended = stop.child_token();
     let microsoft = tokio::spawn({
-        let simulated = crate::simulator::Simulator::new(Arc::new(SystemClock), Arc::new(SystemRandom));
         // It stays until the service has finished its calls.
         let gone = CancellationToken::new();
         let leave = gone.clone();
-        let serving = simulated.serve(simulator, gone);
+        let serving = Simulator::default().serve(simulator, gone);
         let ended = ended.clone();
         async move {
             let serving = tokio::spawn(serving);

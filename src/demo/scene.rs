@@ -8,12 +8,12 @@ use jiff::{
     civil::{Date, Weekday},
     tz::TimeZone,
 };
+use leavebridge_stage::environment::{operator, portal, simulated_tenant, variables};
 
 use crate::{
     clock::{Clock, Random},
     config::Settings,
     http::{self, MintError},
-    simulator::Simulator,
 };
 
 /// Who works here: address, name, time zone.
@@ -89,30 +89,21 @@ impl Scene {
     /// The configuration as environment variables: what an operator would set.
     pub(super) fn configuration(&self) -> Vec<(String, String)> {
         [
-            ("DATABASE__URL", self.database_url.as_str()),
-            ("LOG__FORMAT", "text"),
-            ("LOG__FILTER", "error"),
-            ("AUTH__KEYS__DEMO__SECRET", &self.signing_key),
-            ("POLICY__TIME_ZONE", "Europe/London"),
-            ("TENANTS__DEFAULT__MICROSOFT__CLOUD", "custom"),
-            ("TENANTS__DEFAULT__MICROSOFT__AUTHORITY", &self.microsoft),
-            ("TENANTS__DEFAULT__MICROSOFT__GRAPH", &self.microsoft),
-            ("TENANTS__DEFAULT__MICROSOFT__DIRECTORY_ID", Simulator::DIRECTORY_ID),
-            ("TENANTS__DEFAULT__MICROSOFT__CLIENT_ID", Simulator::CLIENT_ID),
-            ("TENANTS__DEFAULT__MICROSOFT__CLIENT_SECRET", Simulator::CLIENT_SECRET),
-            ("CLIENTS__ESS__SOURCE", "ess"),
-            ("CLIENTS__ESS__TENANTS", "default"),
-            ("CLIENTS__ESS__SCOPES", "leaves:write leaves:read"),
-            ("CLIENTS__ESS__WEBHOOK_SECRETS", &self.ess_secret),
-            ("CLIENTS__BACKSTAGE__SOURCE", "backstage"),
-            ("CLIENTS__BACKSTAGE__TENANTS", "default"),
-            ("CLIENTS__BACKSTAGE__SCOPES", "leaves:write leaves:read"),
-            ("CLIENTS__BACKSTAGE__WEBHOOK_SECRETS", &self.backstage_secret),
-            ("CLIENTS__OPS__TENANTS", "default"),
-            ("CLIENTS__OPS__SCOPES", "ops:read ops:write"),
+            variables(&[
+                ("DATABASE__URL", &self.database_url),
+                ("LOG__FORMAT", "text"),
+                ("LOG__FILTER", "error"),
+                ("AUTH__KEYS__DEMO__SECRET", &self.signing_key),
+                ("POLICY__TIME_ZONE", "Europe/London"),
+                ("CLIENTS__ESS__WEBHOOK_SECRETS", &self.ess_secret),
+                ("CLIENTS__BACKSTAGE__WEBHOOK_SECRETS", &self.backstage_secret),
+            ]),
+            simulated_tenant("default", &self.microsoft),
+            portal("ess", "default"),
+            portal("backstage", "default"),
+            operator(),
         ]
-        .map(|(name, value)| (format!("LEAVEBRIDGE__{name}"), value.to_owned()))
-        .to_vec()
+        .concat()
     }
 
     /// A token for one of the clients, good for a week.

@@ -17,7 +17,7 @@ mod webhook;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use auth::{Caller, Gate};
-pub use auth::{MintError, mint, sign};
+pub use auth::{MintError, mint};
 use axum::{Router, extract::Request, http::HeaderMap, middleware, response::IntoResponse as _};
 use problem::Refusal;
 use tokio::sync::{Mutex, Semaphore, watch};

@@ -1,18 +1,11 @@
 //! The simulated Microsoft of the run, through its control plane.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
-
-use anyhow::{Context as _, ensure};
 use jiff::{SignedDuration, Timestamp};
-use leavebridge::{
-    clock::{SeededRandom, SystemClock},
-    outgoing,
-    simulator::Simulator,
-};
-use reqwest::{Client, Method};
+use leavebridge::clock::{Clock as _, Random as _, SeededRandom, SystemClock};
+use leavebridge_simulator::Simulator;
+use leavebridge_stage::microsoft;
+use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::tally::Tally;
 
@@ -23,32 +16,20 @@ const MARKER: &str = "LeavebridgeMapping";
 #[derive(Debug)]
 pub(crate) struct Microsoft {
     pub(crate) url: String,
-    client: Client,
-    _stop: DropGuard,
+    simulated: microsoft::Microsoft,
 }
 
 impl Microsoft {
     pub(crate) async fn start(seed: u64) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let stop = CancellationToken::new();
-        let simulator = Simulator::new(Arc::new(SystemClock), Arc::new(SeededRandom::new(seed)));
-        tokio::spawn(simulator.serve(listener, stop.clone()));
-        let client = outgoing::direct(Duration::from_secs(30))?;
-        Ok(Self { url, client, _stop: stop.drop_guard() })
+        let random = SeededRandom::new(seed);
+        let simulator = Simulator::new(|| SystemClock.now(), move || random.bits());
+        let simulated = microsoft::Microsoft::start(simulator).await?;
+        Ok(Self { url: simulated.url.clone(), simulated })
     }
 
     /// Calls the control plane and insists on success.
     pub(crate) async fn control(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let mut request = self.client.request(method, format!("{}/_sim/{path}", self.url));
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.context("the simulator does not answer")?;
-        let status = answer.status();
-        let text = answer.text().await?;
-        ensure!(status.is_success(), "the simulator answers {path} with {status}: {text}");
-        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+        self.simulated.control(method, path, body).await
     }
 
     /// Adds rules behind those in force.
@@ -63,34 +44,32 @@ impl Microsoft {
 
     /// What is in a calendar now and carries the marker of a mapping, with that marker.
     pub(crate) async fn events(&self, address: &str) -> anyhow::Result<Vec<(String, Value)>> {
-        let events = self.control(Method::GET, &format!("users/{address}/events"), None).await?;
-        let living =
-            events.as_array().cloned().unwrap_or_default().into_iter().filter(|event| event["deleted"] != true);
+        let events = self.simulated.stored_events(address).await?;
+        let living = events.into_iter().filter(|event| event["deleted"] != true);
         Ok(living.map(|event| (marker(&event).unwrap_or_default(), event)).collect())
     }
 
     /// Everything that was ever in a calendar under one of these markers, for people.
     pub(crate) async fn history(&self, address: &str, markers: &[String]) -> anyhow::Result<Vec<Value>> {
-        let events = self.control(Method::GET, &format!("users/{address}/events"), None).await?;
+        let events = self.simulated.stored_events(address).await?;
         let ours = |event: &&Value| marker(event).is_some_and(|marker| markers.contains(&marker));
         let brief = |event: &Value| {
             let fields =
                 ["id", "transactionId", "createdDateTime", "lastModifiedDateTime", "start", "end", "showAs", "deleted"];
             Value::Object(fields.iter().map(|name| ((*name).to_owned(), event[*name].clone())).collect())
         };
-        Ok(events.as_array().map(|events| events.iter().filter(ours).map(brief).collect()).unwrap_or_default())
+        Ok(events.iter().filter(ours).map(brief).collect())
     }
 
     /// What the simulator has counted.
     pub(crate) async fn score(&self) -> anyhow::Result<Value> {
-        self.control(Method::GET, "score", None).await
+        self.simulated.score().await
     }
 
     /// Counts the requests that came after number `after`, with the faults they met; gives the newest number.
     pub(crate) async fn journal(&self, after: u64, tally: &Tally) -> anyhow::Result<u64> {
-        let entries = self.control(Method::GET, &format!("requests?after={after}"), None).await?;
         let mut newest = after;
-        for entry in entries.as_array().map(Vec::as_slice).unwrap_or_default() {
+        for entry in self.simulated.requests(after).await? {
             newest = entry["n"].as_u64().unwrap_or(newest);
             let is_token = entry["path"].as_str().is_some_and(|path| path.ends_with("/token"));
             let method = if is_token { "token" } else { entry["method"].as_str().unwrap_or("?") };
@@ -106,13 +85,13 @@ impl Microsoft {
 
     /// The requests that came before a `Retry-After` had passed: when they came, when it was handed out, and all of it.
     pub(crate) async fn too_early(&self) -> anyhow::Result<Vec<(Timestamp, Timestamp, String)>> {
-        let entries = self.control(Method::GET, "requests?after=0", None).await?;
+        let entries = self.simulated.requests(0).await?;
         let mut found = Vec::new();
-        for (place, entry) in entries.as_array().into_iter().flatten().enumerate() {
+        for (place, entry) in entries.iter().enumerate() {
             let Some(known_for) = entry["too_early_ms"].as_i64() else { continue };
             let at: Timestamp = entry["at"].as_str().unwrap_or_default().parse()?;
             // What the mailbox was asked for just before, for people.
-            let before = entries.as_array().into_iter().flatten().take(place);
+            let before = entries.iter().take(place);
             let same = before.filter(|other| other["mailbox"] == entry["mailbox"]).map(brief).collect::<Vec<_>>();
             let story = [&same[same.len().saturating_sub(8)..], &[brief(entry)]].concat().join("\n      ");
             found.push((
@@ -126,8 +105,7 @@ impl Microsoft {
 
     /// Everybody's requests about one mailbox, for people.
     pub(crate) async fn requests_to(&self, mailbox: &str, event_ids: &[String]) -> anyhow::Result<Vec<String>> {
-        let entries = self.control(Method::GET, "requests?after=0", None).await?;
-        let all = entries.as_array().cloned().unwrap_or_default();
+        let all = self.simulated.requests(0).await?;
         let about = |entry: &&Value| {
             let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
             let (path, query) = (text("path"), text("query"));

@@ -10,12 +10,9 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
-use leavebridge::{
-    clock::{Clock as _, SystemClock},
-    http,
-};
-use serde_json::Value;
+use anyhow::{Context as _, ensure};
+use leavebridge::clock::{Clock as _, SystemClock};
+use leavebridge_stage::portal::{self, Answer, Proof};
 
 use super::{
     dice::Dice,
@@ -127,30 +124,20 @@ impl Portals {
     async fn post(&self, webhook: &Webhook, dice: &Dice) -> anyhow::Result<Posted> {
         let stage = &self.stage;
         let url = stage.any_url(dice).context("no replica runs")?;
-        let mut request = stage
-            .client
-            .post(format!("{url}/leaves"))
-            .header("content-type", "application/json")
-            .header("webhook-id", &webhook.id);
-        if webhook.source == "ess" {
-            let seconds = SystemClock.now().as_second();
-            let signature = http::sign(ESS_SECRET, &webhook.id, seconds, webhook.body.as_bytes());
-            let signature = signature.context("the secret is no secret")?;
-            request = request.header("webhook-timestamp", seconds).header("webhook-signature", signature);
+        let (id, wait) = (&webhook.id, if dice.chance(0.1) { Some(2) } else { None });
+        let token;
+        let proof = if webhook.source == "ess" {
+            Proof::Secret(ESS_SECRET, SystemClock.now())
         } else {
-            request = request.bearer_auth(stage.token(webhook.source)?);
-        }
-        if dice.chance(0.1) {
-            request = request.header("prefer", "wait=2");
-        }
-        let answer = request.body(webhook.body.clone()).send().await?;
-        let status = answer.status().as_u16();
-        let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-        let text = answer.text().await?;
+            token = stage.token(webhook.source)?;
+            Proof::Token(&token)
+        };
+        let answer = portal::Webhook { id, body: &webhook.body, wait }.post(&stage.client, &url, proof).await?;
+        let Answer { status, retry_after, body } = answer;
         match (status, retry_after) {
             (200 | 202, _) => {
-                let answer: Value = serde_json::from_str(&text)?;
-                stage.tally.count(&format!("answer {}", answer["outcome"].as_str().unwrap_or("without an outcome")));
+                ensure!(body.is_object(), "no answer: {body}");
+                stage.tally.count(&format!("answer {}", body["outcome"].as_str().unwrap_or("without an outcome")));
                 Ok(Posted::Acknowledged)
             }
             (503, Some(seconds)) => {
@@ -158,7 +145,7 @@ impl Portals {
                 Ok(Posted::Later(Duration::from_secs(seconds)))
             }
             _ => {
-                stage.tally.odd(format!("webhook {} was answered {status}: {text}", webhook.id));
+                stage.tally.odd(format!("webhook {} was answered {status}: {body}", webhook.id));
                 // A server's error may pass; a refusal of what is right will not.
                 Ok(if status >= 500 { Posted::Later(Duration::from_secs(1)) } else { Posted::Refused })
             }

@@ -11,9 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use leavebridge::{
     clock::{Clock as _, SystemClock},
     config::{self, Settings},
-    demo::postgres::{Durability, PrivatePostgres},
     http, outgoing,
-    simulator::Simulator,
+};
+use leavebridge_stage::{
+    environment::{Variables, operator, portal, simulated_tenant, variables},
+    postgres::{Durability, PrivatePostgres},
 };
 use reqwest::{Client, Method};
 use serde_json::json;
@@ -158,34 +160,19 @@ impl Stage {
     }
 }
 
-fn configuration(database: &str, microsoft: &str) -> Vec<(String, String)> {
+fn configuration(database: &str, microsoft: &str) -> Variables {
     let millis = |duration: Duration| format!("{}ms", duration.as_millis());
-    let (call_timeout, lease, per_mailbox) = (millis(CALL_TIMEOUT), millis(LEASE), PER_MAILBOX.to_string());
-    [
+    let own = variables(&[
         ("DATABASE__URL", database),
         ("HTTP__LISTEN", "127.0.0.1:0"),
         ("LOG__FORMAT", "json"),
         ("LOG__FILTER", "info"),
         ("AUTH__KEYS__CHAOS__SECRET", SIGNING_KEY),
-        ("SYNC__CALL_TIMEOUT", &call_timeout),
-        ("SYNC__LEASE", &lease),
-        ("SYNC__PER_MAILBOX", &per_mailbox),
-        ("TENANTS__DEFAULT__MICROSOFT__CLOUD", "custom"),
-        ("TENANTS__DEFAULT__MICROSOFT__AUTHORITY", microsoft),
-        ("TENANTS__DEFAULT__MICROSOFT__GRAPH", microsoft),
-        ("TENANTS__DEFAULT__MICROSOFT__DIRECTORY_ID", Simulator::DIRECTORY_ID),
-        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_ID", Simulator::CLIENT_ID),
-        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_SECRET", Simulator::CLIENT_SECRET),
-        ("CLIENTS__ESS__SOURCE", "ess"),
-        ("CLIENTS__ESS__TENANTS", "default"),
-        ("CLIENTS__ESS__SCOPES", "leaves:write leaves:read"),
+        ("SYNC__CALL_TIMEOUT", &millis(CALL_TIMEOUT)),
+        ("SYNC__LEASE", &millis(LEASE)),
+        ("SYNC__PER_MAILBOX", &PER_MAILBOX.to_string()),
         ("CLIENTS__ESS__WEBHOOK_SECRETS", ESS_SECRET),
-        ("CLIENTS__BACKSTAGE__SOURCE", "backstage"),
-        ("CLIENTS__BACKSTAGE__TENANTS", "default"),
-        ("CLIENTS__BACKSTAGE__SCOPES", "leaves:write leaves:read"),
-        ("CLIENTS__OPS__TENANTS", "default"),
-        ("CLIENTS__OPS__SCOPES", "ops:read ops:write"),
-    ]
-    .map(|(name, value)| (format!("LEAVEBRIDGE__{name}"), value.to_owned()))
-    .to_vec()
+    ]);
+    let clients = [portal("ess", "default"), portal("backstage", "default"), operator()].concat();
+    [own, simulated_tenant("default", microsoft), clients].concat()
 }

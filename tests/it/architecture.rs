@@ -1,4 +1,4 @@
-//! Who may use whom, as the crate's first page says; and what no file may be.
+//! Who may use whom, among the packages and as the service's first page says among its modules; and what no file may be.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Every top-level module and the others that it may use.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("clock", &[]),
     ("crash", &[]),
@@ -20,27 +20,32 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("engine", &["domain", "reconcile", "store", "graph", "clock", "config", "crash", "telemetry"]),
     ("doctor", &["domain", "reconcile", "store", "graph", "clock", "config", "outgoing"]),
     ("http", &["doctor", "domain", "reconcile", "store", "clock", "config", "crash", "telemetry"]),
-    ("simulator", &["clock"]),
     ("app", &["clock", "config", "doctor", "graph", "http", "outgoing", "store", "engine", "telemetry"]),
-    ("demo", &["app", "clock", "config", "http", "outgoing", "simulator", "telemetry"]),
+    ("demo", &["app", "clock", "config", "http", "outgoing", "telemetry"]),
     (
         "cli",
-        &["app", "clock", "config", "demo", "doctor", "domain", "http", "outgoing", "simulator", "store", "telemetry"],
+        &["app", "clock", "config", "demo", "doctor", "domain", "http", "outgoing", "store", "telemetry"],
     ),
 ];
 
 /// Crates that only these modules may name.
-const HOMES: [(&str, &[&str]); 5] = [
-    ("sqlx", &["store", "app", "demo"]),
-    ("axum", &["http", "simulator", "app"]),
+const HOMES: [(&str, &[&str]); 7] = [
+    ("sqlx", &["store", "app"]),
+    ("axum", &["http", "app"]),
     ("reqwest", &["doctor", "graph", "http", "outgoing", "demo"]),
-    ("tokio", &["app", "cli", "demo", "doctor", "graph", "http", "simulator", "store", "engine"]),
+    ("tokio", &["app", "cli", "demo", "doctor", "graph", "http", "store", "engine"]),
     ("clap", &["cli", "demo"]),
+    ("leavebridge_simulator", &["cli", "demo"]),
+    ("leavebridge_stage", &["demo"]),
 ];
+
+/// Every package beside the service, by its folder in `crates`, and the packages of ours that its code may name. None
+/// may name the service: the demonstration, which is a part of the service, uses them.
+const PACKAGES: [(&str, &[&str]); 2] = [("simulator", &[]), ("stage", &["leavebridge_simulator"])];
 
 const LONGEST_FILE: usize = 400;
 
-/// All Rust sources below that folder of the crate, with their paths from there.
+/// All Rust sources below that folder of the project, with their paths from there.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found = Vec::new();
@@ -109,6 +114,15 @@ fn heads(rest: &str) -> Vec<String> {
     heads
 }
 
+/// Whether code of `source` names something of that library.
+fn names(source: &str, library: &str) -> bool {
+    let path = format!("{library}::");
+    source.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+        let mut found = line.match_indices(&path).map(|(at, _)| &line[..at]);
+        found.any(|before| !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '"'))
+    })
+}
+
 /// What a source of `module` uses although it may not.
 fn forbidden(module: &str, source: &str, depth: usize) -> Vec<String> {
     let Some((_, may_use)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
@@ -159,7 +173,7 @@ fn a_forbidden_use_is_found_however_it_is_written() {
         ("store", "fn f() -> crate::graph::Graph { todo() }", 2, "store uses graph"),
         ("domain", "use super::super::store::Store;", 2, "domain uses store"),
         ("domain", "use super::{problem::Problems, store};", 1, "domain uses store"),
-        ("simulator", "pub(crate) use crate::domain::zone;", 1, "simulator uses domain"),
+        ("outgoing", "pub(crate) use crate::domain::zone;", 1, "outgoing uses domain"),
         ("engine", "let x = (crate::http::openapi)();", 1, "engine uses http"),
         ("graph", "use crate::demo;", 1, "graph uses demo"),
         ("helpers", "", 1, "helpers is not in the table"),
@@ -181,13 +195,24 @@ fn what_reaches_outside_lives_in_its_home() {
     for (path, source) in sources("src") {
         let module = &modules(&path)[0];
         for (library, homes) in HOMES {
-            let names_it = source.lines().any(|line| {
-                !line.trim_start().starts_with("//")
-                    && line
-                        .match_indices(&format!("{library}::"))
-                        .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '"'))
-            });
-            assert!(!names_it || homes.contains(&module.as_str()), "{} names {library}", path.display());
+            let is_home = homes.contains(&module.as_str());
+            assert!(is_home || !names(&source, library), "{} names {library}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_package_uses_another_that_it_may_not() {
+    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(folders.collect::<BTreeSet<_>>(), PACKAGES.map(|(package, _)| package.to_owned()).into());
+    let ours = ["leavebridge", "leavebridge_simulator", "leavebridge_stage"];
+    for (package, may_use) in PACKAGES {
+        for (path, source) in sources(&format!("crates/{package}/src")) {
+            let used: Vec<_> = ours.into_iter().filter(|other| names(&source, other)).collect();
+            let itself = format!("leavebridge_{package}");
+            let forbidden = used.iter().any(|other| *other != itself && !may_use.contains(other));
+            assert!(!forbidden, "crates/{package}/src/{} names {used:?}", path.display());
         }
     }
 }
@@ -196,7 +221,7 @@ fn what_reaches_outside_lives_in_its_home() {
 fn no_file_is_too_long_or_left_unfinished() {
     // Put together, so that this file does not find itself.
     let unfinished = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!"), concat!("unimplemented", "!")];
-    let all = ["src", "tests", "benches"]
+    let all = ["src", "tests", "benches", "crates"]
         .map(|folder| sources(folder).into_iter().map(move |(path, text)| (folder, path, text)));
     for (folder, path, text) in all.into_iter().flatten() {
         let (path, length) = (path.display(), text.lines().count());

@@ -28,6 +28,5 @@ mod resilience;
 mod resync;
 mod rules;
 mod senders;
-mod simulator;
 mod support;
 mod teams;

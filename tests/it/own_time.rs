@@ -1,7 +1,7 @@
 //! Time zone and working hours as the mailbox itself has them: read where that is permitted, once a day, and never waited for.
 
 use jiff::SignedDuration;
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -18,7 +18,6 @@ pub use own::{MintError, mint};
 use serde::Deserialize;
 use serde_json::Value;
 use signature::WebhookKeys;
-pub use signature::sign;
 
 use super::problem::Refusal;
 use crate::{

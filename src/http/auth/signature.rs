@@ -60,30 +60,3 @@ impl WebhookKeys {
         by.map(|key| Arc::clone(&key.client)).ok_or(Refusal::Unknown(BAD_SIGNATURE))
     }
 }
-
-/// The `webhook-signature` of a body: what a portal sends. For the demo and tests.
-#[must_use]
-pub fn sign(secret: &str, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
-    let bytes = STANDARD.decode(secret.strip_prefix("whsec_")?).ok()?;
-    let mut signed = format!("{id}.{timestamp}.").into_bytes();
-    signed.extend_from_slice(body);
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &bytes), &signed);
-    Some(format!("v1,{}", STANDARD.encode(tag)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_signature_is_that_of_the_standard_webhooks_libraries() {
-        // The example that their specification and libraries are tested with.
-        let signature = sign(
-            "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
-            "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
-            1_649_367_553,
-            br#"{"email":"test@example.com","username":"test_user"}"#,
-        );
-        assert_eq!(signature.as_deref(), Some("v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw="));
-    }
-}

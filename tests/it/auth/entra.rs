@@ -1,7 +1,7 @@
 //! A portal with an identity of its own in the customer's Entra: it asks there for a token for our API, and posts with it.
 
 use jiff::SignedDuration;
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -1,7 +1,7 @@
 //! Where other issuers' keys come from: fetched when needed, kept, fetched again, and no harm when they cannot be had.
 
 use jiff::SignedDuration;
-use leavebridge::http::sign;
+use leavebridge_stage::portal::sign;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Standard Webhooks signatures.
 
 use jiff::SignedDuration;
-use leavebridge::http::sign;
+use leavebridge_stage::portal::sign;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 

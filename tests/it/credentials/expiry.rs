@@ -1,7 +1,7 @@
 //! The countdown: in health, in the figures and in the log. And that a log keeps every secret to itself.
 
 use jiff::SignedDuration;
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use serde_json::{Value, json};
 
 use super::{delivered, refused, register};

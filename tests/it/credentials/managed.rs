@@ -2,10 +2,8 @@
 
 use std::fs;
 
-use leavebridge::{
-    config::{Credential, ManagedHost, Settings},
-    simulator::Simulator,
-};
+use leavebridge::config::{Credential, ManagedHost, Settings};
+use leavebridge_simulator::Simulator;
 use serde_json::{Value, json};
 
 use super::{app, asked, delivered, heals, refused, tenant};

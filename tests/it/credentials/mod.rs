@@ -9,7 +9,7 @@ mod tenants;
 mod workload;
 
 use jiff::SignedDuration;
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use serde_json::{Value, json};
 
 use super::support::{TestApp, leave, microsoft::Microsoft, until};

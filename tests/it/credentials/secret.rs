@@ -3,7 +3,7 @@
 use std::fs;
 
 use jiff::SignedDuration;
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use serde_json::{Value, json};
 
 use super::{asked, delivered, heals, refused, register, tenant};

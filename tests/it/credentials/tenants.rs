@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use jiff::SignedDuration;
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use serde_json::{Value, json};
 
 use super::{app, tenant};

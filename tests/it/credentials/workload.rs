@@ -3,7 +3,7 @@
 use std::fs;
 
 use jiff::SignedDuration;
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use reqwest::Method;
 use serde_json::json;
 

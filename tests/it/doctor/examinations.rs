@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use leavebridge::{
     config,
     doctor::{Order, of_configuration},
-    simulator::Simulator,
 };
+use leavebridge_simulator::Simulator;
 use serde_json::{Value, json};
 
 use super::{examine, ids, one, order, thorough, told};

@@ -11,8 +11,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use leavebridge::{
     doctor::{Doctor, Order},
     domain::finding::{Finding, Severity},
-    simulator::Simulator,
 };
+use leavebridge_simulator::Simulator;
 
 use super::support::AMY;
 

@@ -3,10 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
-use leavebridge::{
-    demo::postgres::{Durability, PrivatePostgres},
-    store::Store,
-};
+use leavebridge::store::Store;
+use leavebridge_stage::postgres::{Durability, PrivatePostgres};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::OnceCell;

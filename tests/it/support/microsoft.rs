@@ -1,36 +1,26 @@
 //! The simulated Microsoft of one test, through its control plane.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
-
-use leavebridge::{
-    clock::{ManualClock, SeededRandom},
-    outgoing,
-    simulator::Simulator,
-};
-use reqwest::{Client, Method};
+use leavebridge::clock::{Clock as _, ManualClock, Random as _, SeededRandom};
+use leavebridge_simulator::Simulator;
+use leavebridge_stage::microsoft;
+use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{AMY, BEN, answer};
+use super::{AMY, BEN};
 
 /// A simulated Microsoft that ends with its last handle.
 #[derive(Debug, Clone)]
 pub(crate) struct Microsoft {
     pub(crate) url: String,
-    client: Client,
-    _stop: Arc<DropGuard>,
+    simulated: microsoft::Microsoft,
 }
 
 impl Microsoft {
     pub(crate) async fn new(clock: &ManualClock) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let stop = CancellationToken::new();
-        let simulator = Simulator::new(Arc::new(clock.clone()), Arc::new(SeededRandom::new(5)));
-        tokio::spawn(simulator.serve(listener, stop.clone()));
-        let client = outgoing::client(None, Duration::from_mins(1)).unwrap();
-        let microsoft = Self { url, client, _stop: Arc::new(stop.drop_guard()) };
+        let (clock, random) = (clock.clone(), SeededRandom::new(5));
+        let simulator = Simulator::new(move || clock.now(), move || random.bits());
+        let simulated = microsoft::Microsoft::start(simulator).await.unwrap();
+        let microsoft = Self { url: simulated.url.clone(), simulated };
         microsoft.person(json!({"address": AMY, "name": "Amy Chan", "time_zone": "Asia/Hong_Kong"})).await;
         microsoft.person(json!({"address": BEN, "name": "Ben Okafor", "time_zone": "Europe/London"})).await;
         microsoft
@@ -38,13 +28,7 @@ impl Microsoft {
 
     /// Calls the control plane and insists on success.
     pub(crate) async fn control(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
-        let mut request = self.client.request(method, format!("{}/_sim/{path}", self.url));
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = answer(request).await;
-        assert!((200..300).contains(&answer.status), "{path}: {answer:?}");
-        answer.body
+        self.simulated.control(method, path, body).await.unwrap()
     }
 
     pub(crate) async fn person(&self, person: Value) {
@@ -53,8 +37,7 @@ impl Microsoft {
 
     /// Everything that was ever in a calendar, deleted events included.
     pub(crate) async fn stored_events(&self, address: &str) -> Vec<Value> {
-        let events = self.control(Method::GET, &format!("users/{address}/events"), None).await;
-        events.as_array().unwrap().clone()
+        self.simulated.stored_events(address).await.unwrap()
     }
 
     /// What is in a calendar now.
@@ -112,25 +95,24 @@ impl Microsoft {
 
     /// Deletes an event as its owner does; `false` when there is none any more.
     pub(crate) async fn delete(&self, path: &str) -> bool {
-        let answer = answer(self.client.delete(format!("{}/_sim/{path}", self.url))).await;
-        assert!([204, 404].contains(&answer.status), "{path}: {answer:?}");
-        answer.status == 204
+        let (status, answer) = self.simulated.ask(Method::DELETE, path, None).await.unwrap();
+        assert!([204, 404].contains(&status), "{path}: {status} {answer}");
+        status == 204
     }
 
     /// Whether every request that has arrived is answered.
     pub(crate) async fn is_idle(&self) -> bool {
         let arrived = self.score().await["requests"].as_u64().unwrap();
         let Some(before) = arrived.checked_sub(1) else { return true };
-        let answered = self.control(Method::GET, &format!("requests?after={before}"), None).await;
-        !answered.as_array().unwrap().is_empty()
+        !self.simulated.requests(before).await.unwrap().is_empty()
     }
 
     /// The whole journal.
     pub(crate) async fn journal(&self) -> Vec<Value> {
-        self.control(Method::GET, "requests?after=0", None).await.as_array().unwrap().clone()
+        self.simulated.requests(0).await.unwrap()
     }
 
     pub(crate) async fn score(&self) -> Value {
-        self.control(Method::GET, "score", None).await
+        self.simulated.score().await.unwrap()
     }
 }

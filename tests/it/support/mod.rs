@@ -28,8 +28,11 @@ use leavebridge::{
     app,
     clock::{Clock as _, ManualClock, SeededRandom},
     config::{self, Settings},
-    demo::postgres::PrivatePostgres,
     http, outgoing,
+};
+use leavebridge_stage::{
+    environment::{operator, portal, simulated_tenant, variables},
+    postgres::PrivatePostgres,
 };
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
@@ -243,44 +246,24 @@ impl Drop for TestApp {
 /// What a test's service is told: tenants `default` and `acme`, clients `ess`, `backstage`, `ops`, and `group`, which
 /// speaks for both tenants.
 pub(crate) fn configuration(database: &str, microsoft: &str, further: &[(&str, &str)]) -> Vec<(String, String)> {
-    use leavebridge::simulator::Simulator;
     let ess_secrets = format!("{ESS_SECRET},{ESS_NEXT_SECRET}");
-    let mut all = vec![
+    let own = variables(&[
         ("DATABASE__URL", database),
         ("DATABASE__MAX_CONNECTIONS", "6"),
         ("HTTP__LISTEN", "127.0.0.1:0"),
         ("LOG__FILTER", "error"),
         ("AUTH__KEYS__MAIN__SECRET", SIGNING_KEY),
         ("POLICY__TIME_ZONE", "Europe/London"),
-        ("CLIENTS__ESS__SOURCE", "ess"),
-        ("CLIENTS__ESS__TENANTS", "default"),
-        ("CLIENTS__ESS__SCOPES", "leaves:write leaves:read"),
-        ("CLIENTS__ESS__WEBHOOK_SECRETS", ess_secrets.as_str()),
-        ("CLIENTS__BACKSTAGE__SOURCE", "backstage"),
-        ("CLIENTS__BACKSTAGE__TENANTS", "default"),
-        ("CLIENTS__BACKSTAGE__SCOPES", "leaves:write leaves:read"),
+        ("CLIENTS__ESS__WEBHOOK_SECRETS", &ess_secrets),
         ("CLIENTS__BACKSTAGE__WEBHOOK_SECRETS", BACKSTAGE_SECRET),
-        ("CLIENTS__GROUP__SOURCE", "group"),
-        ("CLIENTS__GROUP__TENANTS", "*"),
-        ("CLIENTS__GROUP__SCOPES", "leaves:write leaves:read"),
-        ("CLIENTS__OPS__TENANTS", "default"),
-        ("CLIENTS__OPS__SCOPES", "ops:read ops:write"),
-        ("TENANTS__DEFAULT__MICROSOFT__CLOUD", "custom"),
-        ("TENANTS__DEFAULT__MICROSOFT__AUTHORITY", microsoft),
-        ("TENANTS__DEFAULT__MICROSOFT__GRAPH", microsoft),
-        ("TENANTS__DEFAULT__MICROSOFT__DIRECTORY_ID", Simulator::DIRECTORY_ID),
-        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_ID", Simulator::CLIENT_ID),
-        ("TENANTS__DEFAULT__MICROSOFT__CLIENT_SECRET", Simulator::CLIENT_SECRET),
-        ("TENANTS__ACME__MICROSOFT__CLOUD", "custom"),
-        ("TENANTS__ACME__MICROSOFT__AUTHORITY", microsoft),
-        ("TENANTS__ACME__MICROSOFT__GRAPH", microsoft),
-        ("TENANTS__ACME__MICROSOFT__DIRECTORY_ID", Simulator::DIRECTORY_ID),
-        ("TENANTS__ACME__MICROSOFT__CLIENT_ID", Simulator::CLIENT_ID),
-        ("TENANTS__ACME__MICROSOFT__CLIENT_SECRET", Simulator::CLIENT_SECRET),
-    ];
+    ]);
+    let clients = [portal("ess", "default"), portal("backstage", "default"), portal("group", "*"), operator()];
+    let tenants = [simulated_tenant("default", microsoft), simulated_tenant("acme", microsoft)];
+    let further = variables(further);
+    let mut all = [own, clients.concat(), tenants.concat()].concat();
     all.retain(|(name, _)| further.iter().all(|(other, _)| other != name));
     all.extend(further);
-    all.into_iter().map(|(name, value)| (format!("LEAVEBRIDGE__{name}"), value.to_owned())).collect()
+    all
 }
 
 fn file_settings(toml: &str, environment: &[(String, String)]) -> Settings {

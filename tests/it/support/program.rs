@@ -1,16 +1,21 @@
 //! Runs the program with nothing but what a test gives it, and insists that it keeps secrets to itself.
 
 use std::{
-    fs::{self, File},
-    path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    fs::File,
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
+use leavebridge_stage::process::{self, Log, Process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{BACKSTAGE_SECRET, ESS_NEXT_SECRET, ESS_SECRET, SIGNING_KEY, configuration, until};
+use super::{BACKSTAGE_SECRET, ESS_NEXT_SECRET, ESS_SECRET, SIGNING_KEY, configuration};
+
+/// Late, so that it is over only for what will never happen.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a run said and how it ended.
 #[derive(Debug)]
@@ -38,14 +43,13 @@ pub(crate) fn configured_without_database() -> Vec<(String, String)> {
 }
 
 fn command(arguments: &[&str], environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_leavebridge"));
-    command.args(arguments).env_clear().envs(environment.iter().cloned()).stdin(Stdio::null());
-    command
+    process::command(Path::new(env!("CARGO_BIN_EXE_leavebridge")), arguments, environment)
 }
 
 /// Runs it to its end.
 pub(crate) async fn run(arguments: &[&str], environment: &[(String, String)]) -> Said {
     let mut command = command(arguments, environment);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let code = output.status.code().unwrap_or(-1);
@@ -64,41 +68,29 @@ pub(crate) fn keeps_secrets(text: &str) {
 
 /// A program that runs until it is told to stop; ended with the test in any case.
 pub(crate) struct Running {
-    child: Child,
-    directory: TempDir,
+    process: Process,
+    log: Log,
+    _directory: TempDir,
 }
 
 impl Running {
     pub(crate) fn start(arguments: &[&str], environment: &[(String, String)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let file = |name: &str| File::create(directory.path().join(name)).unwrap();
-        let (out, err) = (file("out"), file("err"));
-        let child = command(arguments, environment).stdout(out).stderr(err).spawn().unwrap();
-        Self { child, directory }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        let out = File::create(directory.path().join("out")).unwrap();
+        let (log, err) = Log::append(&directory.path().join("err")).unwrap();
+        let process = Process::start(command(arguments, environment).stdout(out).stderr(err)).unwrap();
+        Self { process, log, _directory: directory }
     }
 
     /// Standard error so far.
     pub(crate) fn err(&self) -> String {
-        fs::read_to_string(self.path("err")).unwrap()
+        self.log.text().unwrap()
     }
 
     /// Waits for a log line with that message, and gives it.
     pub(crate) async fn logs(&mut self, message: &str) -> Value {
-        let find = |text: &str| {
-            let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            lines.into_iter().find(|line| line["message"] == message)
-        };
-        until(&format!("it logs {message:?}"), async || {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none() || find(&self.err()).is_some(), "{ended:?}: {}", self.err());
-            find(&self.err()).is_some()
-        })
-        .await;
-        find(&self.err()).unwrap()
+        let line = self.process.logs(&self.log, |line| line["message"] == message, PATIENCE).await;
+        line.unwrap_or_else(|error| panic!("{message:?} is not in its log: {error}"))
     }
 
     /// Sends SIGTERM.
@@ -108,8 +100,7 @@ impl Running {
 
     /// Sends it a signal: `-KILL`, `-STOP`, `-CONT`.
     pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        assert!(self.process.signal(signal).unwrap());
     }
 
     /// The same, unless it has ended already.
@@ -121,24 +112,11 @@ impl Running {
 
     /// Whether it has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+        self.process.status().unwrap().is_some()
     }
 
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let mut status = None;
-        until("the program ends", async || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        })
-        .await;
-        status.unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _status = self.child.wait();
+        self.process.ended(PATIENCE).await.unwrap().expect("the program ends")
     }
 }

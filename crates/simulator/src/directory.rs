@@ -7,12 +7,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{failure::Failure, ids::Seal, limits::Gate, mailbox::Mailbox, score::Score};
-use crate::clock::Random;
-use axum::http::StatusCode;
+use super::{clock::Random, failure::Failure, ids::Seal, limits::Gate, mailbox::Mailbox, score::Score};
 
 /// What sort of user somebody is; it decides whether Graph finds a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -96,7 +95,7 @@ impl Person {
     }
 
     /// Throws all events away; ids given out before become strangers.
-    pub(crate) fn empty(&self, random: &dyn Random) {
+    pub(crate) fn empty(&self, random: &Random) {
         let mut mailbox = self.mailbox();
         let score = mailbox.score();
         *mailbox = Mailbox::new(Seal::new(self.profile().id, random.bits()), score);

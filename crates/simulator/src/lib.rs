@@ -1,14 +1,14 @@
-//! A Microsoft Entra and Microsoft Graph of our own, so that leave can be seen landing in calendars without a tenant.
+//! A simulated Microsoft Entra and Microsoft Graph, so that a calendar client can be built and tested without a tenant.
 //!
 //! It enforces what Microsoft enforces and keeps score of what a good client never does. It must never share code with
-//! the Graph client of this crate: a misunderstanding that both sides hold would pass every test. Only the clock and
-//! the random source are common.
+//! a client that is tested against it: a misunderstanding that both sides hold would pass every test.
 
 mod api;
 mod app;
 mod assertion;
 mod bearer;
 mod catalogue;
+mod clock;
 mod content;
 mod control;
 mod directory;
@@ -45,10 +45,15 @@ use std::{
 };
 
 use axum::{Router, response::Redirect, routing::get};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, Random};
+use self::clock::{Clock, Random};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// A simulated Microsoft: one Entra, one Graph, one set of mailboxes, a control plane and a page to look at.
 ///
@@ -58,8 +63,8 @@ pub struct Simulator(Arc<World>);
 
 /// Everything there is; each part brings its own lock, and none of them is held across an await.
 struct World {
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    clock: Clock,
+    random: Random,
     settings: RwLock<settings::Settings>,
     directory: RwLock<directory::Directory>,
     keys: signing::Keys,
@@ -82,11 +87,17 @@ impl Simulator {
     pub const IDENTITY_HEADER: &'static str = "simulated-identity-header";
 
     /// A Microsoft without people, with one app registration that may read users and write calendars.
+    ///
+    /// `now` tells it the time: tokens, limits and `Retry-After` end by it. `bits` gives 64 random bits at each call, for
+    /// ids. [`Simulator::default`] takes both from this machine.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+    pub fn new(
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+        bits: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(World {
-            clock,
-            random,
+            clock: Clock::new(now),
+            random: Random::new(bits),
             settings: RwLock::new(settings::Settings::default()),
             directory: RwLock::default(),
             keys: signing::Keys::default(),
@@ -141,9 +152,16 @@ impl Simulator {
         self.0.journal.clear();
         self.0.faults.clear();
         for person in self.directory().people() {
-            person.empty(&*self.0.random);
+            person.empty(&self.0.random);
         }
         self.0.score.clear();
+    }
+}
+
+impl Default for Simulator {
+    /// One that goes by this machine's clock and random source.
+    fn default() -> Self {
+        Self::new(clock::system_time, clock::system_bits)
     }
 }
 

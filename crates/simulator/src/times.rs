@@ -89,7 +89,7 @@ pub(crate) fn http_date(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::zones::zone;
+    use crate::zones::zone;
 
     #[test]
     fn wall_time_has_no_offset() {

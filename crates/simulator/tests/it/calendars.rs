@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::stage::{AMY, Stage, leave};
+use super::stage::{AMY, Stage, encoded, leave};
 
 #[tokio::test]
 async fn a_mailbox_has_a_default_calendar_and_takes_more_under_other_names() {
@@ -31,7 +31,7 @@ async fn a_calendar_that_its_owner_deletes_is_gone_with_its_events_and_its_name_
     stage.control(Method::POST, &path, json!({"name": "Team leave"})).await;
     assert_eq!(stage.try_control(Method::POST, &path, json!({"name": "TEAM leave"})).await.status, 409);
     let listed = stage.get(&path).await.body["value"].as_array().unwrap().clone();
-    let id = |calendar: &Value| crate::support::encoded(calendar["id"].as_str().unwrap());
+    let id = |calendar: &Value| encoded(calendar["id"].as_str().unwrap());
     let events = format!("{path}/{}/events", id(&listed[1]));
     assert_eq!(stage.post(&events, &leave()).await.status, 201);
 

@@ -1,10 +1,12 @@
 //! Signed proofs: what Entra takes instead of a secret, and what it says of each that is not right.
 
-use leavebridge::{clock::Clock as _, simulator::Simulator};
+use leavebridge_simulator::Simulator;
 use serde_json::{Value, json};
 
-use super::stage::{Answer, Stage};
-use crate::support::proofs::{Certified, Issuer};
+use super::{
+    proofs::{Certified, Issuer},
+    stage::{Answer, Stage},
+};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 

@@ -1,6 +1,6 @@
 //! People: whose mailbox opens, how they are found, what is shown of them.
 
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Automatic replies as Graph keeps them: one setting, in the future only, and for those who may.
 
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
 

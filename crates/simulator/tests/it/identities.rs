@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use leavebridge::{clock::Clock as _, simulator::Simulator};
+use leavebridge_simulator::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
 

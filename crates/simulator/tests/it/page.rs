@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::stage::{AMY, Stage, finish, leave, leave_with};
+use super::stage::{AMY, Stage, encoded, finish, leave, leave_with};
 
 async fn page(stage: &Stage, query: &str) -> String {
     let answer = finish(stage.client.get(format!("{}/outlook?{query}", stage.base))).await;
@@ -43,7 +43,7 @@ async fn an_event_on_a_further_calendar_says_on_which() {
     let team = stage.post(&calendars, &json!({"name": "Team <leave>"})).await.body["id"].as_str().unwrap().to_owned();
     stage.leave(&leave()).await;
     assert!(!page(&stage, "date=2026-12-23").await.contains("class=\"calendar\""), "the first one needs no name");
-    let path = format!("{calendars}/{}/events", crate::support::encoded(&team));
+    let path = format!("{calendars}/{}/events", encoded(&team));
     assert_eq!(stage.post(&path, &leave_with(json!({"transactionId": "another"}))).await.status, 201);
     for view in ["week", "month"] {
         let page = page(&stage, &format!("view={view}&date=2026-12-23")).await;

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use leavebridge::simulator::Simulator;
+use leavebridge_simulator::Simulator;
 use reqwest::Method;
 use serde_json::{Value, json};
 

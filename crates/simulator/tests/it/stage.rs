@@ -1,17 +1,14 @@
-//! A simulator on a port of its own, with a clock that stands, and a caller that is not the product's Graph client.
-
-use std::sync::Arc;
+//! A simulator on a port of its own, with a clock that stands, and a caller that is no Graph client.
 
 use jiff::SignedDuration;
-use leavebridge::{
-    clock::{ManualClock, SeededRandom},
-    simulator::Simulator,
-};
+use leavebridge_simulator::Simulator;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::clock::{ManualClock, seeded_bits};
 
 pub(crate) const MARKER: &str = "String {66f5a359-4659-4830-9070-00040ec6ac6e} Name LeaveBridgeKey";
 pub(crate) const AMY: &str = "amy.chan@contoso.com";
@@ -43,7 +40,8 @@ impl Stage {
     /// A simulator with Amy in it, and a token.
     pub(crate) async fn new() -> Self {
         let clock = ManualClock::at("2026-11-22T03:00:50.7579581Z".parse().unwrap());
-        let simulator = Simulator::new(Arc::new(clock.clone()), Arc::new(SeededRandom::new(7)));
+        let now = clock.clone();
+        let simulator = Simulator::new(move || now.now(), seeded_bits(7));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
@@ -186,7 +184,12 @@ pub(crate) fn events(user: &str) -> String {
 }
 
 pub(crate) fn event(user: &str, id: &str) -> String {
-    format!("/users/{user}/events/{}", utf8_percent_encode(id, NON_ALPHANUMERIC))
+    format!("/users/{user}/events/{}", encoded(id))
+}
+
+/// Text as one segment of a path.
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// Three days of leave in the mailbox's own zone.

@@ -12,8 +12,8 @@ fn own(id: &str) -> String {
 
 #[tokio::test]
 async fn the_page_on_the_simulator_names_every_route_and_setting() {
-    let page = include_str!("../../../docs/simulator.md");
-    let routes = include_str!("../../../src/simulator/control.rs").split(".route(\"").skip(1);
+    let page = include_str!("../../../../docs/simulator.md");
+    let routes = include_str!("../../src/control.rs").split(".route(\"").skip(1);
     let routes: Vec<String> = routes.map(|rest| format!("/_sim{}", rest.split('"').next().unwrap())).collect();
     assert!(routes.len() > 10, "{routes:?}");
     let settings = Stage::new().await.control(Method::GET, "/settings", Value::Null).await;
