@@ -53,9 +53,8 @@ impl Fleet {
 
     /// One more process, ready, with that further configuration and environment.
     pub(crate) async fn start(&self, further: &[(&str, &str)], environment: &[(&str, &str)]) -> Replica {
-        let mut all = configuration(&self.database.url, &self.microsoft.url, &[("LOG__FILTER", "info")]);
-        let further = further.iter().map(|(name, value)| (format!("LEAVEBRIDGE__{name}"), (*value).to_owned()));
-        all.extend(further);
+        let further = [&[("LOG__FILTER", "info")], further].concat();
+        let mut all = configuration(&self.database.url, &self.microsoft.url, &further);
         let settings = config::load(None, &all).unwrap();
         let scopes = &settings.clients["ess"].scopes;
         let hour = SignedDuration::from_hours(1);

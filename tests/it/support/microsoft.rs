@@ -18,6 +18,7 @@ use super::{AMY, BEN, answer};
 #[derive(Debug, Clone)]
 pub(crate) struct Microsoft {
     pub(crate) url: String,
+    pub(super) simulator: Simulator,
     client: Client,
     _stop: Arc<DropGuard>,
 }
@@ -28,9 +29,9 @@ impl Microsoft {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let simulator = Simulator::new(Arc::new(clock.clone()), Arc::new(SeededRandom::new(5)));
-        tokio::spawn(simulator.serve(listener, stop.clone()));
+        tokio::spawn(simulator.clone().serve(listener, stop.clone()));
         let client = outgoing::client(None, Duration::from_mins(1)).unwrap();
-        let microsoft = Self { url, client, _stop: Arc::new(stop.drop_guard()) };
+        let microsoft = Self { url, simulator, client, _stop: Arc::new(stop.drop_guard()) };
         microsoft.person(json!({"address": AMY, "name": "Amy Chan", "time_zone": "Asia/Hong_Kong"})).await;
         microsoft.person(json!({"address": BEN, "name": "Ben Okafor", "time_zone": "Europe/London"})).await;
         microsoft
