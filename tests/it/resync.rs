@@ -216,11 +216,12 @@ async fn a_cancellation_that_comes_while_a_new_team_calendar_is_being_filled_lea
     let mut app = TestApp::new().await;
     app.microsoft.person(json!({"address": SALES, "name": "Team", "kind": "shared"})).await;
     app.deliver("ess", &of_sales("LA-1", 0, &json!({}))).await;
+    // What an intake of it writes, not committed yet.
     let mut cancellation = app
         .database
         .lock(
-            r#"SELECT FROM accept_leaves('[{"n": 0, "client": "ess", "tenant": "default", "source": "ess",
-                "external_id": "LA-1", "status": "cancelled", "source_at": "2026-11-22T02:00:00Z"}]', '0')"#,
+            "UPDATE leaves SET status = 'cancelled', source_at = '2026-11-22T02:00:00Z', rev = rev + 1;
+             UPDATE mappings SET wanted_rev = wanted_rev + 1, state = 'pending', next_attempt_at = leavebridge_now()",
         )
         .await;
     app.restart_with_file(TEAMS).await;
