@@ -73,7 +73,7 @@ async fn an_answer_that_breaks_off_or_never_ends_leaves_one_event() {
         json!({"when": "after-commit", "status": 200, "body": ""}),
         json!({"when": "after-commit", "delay_ms": 60_000}),
     ] {
-        let app = TestApp::with(&[("SYNC__CALL_TIMEOUT", "400ms")]).await;
+        let app = TestApp::with(&[("SYNC__CALL_TIMEOUT", "2s")]).await;
         let strike = async |method: &str, path: &str| {
             let mut rule = fault.clone();
             rule["method"] = json!(method);

@@ -147,16 +147,18 @@ async fn where_the_directory_is_closed_the_address_is_used_as_given_at_one_look_
 
 #[tokio::test]
 async fn while_one_finds_out_whether_the_directory_is_open_the_others_go_on() {
-    let app = without_permission().await;
-    app.microsoft.faults(json!([{"method": "GET", "path": format!("/v1.0/users/{AMY}"), "delay_ms": 1_500}])).await;
+    let (app, barrier) = TestApp::with_barrier(&[("SYNC__CALL_TIMEOUT", "1m"), ("SYNC__LEASE", "2m")]).await;
+    app.microsoft.consent(&["Calendars.ReadWrite"]).await;
+    barrier.close("GET", "@contoso.com");
     app.post("ess", &leave("LA-0")).await;
-    let asking = "SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL";
-    until("Amy's mailbox is worked on", async || app.database.number(asking).await == 1).await;
+    until("Amy is looked up", async || barrier.held().len() == 1).await;
     for n in 1..10 {
         let address = format!("person{n}@contoso.com");
         app.microsoft.person(json!({"address": address})).await;
         syncs(&app, &of(&format!("LA-{n}"), &address)).await;
     }
+    assert_eq!(barrier.held(), [format!("/v1.0/users/{AMY}")]);
+    barrier.open();
     app.mapping_in("LA-0", "synced").await;
     assert_eq!(app.microsoft.look_ups().await, ["GET 403"]);
 }
@@ -338,13 +340,12 @@ async fn a_change_that_comes_too_late_leaves_nobody_behind_with_anothers_object_
 
 #[tokio::test]
 async fn what_the_directory_said_is_kept_only_under_the_lease_that_asked() {
-    let app = TestApp::new().await;
-    let ask = format!("/v1.0/users/{AMY}");
-    app.microsoft.faults(json!([{"path": ask, "times": 1, "delay_ms": 1_500}])).await;
+    let (app, barrier) = TestApp::with_barrier(&[]).await;
+    barrier.close("GET", AMY);
     app.post("ess", &leave("LA-1")).await;
-    let asking = "SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL";
-    until("Amy's mailbox is worked on", async || app.database.number(asking).await == 1).await;
+    until("Amy is looked up", async || barrier.held().len() == 1).await;
     app.database.execute("UPDATE mailboxes SET lease_epoch = lease_epoch + 1").await;
+    barrier.open();
     until("the event is written", async || app.microsoft.calls().await.len() == 1).await;
     assert_eq!(
         app.database

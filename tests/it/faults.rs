@@ -264,24 +264,27 @@ async fn nothing_is_doubled_even_if_graph_should_not_list_an_event_that_is_there
 #[tokio::test]
 async fn a_retry_after_holds_for_deliveries_that_are_half_way_through() {
     for status in [429, 503] {
-        let app = TestApp::new().await;
+        let (app, barrier) = TestApp::with_barrier(&[]).await;
         for n in 0..3 {
             app.deliver("ess", &leave(&format!("LA-{n}"))).await;
         }
         // Three updates at once: one is told to wait while the others are still to look behind their writing.
         app.microsoft
-            .faults(json!([
-                {"method": "PATCH", "path": ONE, "times": 1, "status": status, "delay_ms": 150,
-                 "headers": {"retry-after": "60"}},
-                {"method": "PATCH", "path": ONE, "times": 2, "delay_ms": 300},
-            ]))
+            .faults(json!([{"method": "PATCH", "path": ONE, "times": 1, "status": status,
+                            "headers": {"retry-after": "60"}}]))
             .await;
+        barrier.close("PATCH", "");
         let before = app.microsoft.calls().await.len();
         app.database.execute("UPDATE mailboxes SET lease_until = leavebridge_now() + interval '1 hour'").await;
         for n in 0..3 {
             app.post("ess", &updated(&format!("LA-{n}"), 1, &json!({"end": "2026-12-22"}))).await;
         }
         app.database.execute("UPDATE mailboxes SET lease_until = NULL; SELECT pg_notify('leavebridge_due', '')").await;
+        until("all three are under way", async || barrier.held().len() == 3).await;
+        barrier.let_one_through();
+        let waits = "SELECT count(*) FROM items WHERE kind = 'event' AND state = 'waiting'";
+        until("one is told to wait", async || app.database.number(waits).await == 1).await;
+        barrier.open();
         until("the calls under way are over", async || {
             app.microsoft.calls().await.len() >= before + 3
                 && app.database.number("SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL").await == 0
@@ -305,7 +308,7 @@ async fn a_retry_after_holds_for_deliveries_that_are_half_way_through() {
 
 #[tokio::test]
 async fn a_call_is_not_repeated_with_a_new_token_when_its_mailbox_was_told_to_wait_meanwhile() {
-    let app = TestApp::new().await;
+    let (app, barrier) = TestApp::with_barrier(&[]).await;
     for n in 0..2 {
         app.deliver("ess", &leave(&format!("LA-{n}"))).await;
     }
@@ -315,19 +318,20 @@ async fn a_call_is_not_repeated_with_a_new_token_when_its_mailbox_was_told_to_wa
         .faults(json!([
             {"method": "PATCH", "path": ONE, "times": 1, "status": 401, "body": graph_error("InvalidAuthenticationToken")},
             {"method": "PATCH", "path": ONE, "times": 1, "status": 429, "headers": {"retry-after": "60"}},
-            {"method": "POST", "path": TOKEN, "times": 1, "delay_ms": 400},
         ]))
         .await;
+    barrier.close("POST", "/oauth2/v2.0/token");
     app.database.execute("UPDATE mailboxes SET lease_until = leavebridge_now() + interval '1 hour'").await;
     for n in 0..2 {
         app.post("ess", &updated(&format!("LA-{n}"), 1, &json!({"end": "2026-12-22"}))).await;
     }
     app.database.execute("UPDATE mailboxes SET lease_until = NULL; SELECT pg_notify('leavebridge_due', '')").await;
+    until("a new token is asked for", async || barrier.held().len() == 1).await;
+    let waits = "SELECT count(*) FROM items WHERE kind = 'event' AND state = 'waiting'";
+    until("the other call is told to wait", async || app.database.number(waits).await == 1).await;
+    barrier.open();
     let held = "SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL";
-    until("both were tried", async || {
-        app.microsoft.calls().await.len() >= before + 2 && app.database.number(held).await == 0
-    })
-    .await;
+    until("both were tried", async || app.database.number(held).await == 0).await;
     let mut calls = app.microsoft.calls().await.split_off(before);
     calls.sort();
     assert_eq!(calls, ["PATCH 401", "PATCH 429"]);

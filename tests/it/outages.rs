@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 
 use super::support::{AMY, Answer, TestApp, assert_refused, leave, until, updated};
 
-const CREATE: &str = "/v1.0/users/*/events";
-
 /// Insists on 503 with the time after which to try again.
 #[track_caller]
 fn assert_away(answer: &Answer) {
@@ -27,15 +25,15 @@ async fn insist(app: &TestApp, body: &Value) {
 
 #[tokio::test]
 async fn a_database_that_is_restarted_loses_nothing_that_was_acknowledged_and_nothing_under_way() {
-    let (app, mut postgres) = TestApp::on_its_own_server(&[]).await;
+    let (app, mut postgres, barrier) = TestApp::on_its_own_server().await;
     app.deliver("ess", &leave("LA-1")).await;
-    app.microsoft.faults(json!([{"method": "POST", "path": CREATE, "times": 1, "delay_ms": 300}])).await;
+    barrier.close("POST", "/events");
     assert_eq!(app.post("ess", &leave("LA-2")).await.status, 202);
-    let held = "SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL";
-    until("the call is under way", async || app.database.number(held).await == 1).await;
+    until("the call is under way", async || barrier.held().len() == 1).await;
     postgres.stop().await.unwrap();
     assert_away(&app.post("ess", &leave("LA-3")).await);
     assert_eq!(app.get("/health/ready", None).await.status, 503);
+    barrier.open();
     until("Graph has answered, and the result cannot be written", async || app.microsoft.events(AMY).await.len() == 2)
         .await;
     postgres.start_again().await.unwrap();
@@ -74,7 +72,7 @@ async fn connections_that_are_cut_again_and_again_lose_and_double_nothing() {
 
 #[tokio::test]
 async fn a_slow_database_makes_intake_say_so_in_time() {
-    let app = TestApp::with(&[("HTTP__REQUEST_TIMEOUT", "300ms")]).await;
+    let app = TestApp::with(&[("HTTP__REQUEST_TIMEOUT", "2s")]).await;
     let mut lock = app.database.lock("LOCK TABLE leaves IN ACCESS EXCLUSIVE MODE").await;
     assert_away(&app.post("ess", &leave("LA-1")).await);
     lock.give_back().await;
@@ -84,7 +82,7 @@ async fn a_slow_database_makes_intake_say_so_in_time() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_webhooks_and_loses_no_event_that_was_just_written() {
-    let app = TestApp::new().await;
+    let (app, barrier) = TestApp::with_barrier(&[]).await;
     app.deliver("ess", &leave("LA-1")).await;
     app.database
         .execute(
@@ -95,10 +93,12 @@ async fn a_full_disk_refuses_webhooks_and_loses_no_event_that_was_just_written()
         )
         .await;
     // It fills up between the intake and the writing down of what was delivered.
-    app.microsoft.faults(json!([{"method": "POST", "path": CREATE, "times": 1, "delay_ms": 200}])).await;
+    barrier.close("POST", "/events");
     app.post("ess", &leave("LA-2")).await;
+    until("the call is under way", async || barrier.held().len() == 1).await;
     app.database.execute("ALTER TABLE timeline ENABLE TRIGGER full_disk").await;
     assert_away(&app.post("ess", &updated("LA-1", 1, &json!({"end": "2026-12-22"}))).await);
+    barrier.open();
     until("the event is there", async || app.microsoft.events(AMY).await.len() == 2).await;
     assert_eq!(app.mapping("LA-2").await["state"], "pending");
 

@@ -1,10 +1,11 @@
 //! Several real processes on one database: killed, frozen past their leases, and woken up again. Time is real here.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, future};
 
+use futures_util::future::join_all;
 use serde_json::json;
 
-use super::support::{AMY, fleet::Fleet, until};
+use super::support::{AMY, barrier::Barrier, fleet::Fleet, until};
 
 /// The shortest lease that is safe, so that a takeover does not take long.
 const SHORT: [(&str, &str); 2] = [("SYNC__CALL_TIMEOUT", "2s"), ("SYNC__LEASE", "12s")];
@@ -13,7 +14,8 @@ const HELD: &str = "EXISTS (SELECT FROM mailboxes WHERE lease_until IS NOT NULL)
 #[tokio::test]
 async fn a_process_that_was_frozen_past_its_lease_does_not_have_the_last_word() {
     let fleet = Fleet::in_real_time().await;
-    let frozen = fleet.start(&SHORT, &[]).await;
+    let barrier = Barrier::before(&fleet.microsoft).await;
+    let frozen = fleet.start(&[&SHORT[..], &barrier.keys()].concat(), &[]).await;
     let end = async || fleet.microsoft.events(AMY).await[0]["end"]["dateTime"].clone();
     frozen.post(&fleet.webhook(0, Some(&json!({})))).await.unwrap();
     until("it is in Outlook, and done", async || {
@@ -21,12 +23,13 @@ async fn a_process_that_was_frozen_past_its_lease_does_not_have_the_last_word() 
     })
     .await;
 
-    // Its answer comes late enough for the process to be frozen while it waits.
-    let slow = json!([{"method": "PATCH", "path": "/v1.0/users/*/events/*", "times": 1, "delay_ms": 400}]);
-    fleet.microsoft.faults(slow).await;
+    // It is frozen while it waits for an answer, which comes then.
+    barrier.close("PATCH", "");
     frozen.post(&fleet.webhook(1, Some(&json!({"end": "2026-12-22"})))).await.unwrap();
-    until("it works on the change", async || fleet.mappings(HELD).await == 1).await;
+    until("it works on the change", async || barrier.held().len() == 1).await;
     frozen.program.signal("-STOP");
+    barrier.open();
+    until("its change is in Outlook", async || end().await == "2026-12-23T00:00:00.0000000").await;
 
     let other = fleet.start(&SHORT, &[]).await;
     other.post(&fleet.webhook(2, Some(&json!({"end": "2026-12-24"})))).await.unwrap();
@@ -55,10 +58,14 @@ async fn a_process_that_wakes_up_past_its_lease_begins_no_call() {
     .await;
     // It may be frozen before it answers.
     let older = fleet.webhook(1, Some(&json!({"end": "2026-12-22"})));
-    let (_answered_or_not, ()) = tokio::join!(
-        tokio::time::timeout(Duration::from_secs(1), frozen.post(&older)),
-        until("it works on the change", async || fleet.mappings(HELD).await == 1),
-    );
+    let posting = async {
+        frozen.post(&older).await;
+        future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = posting => {}
+        () = until("it works on the change", async || fleet.mappings(HELD).await == 1) => {}
+    }
 
     let other = fleet.start(&SHORT, &[]).await;
     other.post(&fleet.webhook(2, Some(&json!({"end": "2026-12-24"})))).await.unwrap();
@@ -79,23 +86,31 @@ async fn a_process_that_wakes_up_past_its_lease_begins_no_call() {
 #[tokio::test]
 async fn three_processes_of_which_one_is_killed_and_one_is_frozen_lose_and_double_nothing() {
     let fleet = Fleet::in_real_time().await;
-    let replicas = [fleet.start(&SHORT, &[]).await, fleet.start(&SHORT, &[]).await, fleet.start(&SHORT, &[]).await];
+    let barrier = Barrier::before(&fleet.microsoft).await;
+    // Two mailboxes each, and there are six. The calls are held for as long as it takes to take everything in.
+    let few = [("SYNC__MAILBOXES", "2"), ("SYNC__CALL_TIMEOUT", "8s"), ("SYNC__LEASE", "18s")];
+    let few = [&few[..], &barrier.keys()].concat();
+    let replicas = [fleet.start(&few, &[]).await, fleet.start(&few, &[]).await, fleet.start(&few, &[]).await];
     for n in 0..6 {
         let person = json!({"address": format!("person{n}@contoso.com"), "name": "P", "time_zone": "UTC"});
         fleet.microsoft.person(person).await;
     }
-    fleet.microsoft.settings(json!({"answer_delay_ms": 20})).await;
-    for n in 0..60 {
+    barrier.close("POST", "/events");
+    let posting = (0..60).map(async |n| {
         let address = format!("person{}@contoso.com", n % 6);
         let mut webhook = fleet.webhook(0, Some(&json!({"staff": {"email": address}})));
         webhook["data"]["id"] = json!(format!("LA-{n}"));
-        let answer = replicas[n % 3].post(&webhook).await.unwrap();
+        replicas[n % 3].post(&webhook).await.unwrap()
+    });
+    for answer in join_all(posting).await {
         assert_eq!(answer.status, 202, "{answer:?}");
     }
     let [killed, frozen, alive] = replicas;
-    until("they work", async || fleet.mappings(HELD).await > 0).await;
+    let mailboxes = || barrier.held().into_iter().collect::<BTreeSet<_>>().len();
+    until("each of them works on two mailboxes", async || mailboxes() == 6).await;
     frozen.program.signal("-STOP");
     killed.kill().await;
+    barrier.open();
     until("all is in Outlook", async || fleet.mappings("state = 'synced'").await == 60).await;
     frozen.program.signal("-CONT");
     // The dead one's leases are over, and nothing is due there: nobody takes them up.

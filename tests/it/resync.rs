@@ -216,6 +216,7 @@ async fn a_cancellation_that_comes_while_a_new_team_calendar_is_being_filled_lea
     let mut app = TestApp::new().await;
     app.microsoft.person(json!({"address": SALES, "name": "Team", "kind": "shared"})).await;
     app.deliver("ess", &of_sales("LA-1", 0, &json!({}))).await;
+    // What an intake of it writes, not committed yet.
     let mut cancellation = app
         .database
         .lock(

@@ -3,11 +3,10 @@
 use std::fs;
 
 use jiff::SignedDuration;
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{asked, delivered, heals, refused, register, tenant};
-use crate::support::{leave, proofs::Certified, scene::Scene, until};
+use crate::support::{barrier::Barrier, leave, proofs::Certified, scene::Scene, until};
 
 const TOKEN: &str = "/oauth2/v2.0/token";
 const KIND: (&str, &str) = ("CREDENTIAL", "certificate");
@@ -87,15 +86,14 @@ async fn a_file_that_is_replaced_while_the_old_certificate_is_being_refused_is_r
     let scene = Scene::new().await;
     register(&scene.microsoft, &json!({"certificates": [new.public]})).await;
     let file = scene.file("app.pem", &old.file());
-    scene
-        .microsoft
-        .faults(json!([{"method": "POST", "path": format!("*{TOKEN}"), "times": 1, "delay_ms": 1500}]))
-        .await;
-    let (app, _folder) = scene.start(&[KIND, ("CERTIFICATE_FILE", &file)]).await;
+    let barrier = Barrier::before(&scene.microsoft).await;
+    barrier.close("POST", TOKEN);
+    let keys = [&[KIND, ("CERTIFICATE_FILE", &file)], &barrier.keys()[..]].concat();
+    let (app, _folder) = scene.start(&keys).await;
     app.post("ess", &leave("LA-1")).await;
-    let rules = async || app.microsoft.control(Method::GET, "faults", None).await;
-    until("the request is under way", async || rules().await == json!([])).await;
+    until("the request is under way", async || barrier.held().len() == 1).await;
     fs::write(&file, new.file()).unwrap();
+    barrier.open();
     let mapping = app.mapping_in("LA-1", "synced").await;
     assert_eq!(mapping["attempts"], 0);
     assert_eq!(asked(&app.microsoft, TOKEN).await, [401, 200]);

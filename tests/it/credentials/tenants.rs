@@ -121,7 +121,7 @@ async fn a_token_endpoint_that_hangs_for_one_tenant_does_not_hang_for_another() 
 async fn a_disk_that_hangs_under_one_tenants_secret_holds_up_no_other() {
     let scene = Scene::new().await;
     let file = scene.file("secret", Simulator::CLIENT_SECRET);
-    let (app, _folder) = scene.start(&[("CLIENT_SECRET_FILE", &file), ("SYNC__CALL_TIMEOUT", "1s")]).await;
+    let (app, _folder) = scene.start(&[("CLIENT_SECRET_FILE", &file), ("SYNC__CALL_TIMEOUT", "5s")]).await;
     // Whoever opens it now waits until somebody writes.
     fs::remove_file(&file).unwrap();
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());

@@ -4,18 +4,24 @@ use std::fs;
 
 use jiff::SignedDuration;
 use leavebridge_simulator::Simulator;
-use reqwest::Method;
 use serde_json::json;
 
 use super::{asked, delivered, heals, refused, register, tenant};
-use crate::support::{TestApp, leave, proofs::Issuer, scene::Scene, until};
+use crate::support::{TestApp, barrier::Barrier, leave, proofs::Issuer, scene::Scene, until};
 
 const TOKEN: &str = "/oauth2/v2.0/token";
 
 /// A service whose environment is that of a Kubernetes pod; the configuration says only where its simulator is.
 async fn pod(scene: Scene, file: &str) -> (TestApp, tempfile::TempDir) {
-    let keys = [("CREDENTIAL", "workload-identity"), ("DIRECTORY_ID", ""), ("CLIENT_ID", ""), ("AUTHORITY", "")];
-    let authority = format!("{}/", scene.microsoft.url);
+    let url = scene.microsoft.url.clone();
+    pod_that_asks(scene, &url, file).await
+}
+
+/// The same with a simulator at that address.
+async fn pod_that_asks(scene: Scene, url: &str, file: &str) -> (TestApp, tempfile::TempDir) {
+    let bare = [("CREDENTIAL", "workload-identity"), ("DIRECTORY_ID", ""), ("CLIENT_ID", ""), ("AUTHORITY", "")];
+    let keys = [&bare[..], &[("GRAPH", url)]].concat();
+    let authority = format!("{url}/");
     let environment = [
         ("AZURE_TENANT_ID", Simulator::DIRECTORY_ID),
         ("AZURE_CLIENT_ID", Simulator::CLIENT_ID),
@@ -56,15 +62,13 @@ async fn a_token_that_is_replaced_while_the_old_one_is_being_refused_is_read_aga
     let (issuer, scene) = (Issuer::new(), Scene::new().await);
     register(&scene.microsoft, &json!({"federated_credentials": [issuer.record()]})).await;
     let file = scene.file("token", &issuer.token("2026-11-21T01:00:00Z".parse().unwrap()));
-    scene
-        .microsoft
-        .faults(json!([{"method": "POST", "path": format!("*{TOKEN}"), "times": 1, "delay_ms": 1500}]))
-        .await;
-    let (app, _folder) = pod(scene, &file).await;
+    let barrier = Barrier::before(&scene.microsoft).await;
+    barrier.close("POST", TOKEN);
+    let (app, _folder) = pod_that_asks(scene, &barrier.url, &file).await;
     app.post("ess", &leave("LA-1")).await;
-    let rules = async || app.microsoft.control(Method::GET, "faults", None).await;
-    until("the request is under way", async || rules().await == json!([])).await;
+    until("the request is under way", async || barrier.held().len() == 1).await;
     fs::write(&file, issuer.token(app.now())).unwrap();
+    barrier.open();
     assert_eq!(app.mapping_in("LA-1", "synced").await["attempts"], 0);
     assert_eq!(asked(&app.microsoft, TOKEN).await, [401, 200]);
 }

@@ -102,18 +102,20 @@ async fn an_order_that_is_not_clear_is_refused_by_field() {
 
 #[tokio::test]
 async fn one_examination_at_a_time_and_it_ends_whoever_goes_away() {
-    let app = TestApp::new().await;
-    // Everything takes a moment, so that the first one is still under way.
-    app.microsoft.settings(json!({"answer_delay_ms": 300})).await;
+    let (app, barrier) = TestApp::with_barrier(&[]).await;
+    // The first one is still under way when the second one comes.
+    barrier.close("DELETE", "");
     let order = json!({"mailbox": AMY, "write_test": true});
     let first = app.request(Method::POST, "/doctor").bearer_auth(app.token("ops")).json(&order);
     let first = tokio::spawn(first.send());
-    until("an event is there", async || !app.microsoft.stored_events(AMY).await.is_empty()).await;
+    until("its event is to be deleted", async || barrier.held().len() == 1).await;
     let second = post(&app, "ops", &order).await;
     assert_refused(&second, 503, "unavailable");
     assert!(second.headers["retry-after"].to_str().unwrap().parse::<u32>().is_ok());
+    assert_eq!(app.microsoft.events(AMY).await.len(), 1);
     first.abort();
-    app.microsoft.settings(json!({"answer_delay_ms": 0})).await;
+    assert!(first.await.unwrap_err().is_cancelled());
+    barrier.open();
     until("the event is deleted", async || app.microsoft.events(AMY).await.is_empty()).await;
     until("the next one may begin", async || post(&app, "ops", &json!({})).await.status == 200).await;
 }

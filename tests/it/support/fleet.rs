@@ -54,8 +54,7 @@ impl Fleet {
 
     /// One more process, ready, with that further configuration and environment.
     pub(crate) async fn start(&self, further: &[(&str, &str)], environment: &[(&str, &str)]) -> Replica {
-        let mut all = configuration(&self.database.url, &self.microsoft.url, &[("LOG__FILTER", "info")]);
-        all.extend(variables(further));
+        let mut all = configuration(&self.database.url, &self.microsoft.url, &[&[("LOG__FILTER", "info")], further].concat());
         let settings = config::load(None, &all).unwrap();
         let scopes = &settings.clients["ess"].scopes;
         let hour = SignedDuration::from_hours(1);

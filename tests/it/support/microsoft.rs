@@ -12,6 +12,7 @@ use super::{AMY, BEN};
 #[derive(Debug, Clone)]
 pub(crate) struct Microsoft {
     pub(crate) url: String,
+    pub(super) simulator: Simulator,
     simulated: microsoft::Microsoft,
 }
 
@@ -19,8 +20,8 @@ impl Microsoft {
     pub(crate) async fn new(clock: &ManualClock) -> Self {
         let (clock, random) = (clock.clone(), SeededRandom::new(5));
         let simulator = Simulator::new(move || clock.now(), move || random.bits());
-        let simulated = microsoft::Microsoft::start(simulator).await.unwrap();
-        let microsoft = Self { url: simulated.url.clone(), simulated };
+        let simulated = microsoft::Microsoft::start(simulator.clone()).await.unwrap();
+        let microsoft = Self { url: simulated.url.clone(), simulator, simulated };
         microsoft.person(json!({"address": AMY, "name": "Amy Chan", "time_zone": "Asia/Hong_Kong"})).await;
         microsoft.person(json!({"address": BEN, "name": "Ben Okafor", "time_zone": "Europe/London"})).await;
         microsoft

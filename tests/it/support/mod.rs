@@ -3,6 +3,7 @@
 //! Time stands still until [`TestApp::advance`] moves it, for the service, the simulator and PostgreSQL alike. Nothing
 //! sleeps: [`until`] waits for a level to be reached, looks often and gives up very late.
 
+pub(crate) mod barrier;
 pub(crate) mod browser;
 pub(crate) mod database;
 pub(crate) mod fleet;
@@ -125,20 +126,20 @@ impl TestApp {
         app
     }
 
-    /// A service whose database can be stopped and started again.
-    pub(crate) async fn on_its_own_server(further: &[(&str, &str)]) -> (Self, PrivatePostgres) {
-        let clock = ManualClock::at(START.parse().unwrap());
-        let (database, server) = Database::on_its_own_server(clock.now()).await;
-        let microsoft = Microsoft::new(&clock).await;
-        let settings = file_settings("", &configuration(&database.url, &microsoft.url, further));
-        (Self::told(settings, database, microsoft, clock, Home::Here).await, server)
-    }
-
     /// One more replica on the same database and Microsoft.
     pub(crate) async fn replica(&self) -> Self {
+        self.replica_told(self.settings.clone()).await
+    }
+
+    /// One more replica with another configuration, which asks Microsoft at its own address.
+    pub(crate) async fn replica_with(&self, further: &[(&str, &str)]) -> Self {
+        self.replica_told(file_settings("", &configuration(&self.database.url, &self.microsoft.url, further))).await
+    }
+
+    async fn replica_told(&self, settings: Settings) -> Self {
         let (url, service, stop, home) = (String::new(), None, CancellationToken::new(), self.home);
         let (client, clock, microsoft) = (self.client.clone(), self.clock.clone(), self.microsoft.clone());
-        let (database, settings) = (self.database.clone(), self.settings.clone());
+        let database = self.database.clone();
         let mut other = Self { url, client, clock, microsoft, database, settings, stop, home, service };
         other.restart().await;
         other

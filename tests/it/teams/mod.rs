@@ -28,10 +28,15 @@ pub(crate) const TEAMS: &str = r#"
 /// A service with two teams, whose mailboxes are there.
 pub(crate) async fn teams() -> TestApp {
     let app = TestApp::with_file(TEAMS).await;
+    make_mailboxes(&app).await;
+    app
+}
+
+/// The mailboxes of both teams.
+async fn make_mailboxes(app: &TestApp) {
     for address in [SALES, SERVICE] {
         app.microsoft.person(json!({"address": address, "name": "Team", "kind": "shared"})).await;
     }
-    app
 }
 
 /// Amy's leave in the department Sales, with these fields of `data` changed.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{SALES, away, of_sales, shown, stand, teams};
+use super::{SALES, TEAMS, away, make_mailboxes, of_sales, shown, stand, teams};
 use crate::support::{AMY, TestApp, cancelled, until};
 
 const CALENDARS: &str = "/v1.0/users/*/calendars";
@@ -103,13 +103,16 @@ async fn every_call_for_a_team_calendar_survives_a_lost_answer_without_a_second_
 
 #[tokio::test]
 async fn a_copy_that_is_on_its_way_when_the_persons_own_hours_become_known_is_written_once_more() {
-    let app = teams().await;
+    let (app, barrier) = TestApp::with_file_and_barrier(TEAMS).await;
+    make_mailboxes(&app).await;
     app.microsoft.consent(&["Calendars.ReadWrite", "MailboxSettings.Read"]).await;
     // The team's calendar takes its time, so that Amy's mailbox has told its hours meanwhile.
-    let slow = json!([{"method": "POST", "path": format!("/v1.0/users/{SALES}/*"), "times": null, "delay_ms": 400}]);
-    app.microsoft.faults(slow).await;
+    barrier.close("POST", "/calendars/");
     let afternoon = json!({"start_session": "pm", "end_session": "pm", "time_zone": null});
     app.post("ess", &of_sales("LA-1", 0, &afternoon)).await;
+    until("the copy is on its way", async || barrier.held().len() == 1).await;
+    until("Amy's own event is there", async || zones(&app, AMY).await == ["China Standard Time"]).await;
+    barrier.open();
     until("both lie by Amy's clock", async || {
         zones(&app, AMY).await == ["China Standard Time"] && zones(&app, SALES).await == ["China Standard Time"]
     })
