@@ -7,13 +7,13 @@
 //! Who may use whom, which a test enforces: [`domain`] uses nothing; [`store`] and [`graph`] use the domain and not each
 //! other; [`sync`] and [`doctor`] use all three; [`http`] sees domain, store and doctor, never Graph or the engine; [`app`]
 //! wires; [`cli`] is on top; the simulator stands apart and shares nothing but time and randomness. [`config`], [`clock`], [`telemetry`]
-//! and, for tests, [`crash`] serve them all.
+//! and, for tests, [`failpoint`] serve them all.
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod crash;
+pub mod failpoint;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod doctor;

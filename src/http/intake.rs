@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     config::Scope,
-    crash,
+    failpoint,
     domain::{
         change::{Change, ignored},
         problem::Problems,
@@ -195,9 +195,9 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Re
         at: change.at,
         places: &places,
     };
-    crash::point("before", "intake");
+    failpoint::hit("before", "intake");
     let taken = api.0.store.accept(new).await?;
-    crash::point("after", "intake");
+    failpoint::hit("after", "intake");
     match taken {
         Intake::Done(outcome, leave) => Ok((caller.clone(), outcome, leave, ignored(&value))),
         Intake::Reused => Err(Refusal::Reused),

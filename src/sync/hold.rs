@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, Tenant, calendar::Calendars, directory, own_time, walk::Halt};
 use crate::{
     config::LEASE_MARGIN,
-    crash,
+    failpoint,
     domain::{
         event::OwnTime,
         judge::{Failure, Reason},
@@ -151,9 +151,9 @@ impl<'a> Hold<'a> {
                 Leave::Closed => return Err(Halt::Interrupted),
                 Leave::Lost => return Err(Halt::Lost),
             };
-            crash::point("before", name);
+            failpoint::hit("before", name);
             let answer = call(Mailbox { user, until }).await;
-            crash::point("after", name);
+            failpoint::hit("after", name);
             match answer {
                 Err(error) if is_first && error.failure == Failure::Credentials => is_first = false,
                 Err(error) if self.is_its_own(&error) => {

@@ -37,7 +37,7 @@ use writer::Writer;
 
 use crate::{
     clock::{Clock, Pause, Random},
-    config, crash,
+    config, failpoint,
     domain::policy::Policy,
     graph::Graph,
     store::{Store, StoreError, bell::Bell, queue::Due},
@@ -206,7 +206,7 @@ impl Engine {
         if leases.is_empty() {
             return Ok(());
         }
-        crash::point("after", "claim");
+        failpoint::hit("after", "claim");
         // A fresh look after the claim's commit: no other replica can be at work on these any more.
         let ids: Vec<i64> = leases.iter().map(|lease| lease.mailbox).collect();
         let mut due_by_mailbox: HashMap<i64, Vec<Due>> = HashMap::new();

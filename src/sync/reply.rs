@@ -17,7 +17,7 @@ use super::{
     walk::{Halt, LATEST},
 };
 use crate::{
-    crash,
+    failpoint,
     domain::{
         judge::{History, Reason, Verdict, judge},
         reply::{self, Away, Memory, Setting, Step, Wanted},
@@ -33,7 +33,7 @@ use crate::{
 /// says it twice. `false` when it could not be said.
 pub(super) async fn ask(engine: &Engine, lease: &Lease) -> bool {
     let asked = engine.store.ask_for_reply(lease.mailbox).await;
-    crash::point("after", "reply-asked");
+    failpoint::hit("after", "reply-asked");
     if let Err(error) = &asked {
         tracing::warn!(%error, cause = error.cause(), "a mailbox's automatic reply could not be asked for");
     }
@@ -100,10 +100,10 @@ pub(super) async fn work(engine: &Engine, lease: &Lease, claimed: Instant, stop:
         Err(End::Leave) => return true,
         Err(End::Abandon) => return false,
     };
-    crash::point("before", "reply-record");
+    failpoint::hit("before", "reply-record");
     match engine.store.record_reply(lease, &due, &record).await {
         Ok(true) => {
-            crash::point("after", "reply-record");
+            failpoint::hit("after", "reply-record");
             engine.metrics.reply(&lease.tenant, record.state);
             true
         }
@@ -183,7 +183,7 @@ impl Look<'_> {
                 return Err(End::Abandon);
             }
         }
-        crash::point("after", "reply-intended");
+        failpoint::hit("after", "reply-intended");
         let sent = self.hold.call(&self.tenant.graph, step, call).await;
         let (answered, trail) = match sent.and_then(|answer| answer.map_err(Halt::Failed)) {
             Ok(sent) => sent,

@@ -7,7 +7,7 @@ use std::{collections::HashSet, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    crash,
+    failpoint,
     store::{Store, StoreError, bell::Bell, ledger::Record},
 };
 
@@ -76,9 +76,9 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, bell: Bel
             bell.ring_settled();
         }
         if !releases.is_empty() {
-            crash::point("before", "release");
+            failpoint::hit("before", "release");
             let given_back = store.release(&releases).await;
-            crash::point("after", "release");
+            failpoint::hit("after", "release");
             match given_back {
                 // What came in for these mailboxes meanwhile was passed over because they were leased.
                 Ok(()) => bell.ring_due(),
@@ -93,9 +93,9 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, bell: Bel
 async fn record(store: &Store, records: &[Record]) -> Vec<Option<bool>> {
     let mut tries = 0;
     loop {
-        crash::point("before", "record");
+        failpoint::hit("before", "record");
         let recorded = store.record(records).await;
-        crash::point("after", "record");
+        failpoint::hit("after", "record");
         match recorded {
             Ok(kept) => return kept.into_iter().map(Some).collect(),
             // Fenced by its lease, a record may be tried again: a short trouble loses nothing.

@@ -4,7 +4,7 @@
 /// Dies here when `LEAVEBRIDGE_CRASH_AT` names this point: `after create`, or `after create 2` for the second time that it
 /// is reached. Freezes instead, until SIGCONT, when `LEAVEBRIDGE_FREEZE_AT` does.
 #[cfg(debug_assertions)]
-pub fn point(when: &str, what: &str) {
+pub fn hit(when: &str, what: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     static DIES: AtomicU32 = AtomicU32::new(0);
@@ -32,4 +32,4 @@ pub fn point(when: &str, what: &str) {
 
 /// Nothing.
 #[cfg(not(debug_assertions))]
-pub const fn point(_when: &str, _what: &str) {}
+pub const fn hit(_when: &str, _what: &str) {}
