@@ -38,8 +38,8 @@ impl Patient<'_> {
     /// For how long the credential is good, as far as that is known.
     pub(super) async fn expiry(&self, graph: &Graph) -> Option<Finding> {
         graph.look_at_credential().await;
-        let standing = graph.standing().borrow().clone();
-        let Some(expires) = standing.expires else {
+        let status = graph.credential_status().borrow().clone();
+        let Some(expires) = status.expires else {
             return matches!(self.tenant.microsoft.credential, Credential::Secret { .. }).then(|| {
                 let explanation = Explanation::warning(
                     "expiry-unknown",
@@ -51,7 +51,7 @@ impl Patient<'_> {
             });
         };
         let days = expires.days_left(self.clock.now());
-        let (what, renew) = match standing.kind {
+        let (what, renew) = match status.kind {
             "certificate" => ("certificate", NEW_CERTIFICATE),
             _ => ("secret", NEW_SECRET),
         };
@@ -124,7 +124,7 @@ impl Patient<'_> {
     /// Whether both secrets work while rotating: one that is wrong is better found before it is needed.
     async fn secrets(&self, graph: &Graph) -> Option<Finding> {
         let Credential::Secret { next: Some(next), .. } = &self.tenant.microsoft.credential else { return None };
-        if graph.standing().borrow().in_use == Some("next_client_secret") {
+        if graph.credential_status().borrow().in_use == Some("next_client_secret") {
             let explanation = Explanation::warning(
                 "rotation-unfinished",
                 "Leave goes on arriving with the second secret; there is none to fall back on.",

@@ -58,7 +58,7 @@ fn date_of(at: Timestamp) -> Date {
 
 /// How a tenant's credential stands, as far as this process knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct CredentialStatus {
     /// Which kind it is, in the words of the configuration.
     pub kind: &'static str,
     /// The configuration key of what Microsoft last took; `None` before the first token and while none is taken.

@@ -20,7 +20,7 @@ use crate::{
     clock::{Clock, Random},
     config::{self, Certificate, CertificateFiles, Microsoft, Source},
     domain::{
-        credential::{Expiry, Standing},
+        credential::{CredentialStatus, Expiry},
         judge::Failure,
     },
 };
@@ -38,7 +38,7 @@ pub(super) struct Credential {
     way: Way,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    standing: watch::Sender<Standing>,
+    status: watch::Sender<CredentialStatus>,
     /// One file at a time: where a disk hangs, threads that wait for it must not pile up.
     reading: Arc<Mutex<()>>,
 }
@@ -53,7 +53,7 @@ enum Way {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("standing", &*self.standing.borrow()).finish_non_exhaustive()
+        f.debug_struct("Credential").field("status", &*self.status.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -83,13 +83,13 @@ impl Credential {
                 ("managed-identity", Way::Managed(identity))
             }
         };
-        let standing = watch::Sender::new(Standing { kind, in_use: None, expires: microsoft.expires, problem: None });
-        Self { way, clock, random, standing, reading: Arc::default() }
+        let status = watch::Sender::new(CredentialStatus { kind, in_use: None, expires: microsoft.expires, problem: None });
+        Self { way, clock, random, status, reading: Arc::default() }
     }
 
     /// How it stands, now and later.
-    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
-        self.standing.subscribe()
+    pub(super) fn credential_status(&self) -> watch::Receiver<CredentialStatus> {
+        self.status.subscribe()
     }
 
     /// A new token.
@@ -120,27 +120,27 @@ impl Credential {
         let Way::Certificate(_, files) = &self.way else { return };
         let Ok(read) = tokio::time::timeout(LOOK_TIMEOUT, self.certificate(files)).await else { return };
         let unusable = read.err().map(|error| error.sentence());
-        self.standing.send_if_modified(|standing| {
+        self.status.send_if_modified(|status| {
             // What Entra refused is not mended by a file that can be read.
-            let is_of_file = standing.problem.as_ref().is_none_or(|problem| problem.starts_with(UNUSABLE));
-            if !is_of_file || standing.problem == unusable {
+            let is_of_file = status.problem.as_ref().is_none_or(|problem| problem.starts_with(UNUSABLE));
+            if !is_of_file || status.problem == unusable {
                 return false;
             }
             if let Some(problem) = &unusable {
                 tracing::error!(problem, "a certificate cannot be used: it is needed for the next token");
             }
-            standing.problem = unusable;
+            status.problem = unusable;
             true
         });
     }
 
     fn stands(&self, in_use: Option<&'static str>, problem: Option<String>) {
         let mut before = None;
-        self.standing.send_if_modified(|standing| {
-            before = standing.in_use;
-            let is_news = standing.in_use != in_use || standing.problem != problem;
-            standing.in_use = in_use;
-            standing.problem = problem;
+        self.status.send_if_modified(|status| {
+            before = status.in_use;
+            let is_news = status.in_use != in_use || status.problem != problem;
+            status.in_use = in_use;
+            status.problem = problem;
             is_news
         });
         if before != in_use && in_use == Some("next_client_secret") {
@@ -154,7 +154,7 @@ impl Credential {
         entra: &Endpoint,
         secrets: &[(&'static str, Source)],
     ) -> Result<(Token, &'static str), GraphError> {
-        let last = self.standing.borrow().in_use;
+        let last = self.status.borrow().in_use;
         let mut order: Vec<_> = secrets.iter().collect();
         order.sort_by_key(|(key, _)| Some(*key) != last);
         let mut errors = Vec::new();
@@ -218,9 +218,9 @@ impl Credential {
             unusable(UNUSABLE, &format!("{key} {}", wrong.problem))
         })?;
         let expires = Some(Expiry::Moment(certificate.expires()));
-        self.standing.send_if_modified(|standing| {
-            let is_news = standing.expires != expires;
-            standing.expires = expires;
+        self.status.send_if_modified(|status| {
+            let is_news = status.expires != expires;
+            status.expires = expires;
             is_news
         });
         Ok(certificate)

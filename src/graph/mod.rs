@@ -35,7 +35,7 @@ use uuid::Uuid;
 use crate::{
     clock::{Clock, Random},
     config::Microsoft,
-    domain::{credential::Standing, judge::Failure},
+    domain::{credential::CredentialStatus, judge::Failure},
 };
 
 /// Ids that survive a move to another folder; must be asked for on every single request (Microsoft: immutable ids).
@@ -88,8 +88,8 @@ impl Graph {
 
     /// How the tenant's credential stands, now and later.
     #[must_use]
-    pub fn standing(&self) -> watch::Receiver<Standing> {
-        self.tokens.credential().standing()
+    pub fn credential_status(&self) -> watch::Receiver<CredentialStatus> {
+        self.tokens.credential().credential_status()
     }
 
     /// Looks whether the credential was renewed meanwhile: at its file, and, where Microsoft refused it, by asking again.

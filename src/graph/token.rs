@@ -126,7 +126,7 @@ impl TokenSource {
     /// Asks for a token where none was to be had the last time, and nobody else has asked for a while: whatever leads to a
     /// repair, it is seen though no leave waits for it.
     pub(super) async fn look_again(&self) {
-        if self.credential.standing().borrow().problem.is_none() {
+        if self.credential.credential_status().borrow().problem.is_none() {
             return;
         }
         let Ok(mut last) = self.fetching.try_lock() else { return };

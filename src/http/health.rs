@@ -138,7 +138,7 @@ fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown:
     let now = api.0.gate.now();
     let mut tenants = Map::new();
     let mut degraded = false;
-    for (name, standing) in api.0.standings.iter().filter(|(name, _)| is_shown(name)) {
+    for (name, standing) in api.0.credential_statuses.iter().filter(|(name, _)| is_shown(name)) {
         let state = states.iter().find(|state| state.tenant == *name);
         let standing = standing.borrow().clone();
         let days = standing.expires.map(|expires| expires.days_left(now));
@@ -200,14 +200,14 @@ pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Resul
         api.caller(&headers, Scope::OpsRead).await?;
     }
     let now = api.0.gate.now();
-    for (name, standing) in &api.0.standings {
+    for (name, standing) in &api.0.credential_statuses {
         if let Some(expires) = standing.borrow().expires {
             api.0.metrics.credential(name, expires.seconds_left(now));
         }
     }
     // Figures of the database that is away are left as they were; the others are still worth having.
     if let (Ok(backlogs), Ok(states)) = tokio::join!(api.0.store.backlog(), api.0.store.tenant_states()) {
-        for name in api.0.standings.keys() {
+        for name in api.0.credential_statuses.keys() {
             let backlog = backlogs.iter().find(|(tenant, _)| tenant == name).map_or_else(Default::default, |(_, b)| *b);
             let blocked = states.iter().any(|state| state.tenant == *name && state.blocked_reason.is_some());
             api.0.metrics.tenant(name, backlog, blocked);

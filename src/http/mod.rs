@@ -33,7 +33,7 @@ use crate::{
     clock::{Clock, Random},
     config::Settings,
     doctor::Doctor,
-    domain::{credential::Standing, policy::Policy},
+    domain::{credential::CredentialStatus, policy::Policy},
     store::{Store, bell::Bell},
     telemetry::Metrics,
 };
@@ -55,7 +55,7 @@ struct Inner {
     metrics: Metrics,
     protect_metrics: bool,
     request_timeout: Duration,
-    standings: BTreeMap<String, watch::Receiver<Standing>>,
+    credential_statuses: BTreeMap<String, watch::Receiver<CredentialStatus>>,
     /// By tenant: they say to which calendars a leave belongs.
     policies: BTreeMap<String, Policy>,
     ready: watch::Receiver<bool>,
@@ -67,7 +67,7 @@ struct Inner {
 }
 
 impl Api {
-    /// An API for these settings. `standings` say of each tenant how its credential stands, `ready` whether the schema is
+    /// An API for these settings. `credential_statuses` say of each tenant how its credential stands, `ready` whether the schema is
     /// up to date; `http` fetches the keys of other issuers; at `stop` whoever waits is answered.
     #[expect(clippy::too_many_arguments, reason = "each is another part of the service, wired in one place")]
     #[must_use]
@@ -79,7 +79,7 @@ impl Api {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         metrics: Metrics,
-        standings: BTreeMap<String, watch::Receiver<Standing>>,
+        credential_statuses: BTreeMap<String, watch::Receiver<CredentialStatus>>,
         ready: watch::Receiver<bool>,
         stop: CancellationToken,
         doctor: Doctor,
@@ -92,7 +92,7 @@ impl Api {
             metrics,
             protect_metrics: settings.protect_metrics,
             request_timeout: settings.http.request_timeout,
-            standings,
+            credential_statuses,
             policies: settings.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.policy.clone())).collect(),
             ready,
             stop,

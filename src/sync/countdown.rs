@@ -48,7 +48,7 @@ impl Engine {
 }
 
 fn say(name: &str, tenant: &Tenant, countdown: &mut Countdown, now: Timestamp) {
-    let standing = tenant.graph.standing().borrow().clone();
+    let standing = tenant.graph.credential_status().borrow().clone();
     let Some(expires) = standing.expires else { return };
     let (date, kind) = (expires.date(), standing.kind);
     match countdown.look(Some(expires), now) {
