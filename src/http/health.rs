@@ -138,13 +138,13 @@ fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown:
     let now = api.0.gate.now();
     let mut tenants = Map::new();
     let mut degraded = false;
-    for (name, standing) in api.0.credential_statuses.iter().filter(|(name, _)| is_shown(name)) {
+    for (name, status) in api.0.credential_statuses.iter().filter(|(name, _)| is_shown(name)) {
         let state = states.iter().find(|state| state.tenant == *name);
-        let standing = standing.borrow().clone();
-        let days = standing.expires.map(|expires| expires.days_left(now));
+        let status = status.borrow().clone();
+        let days = status.expires.map(|expires| expires.days_left(now));
         let expiring = days.is_some_and(|days| days <= EXPIRY_WARNING_DAYS);
         let blocked = state.and_then(|state| state.blocked_reason.as_deref());
-        let ill = expiring || blocked.is_some() || standing.problem.is_some();
+        let ill = expiring || blocked.is_some() || status.problem.is_some();
         degraded |= ill;
         tenants.insert(
             name.clone(),
@@ -154,10 +154,10 @@ fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown:
                 "detail": state.and_then(|state| state.blocked_detail.as_deref()),
                 "since": state.and_then(|state| state.blocked_since),
                 "last_success": state.and_then(|state| state.last_success),
-                "credential": standing.kind,
-                "credential_in_use": standing.in_use,
-                "credential_problem": standing.problem,
-                "secret_expires": standing.expires.map(Expiry::date),
+                "credential": status.kind,
+                "credential_in_use": status.in_use,
+                "credential_problem": status.problem,
+                "secret_expires": status.expires.map(Expiry::date),
                 "secret_expires_in_days": days,
             }),
         );
@@ -200,8 +200,8 @@ pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Resul
         api.caller(&headers, Scope::OpsRead).await?;
     }
     let now = api.0.gate.now();
-    for (name, standing) in &api.0.credential_statuses {
-        if let Some(expires) = standing.borrow().expires {
+    for (name, status) in &api.0.credential_statuses {
+        if let Some(expires) = status.borrow().expires {
             api.0.metrics.credential(name, expires.seconds_left(now));
         }
     }
