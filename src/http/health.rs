@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 
 use super::{
     Api,
-    auth::{Caller, Gate},
-    problem::{ProblemDetails, Refusal},
+    auth::{Caller, Authenticator},
+    problem::{ProblemDetails, ApiError},
 };
 use crate::{
     config::Scope,
@@ -53,8 +53,8 @@ pub(super) struct Health {
     ),
     security((), ("token" = ["ops:read"]))
 )]
-pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let caller = if Gate::has_token(&headers) { Some(api.caller(&headers, Scope::OpsRead).await?) } else { None };
+pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let caller = if Authenticator::has_token(&headers) { Some(api.caller(&headers, Scope::OpsRead).await?) } else { None };
     let (mut health, _) = look(&api, caller.as_ref()).await;
     if caller.is_none() {
         for check in health.checks.values_mut() {
@@ -122,7 +122,7 @@ const fn degraded_if(degraded: bool) -> &'static str {
 fn issuers(api: &Api) -> Value {
     let issuers: Map<String, Value> = api
         .0
-        .gate
+        .authenticator
         .issuers()
         .map(|(name, problem)| {
             let told = json!({"status": degraded_if(problem.is_some()), "problem": problem});
@@ -135,7 +135,7 @@ fn issuers(api: &Api) -> Value {
 
 /// Whether Microsoft serves every tenant, which of our credentials it takes, and for how long they are good.
 fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown: impl Fn(&str) -> bool) -> Value {
-    let now = api.0.gate.now();
+    let now = api.0.authenticator.now();
     let mut tenants = Map::new();
     let mut degraded = false;
     for (name, status) in api.0.credential_statuses.iter().filter(|(name, _)| is_shown(name)) {
@@ -179,11 +179,11 @@ pub(super) async fn live() -> &'static str {
         (status = 503, description = "Not yet, or not at the moment", body = ProblemDetails, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Refusal> {
+pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, ApiError> {
     if *api.0.ready.borrow() && api.0.store.is_ready().await? {
         return Ok("ok\n");
     }
-    Err(Refusal::Unavailable("The database is not ready yet."))
+    Err(ApiError::Unavailable("The database is not ready yet."))
 }
 
 /// Figures for Prometheus.
@@ -195,11 +195,11 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Refusa
     ),
     security((), ("token" = ["ops:read"]))
 )]
-pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
     if api.0.protect_metrics {
         api.caller(&headers, Scope::OpsRead).await?;
     }
-    let now = api.0.gate.now();
+    let now = api.0.authenticator.now();
     for (name, status) in &api.0.credential_statuses {
         if let Some(expires) = status.borrow().expires {
             api.0.metrics.credential(name, expires.seconds_left(now));

@@ -18,8 +18,8 @@ use utoipa::ToSchema;
 
 use super::{
     Api,
-    auth::{Caller, Gate},
-    problem::{ProblemDetails, Refusal},
+    auth::{Caller, Authenticator},
+    problem::{ProblemDetails, ApiError},
     webhook::Webhook,
 };
 use crate::{
@@ -123,13 +123,13 @@ pub(super) struct Receipt {
     ),
     security(("token" = ["leaves:write"]), ("signature" = []))
 )]
-pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
+pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let wait = asked_to_wait(&headers);
     let taking_in = take_in(&api, &headers, body);
     let (caller, outcome, leave, ignored) = tokio::time::timeout(api.0.request_timeout, taking_in)
         .await
-        .map_err(|_| Refusal::Unavailable("It took too long to read or to store. Send it again."))??;
+        .map_err(|_| ApiError::Unavailable("It took too long to read or to store. Send it again."))??;
     api.0.metrics.intake(&caller.client.name, word(outcome));
     if outcome == Outcome::Accepted {
         api.0.bell.ring_due();
@@ -154,34 +154,34 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body)
 
 type Taken = (Caller, Outcome, LeaveView, Vec<String>);
 
-async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Refusal> {
+async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, ApiError> {
     // A token can be judged before the body is read; a signature cannot.
-    let by_token = if Gate::has_token(headers) { Some(api.0.gate.by_token(headers).await?) } else { None };
+    let by_token = if Authenticator::has_token(headers) { Some(api.0.authenticator.by_token(headers).await?) } else { None };
     let body = read(body).await?;
     let caller = match by_token {
         Some(caller) => caller,
-        None => api.0.gate.by_signature(headers, &body)?,
+        None => api.0.authenticator.by_signature(headers, &body)?,
     };
     caller.require(Scope::LeavesWrite)?;
     let value = json(headers, &body)?;
     let delivery_id = delivery_id(headers);
-    let change = Change::parse(&value, api.0.gate.now());
+    let change = Change::parse(&value, api.0.authenticator.now());
     let (change, delivery_id) = match (change, delivery_id) {
         (Ok(change), Ok(delivery_id)) => (change, delivery_id),
         (change, delivery_id) => {
             let mut problems = change.err().unwrap_or_default();
             delivery_id.err().into_iter().flat_map(Problems::into_vec).for_each(|p| problems.add(p.field, p.problem));
-            return Err(Refusal::Invalid(problems));
+            return Err(ApiError::Invalid(problems));
         }
     };
     let tenant = tenant(&caller, change.tenant.as_deref())?;
-    let source = caller.client.source.as_deref().ok_or(Refusal::Broken)?;
+    let source = caller.client.source.as_deref().ok_or(ApiError::Internal)?;
     if !*api.0.ready.borrow() {
-        return Err(Refusal::Unavailable("The database is not ready yet. Nothing was acknowledged; send it again."));
+        return Err(ApiError::Unavailable("The database is not ready yet. Nothing was acknowledged; send it again."));
     }
-    let policy = api.0.policies.get(tenant).ok_or(Refusal::Broken)?;
+    let policy = api.0.policies.get(tenant).ok_or(ApiError::Internal)?;
     let places = change.leave.as_ref().map(|leave| places(leave, source, policy)).unwrap_or_default();
-    let id = || api.0.random.uuid_at(api.0.gate.now());
+    let id = || api.0.random.uuid_at(api.0.authenticator.now());
     let places: Vec<_> = places.into_iter().map(|place| (id(), place)).collect();
     let hash = digest::digest(&digest::SHA256, &body);
     let new = NewChange {
@@ -200,15 +200,15 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Re
     failpoint::hit("after", "intake");
     match taken {
         Intake::Done(outcome, leave) => Ok((caller.clone(), outcome, leave, ignored(&value))),
-        Intake::Reused => Err(Refusal::Reused),
+        Intake::Reused => Err(ApiError::DeliveryIdReused),
     }
 }
 
-pub(super) async fn read(mut body: Body) -> Result<Bytes, Refusal> {
+pub(super) async fn read(mut body: Body) -> Result<Bytes, ApiError> {
     let mut bytes = Vec::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::NotJson("It broke off.".into()))?;
+        let frame = frame.map_err(|_| ApiError::NotJson("It broke off.".into()))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len();
         if length <= LONGEST_BODY {
@@ -217,16 +217,16 @@ pub(super) async fn read(mut body: Body) -> Result<Bytes, Refusal> {
             break;
         }
     }
-    if length > LONGEST_BODY { Err(Refusal::TooLarge) } else { Ok(bytes.into()) }
+    if length > LONGEST_BODY { Err(ApiError::TooLarge) } else { Ok(bytes.into()) }
 }
 
 /// The body as JSON, if it is declared as such.
-pub(super) fn json(headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn json(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
     if !is_json(headers) {
-        return Err(Refusal::NotJsonMediaType);
+        return Err(ApiError::NotJsonMediaType);
     }
     serde_json::from_slice(body).map_err(|error| {
-        Refusal::NotJson(format!("It stops being JSON at line {}, column {}.", error.line(), error.column()))
+        ApiError::NotJson(format!("It stops being JSON at line {}, column {}.", error.line(), error.column()))
     })
 }
 
@@ -253,14 +253,14 @@ fn delivery_id(headers: &HeaderMap) -> Result<Option<String>, Problems> {
     }
 }
 
-fn tenant<'a>(caller: &'a Caller, named: Option<&'a str>) -> Result<&'a str, Refusal> {
+fn tenant<'a>(caller: &'a Caller, named: Option<&'a str>) -> Result<&'a str, ApiError> {
     match (named, caller.client.tenants.as_slice()) {
         (Some(named), _) => caller.require_tenant(named).map(|()| named),
         (None, [only]) => Ok(only),
         (None, _) => {
             let mut problems = Problems::default();
             problems.add("data.tenant", "is missing: the caller speaks for several tenants");
-            Err(Refusal::Invalid(problems))
+            Err(ApiError::Invalid(problems))
         }
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     Api,
     auth::Caller,
-    problem::{ProblemDetails, Refusal},
+    problem::{ProblemDetails, ApiError},
     query::{self, ListQuery},
 };
 use crate::{
@@ -81,13 +81,13 @@ pub(super) struct Retried {
     ),
     security(("token" = ["ops:read"]))
 )]
-pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Json<MappingList>, Refusal> {
+pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Json<MappingList>, ApiError> {
     let caller = api.caller(&headers, Scope::OpsRead).await?;
     page(&api, &query::list(&uri, &caller)?).await.map(Json)
 }
 
 /// One page of a list.
-pub(super) async fn page(api: &Api, query: &ListQuery) -> Result<MappingList, Refusal> {
+pub(super) async fn page(api: &Api, query: &ListQuery) -> Result<MappingList, ApiError> {
     let mut mappings = api.0.store.mappings(&query.filter, query.after, query.limit + 1).await?;
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let more = mappings.len() > limit;
@@ -117,7 +117,7 @@ pub(super) async fn get(
     State(api): State<Api>,
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<MappingWithTimeline>, Refusal> {
+) -> Result<Json<MappingWithTimeline>, ApiError> {
     let caller = api.caller(&headers, Scope::OpsRead).await?;
     let (mapping, timeline) = find(&api, &caller, path).await?;
     let automatic_reply = api.0.store.replies_of(&[mapping.id]).await?.remove(&mapping.id);
@@ -141,7 +141,7 @@ pub(super) async fn retry(
     State(api): State<Api>,
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
-) -> Result<(StatusCode, Json<Retried>), Refusal> {
+) -> Result<(StatusCode, Json<Retried>), ApiError> {
     let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let (mapping, _) = find(&api, &caller, path).await?;
     let retried = retry_now(&api, &caller, Some(mapping.id), &Filter::default()).await?;
@@ -173,7 +173,7 @@ pub(super) async fn retry_all(
     State(api): State<Api>,
     headers: HeaderMap,
     uri: Uri,
-) -> Result<(StatusCode, Json<Retried>), Refusal> {
+) -> Result<(StatusCode, Json<Retried>), ApiError> {
     let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let filter = query::filter(&uri, &caller)?;
     let retried = retry_now(&api, &caller, None, &filter).await?;
@@ -186,7 +186,7 @@ pub(super) async fn retry_now(
     caller: &Caller,
     id: Option<Uuid>,
     filter: &Filter,
-) -> Result<Retried, Refusal> {
+) -> Result<Retried, ApiError> {
     let retried = api.0.store.retry(id, filter, &caller.client.name).await?;
     // Behind the blocks that this lifts: else a look in between would put them off once more.
     let replies = api.0.store.retry_replies(id, filter).await?;
@@ -199,8 +199,8 @@ pub(super) async fn find(
     api: &Api,
     caller: &Caller,
     path: Result<Path<String>, PathRejection>,
-) -> Result<(MappingView, Vec<TimelineEntry>), Refusal> {
-    let unknown = Refusal::NotFound("There is no mapping of this id.");
+) -> Result<(MappingView, Vec<TimelineEntry>), ApiError> {
+    let unknown = ApiError::NotFound("There is no mapping of this id.");
     let Some(id) = path.ok().and_then(|Path(id)| Uuid::parse_str(&id).ok()) else { return Err(unknown) };
     let found = api.0.store.mapping(id).await?;
     found.filter(|(mapping, _)| caller.require_tenant(&mapping.tenant).is_ok()).ok_or(unknown)

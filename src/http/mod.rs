@@ -15,10 +15,10 @@ mod webhook;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use auth::{Caller, Gate};
+use auth::{Caller, Authenticator};
 pub use auth::{MintError, mint, sign};
 use axum::{Router, extract::Request, http::HeaderMap, middleware, response::IntoResponse as _};
-use problem::Refusal;
+use problem::ApiError;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -50,7 +50,7 @@ pub struct Api(Arc<Inner>);
 struct Inner {
     store: Store,
     bell: Bell,
-    gate: Gate,
+    authenticator: Authenticator,
     random: Arc<dyn Random>,
     metrics: Metrics,
     protect_metrics: bool,
@@ -87,7 +87,7 @@ impl Api {
         Self(Arc::new(Inner {
             store,
             bell,
-            gate: Gate::new(settings, http, clock),
+            authenticator: Authenticator::new(settings, http, clock),
             random,
             metrics,
             protect_metrics: settings.protect_metrics,
@@ -108,19 +108,19 @@ impl Api {
         router
             .merge(console::routes())
             .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
-            .fallback(async || Refusal::NotFound("See /openapi.json for what there is."))
-            .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+            .fallback(async || ApiError::NotFound("See /openapi.json for what there is."))
+            .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
             .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
                 // The panic hook has logged it; nothing of it goes out.
-                Refusal::Broken.into_response()
+                ApiError::Internal.into_response()
             }))
             .layer(middleware::from_fn_with_state(self.clone(), observe::observe))
             .with_state(self)
     }
 
     /// The caller that a token names, with that scope.
-    async fn caller(&self, headers: &HeaderMap, scope: crate::config::Scope) -> Result<Caller, Refusal> {
-        let caller = self.0.gate.by_token(headers).await?;
+    async fn caller(&self, headers: &HeaderMap, scope: crate::config::Scope) -> Result<Caller, ApiError> {
+        let caller = self.0.authenticator.by_token(headers).await?;
         caller.require(scope)?;
         Ok(caller)
     }
@@ -155,7 +155,7 @@ const LONGEST: Duration = Duration::from_secs(25);
 async fn limit_time(request: Request, next: middleware::Next) -> axum::response::Response {
     match tokio::time::timeout(LONGEST, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Refusal::Unavailable("It took too long. Try again.").into_response(),
+        Err(_) => ApiError::Unavailable("It took too long. Try again.").into_response(),
     }
 }
 

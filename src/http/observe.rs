@@ -11,7 +11,7 @@ use axum::{
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Api, problem::Refusal};
+use super::{Api, problem::ApiError};
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -29,8 +29,8 @@ pub(super) async fn observe(State(api): State<Api>, request: Request, next: Next
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().into());
     let span = tracing::info_span!("request", request_id = %id, method, route);
     let mut response = next.run(request).instrument(span.clone()).await;
-    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
-        response = refusal.render(&id);
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        response = error.render(&id);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

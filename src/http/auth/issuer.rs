@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Refusal, is_in_time, is_meant_for,
+    ApiError, is_in_time, is_meant_for,
     keys::{Keys, Missing},
 };
 use crate::{
@@ -79,14 +79,14 @@ impl Issuer {
     }
 
     /// What the token says, if it is this issuer's, for us, and good at `now`.
-    pub(super) async fn open(&self, token: &str, now: Timestamp) -> Result<IssuedToken, Refusal> {
-        let bad = || Refusal::Unknown(BAD_TOKEN);
+    pub(super) async fn open(&self, token: &str, now: Timestamp) -> Result<IssuedToken, ApiError> {
+        let bad = || ApiError::Unauthorized(BAD_TOKEN);
         let header = jsonwebtoken::decode_header(token).map_err(|_| bad())?;
         // Whoever marks a header as critical wants it understood or refused (RFC 7515, 4.1.11); we know none.
         let Some(kid) = header.kid.filter(|_| header.crit.is_none()) else { return Err(bad()) };
         let key = self.keys.find(&kid, header.alg).await.map_err(|missing| match missing {
             Missing::Unknown => bad(),
-            Missing::Unreachable => Refusal::Unavailable(UNREACHABLE),
+            Missing::Unreachable => ApiError::Unavailable(UNREACHABLE),
         })?;
         let mut validation = Validation::new(header.alg);
         // Checked below: times by our own clock, and nothing but one exact issuer and audience.

@@ -1,6 +1,6 @@
 //! Who calls: a bearer JWT of our own keys or of another issuer, or a Standard Webhooks signature. All end in a [`Caller`].
 //!
-//! The algorithm is never taken from the token, signatures are compared in constant time, and no refusal says more than the
+//! The algorithm is never taken from the token, signatures are compared in constant time, and no error says more than the
 //! caller needs to know. One way in that is out of order must never close another.
 
 mod issuer;
@@ -20,7 +20,7 @@ use serde_json::Value;
 use signature::WebhookKeys;
 pub use signature::sign;
 
-use super::problem::Refusal;
+use super::problem::ApiError;
 use crate::{
     clock::Clock,
     config::{Client, Scope, Settings},
@@ -45,19 +45,19 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Refuses a caller without that scope.
-    pub(super) fn require(&self, scope: Scope) -> Result<&Self, Refusal> {
+    pub(super) fn require(&self, scope: Scope) -> Result<&Self, ApiError> {
         if self.scopes.contains(&scope) {
             return Ok(self);
         }
-        Err(Refusal::Forbidden(format!("This needs the scope {}, which the caller does not have.", scope.word())))
+        Err(ApiError::Forbidden(format!("This needs the scope {}, which the caller does not have.", scope.word())))
     }
 
     /// Refuses a caller that may not speak for that tenant.
-    pub(super) fn require_tenant(&self, tenant: &str) -> Result<(), Refusal> {
+    pub(super) fn require_tenant(&self, tenant: &str) -> Result<(), ApiError> {
         if self.client.tenants.iter().any(|own| own == tenant) {
             return Ok(());
         }
-        Err(Refusal::Forbidden("The caller may not speak for this tenant.".into()))
+        Err(ApiError::Forbidden("The caller may not speak for this tenant.".into()))
     }
 
     /// The caller behind a good token. What a client has lost since its token was made, the token has lost too.
@@ -68,7 +68,7 @@ impl Caller {
 }
 
 /// Everything that tells callers apart.
-pub(super) struct Gate {
+pub(super) struct Authenticator {
     clients: Vec<Arc<Client>>,
     own_keys: OwnKeys,
     issuers: Vec<Issuer>,
@@ -76,9 +76,9 @@ pub(super) struct Gate {
     clock: Arc<dyn Clock>,
 }
 
-impl std::fmt::Debug for Gate {
+impl std::fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gate").finish_non_exhaustive()
+        f.debug_struct("Authenticator").finish_non_exhaustive()
     }
 }
 
@@ -88,8 +88,8 @@ struct Claimed {
     iss: String,
 }
 
-impl Gate {
-    /// A gate for these clients. `http` fetches the keys of other issuers.
+impl Authenticator {
+    /// A authenticator for these clients. `http` fetches the keys of other issuers.
     pub(super) fn new(settings: &Settings, http: &reqwest::Client, clock: Arc<dyn Clock>) -> Self {
         let clients: Vec<_> = settings.clients.values().cloned().map(Arc::new).collect();
         let issuers = settings.auth.issuers.iter().map(|(name, issuer)| Issuer::new(name, issuer, http, &clock));
@@ -117,25 +117,25 @@ impl Gate {
     }
 
     /// The caller that the token in the headers names.
-    pub(super) async fn by_token(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let header = headers.get(header::AUTHORIZATION).ok_or(Refusal::Unknown(NO_CREDENTIALS))?;
+    pub(super) async fn by_token(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        let header = headers.get(header::AUTHORIZATION).ok_or(ApiError::Unauthorized(NO_CREDENTIALS))?;
         let token = header
             .to_str()
             .ok()
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
-            .ok_or(Refusal::Unknown(NO_CREDENTIALS))?;
+            .ok_or(ApiError::Unauthorized(NO_CREDENTIALS))?;
         self.by_bearer(token).await
     }
 
     /// The caller that this token names, wherever it was found.
-    pub(super) async fn by_bearer(&self, token: &str) -> Result<Caller, Refusal> {
+    pub(super) async fn by_bearer(&self, token: &str) -> Result<Caller, ApiError> {
         let claimed = jsonwebtoken::dangerous::insecure_decode_claims::<Claimed>(token).ok();
         let issuer = claimed.and_then(|claimed| self.issuers.iter().find(|issuer| issuer.is(&claimed.iss)));
         match issuer {
             Some(issuer) => self.by_issued_token(issuer, token).await,
-            None => self.by_own_token(token).ok_or(Refusal::Unknown(BAD_TOKEN)),
+            None => self.by_own_token(token).ok_or(ApiError::Unauthorized(BAD_TOKEN)),
         }
     }
 
@@ -145,15 +145,15 @@ impl Gate {
         Some(Caller::of(client, &token.scopes, token.until))
     }
 
-    async fn by_issued_token(&self, issuer: &Issuer, token: &str) -> Result<Caller, Refusal> {
+    async fn by_issued_token(&self, issuer: &Issuer, token: &str) -> Result<Caller, ApiError> {
         let token = issuer.open(token, self.clock.now()).await?;
         // Never by the client's name: another issuer could call its own callers as it likes.
         let client = self.clients.iter().find(|client| client.subject.as_ref() == Some(&token.subject));
-        client.map(|client| Caller::of(client, &token.scopes, token.until)).ok_or(Refusal::Unknown(NO_CLIENT))
+        client.map(|client| Caller::of(client, &token.scopes, token.until)).ok_or(ApiError::Unauthorized(NO_CLIENT))
     }
 
     /// The caller whose secret signed this body.
-    pub(super) fn by_signature(&self, headers: &HeaderMap, body: &[u8]) -> Result<Caller, Refusal> {
+    pub(super) fn by_signature(&self, headers: &HeaderMap, body: &[u8]) -> Result<Caller, ApiError> {
         let client = self.webhook_keys.signer(headers, body, self.clock.now())?;
         Ok(Caller { client, scopes: vec![Scope::LeavesWrite], until: None })
     }

@@ -12,7 +12,7 @@ use crate::{
     config::Scope,
     doctor::Order,
     domain::finding::{Finding, Severity},
-    http::{Api, doctor, problem::Refusal},
+    http::{Api, doctor, problem::ApiError},
 };
 
 const HERE: &str = "/console/connection";
@@ -23,16 +23,16 @@ pub(super) async fn show(session: Session) -> Response {
 
 /// `POST /console/connection`.
 pub(super) async fn examine(State(api): State<Api>, session: Session, body: Bytes) -> Result<Response, Stopped> {
-    session.caller.require(Scope::OpsWrite).map_err(|refusal| session.refused(refusal))?;
+    session.caller.require(Scope::OpsWrite).map_err(|error| session.refused(error))?;
     let order = order(&body);
     let found = match doctor::examine(&api, &session.caller, order.clone()).await {
         Ok(findings) => shown(&findings),
-        Err(Refusal::Invalid(problems)) => html! {
+        Err(ApiError::Invalid(problems)) => html! {
             div.note.bad role="alert" {
                 ul { @for problem in problems.iter() { li { (label(&problem.field)) " " (problem.problem) } } }
             }
         },
-        Err(refusal) => return Err(session.refused(refusal)),
+        Err(error) => return Err(session.refused(error)),
     };
     Ok(answer(&session, &order, &found))
 }

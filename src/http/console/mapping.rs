@@ -27,10 +27,10 @@ pub(super) async fn show(
     session: Session,
 ) -> Result<Response, Stopped> {
     let found = mappings::find(&api, &session.caller, path).await;
-    let (mapping, timeline) = found.map_err(|refusal| session.refused(refusal))?;
+    let (mapping, timeline) = found.map_err(|error| session.refused(error))?;
     let reply = api.0.store.replies_of(&[mapping.id]).await.map_err(|error| session.refused(error.into()))?;
     let reply = reply.get(&mapping.id);
-    let now = api.0.gate.now();
+    let now = api.0.authenticator.now();
     let was_retried = uri.query() == Some("retried");
     let what = html! {
         p { a href="/console/mappings" { "← Mappings" } }
@@ -52,11 +52,11 @@ pub(super) async fn retry(
     path: Result<Path<String>, PathRejection>,
     session: Session,
 ) -> Result<Redirect, Stopped> {
-    session.caller.require(Scope::OpsWrite).map_err(|refusal| session.refused(refusal))?;
+    session.caller.require(Scope::OpsWrite).map_err(|error| session.refused(error))?;
     let found = mappings::find(&api, &session.caller, path).await;
-    let (mapping, _) = found.map_err(|refusal| session.refused(refusal))?;
+    let (mapping, _) = found.map_err(|error| session.refused(error))?;
     let retried = mappings::retry_now(&api, &session.caller, Some(mapping.id), &Filter::default()).await;
-    let retried = retried.map_err(|refusal| session.refused(refusal))?;
+    let retried = retried.map_err(|error| session.refused(error))?;
     let said = if retried.retried + retried.replies > 0 { "?retried" } else { "" };
     Ok(Redirect::to(&format!("/console/mappings/{}{said}", mapping.id)))
 }

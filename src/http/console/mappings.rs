@@ -14,7 +14,7 @@ use crate::{
     http::{
         Api,
         mappings::{self, MappingList},
-        problem::Refusal,
+        problem::ApiError,
         query,
     },
     store::views::MappingView,
@@ -69,14 +69,14 @@ pub(super) async fn show(State(api): State<Api>, uri: Uri, session: Session) -> 
     let asked = Asked::read(&uri);
     let listed = match query::list(&asked.question(), &session.caller) {
         Ok(query) => mappings::page(&api, &query).await,
-        Err(refusal) => Err(refusal),
+        Err(error) => Err(error),
     };
-    let now = api.0.gate.now();
+    let now = api.0.authenticator.now();
     let (status, result) = match listed {
         Ok(list) => (StatusCode::OK, table(&list, &asked, now)),
         // What is wrong with the filters belongs next to them.
-        Err(refusal @ (Refusal::Invalid(_) | Refusal::Forbidden(_))) => (refusal.parts().0, wrong(refusal)),
-        Err(refusal) => return Err(session.refused(refusal)),
+        Err(error @ (ApiError::Invalid(_) | ApiError::Forbidden(_))) => (error.parts().0, wrong(error)),
+        Err(error) => return Err(session.refused(error)),
     };
     let what = html! {
         h1 { "Mappings" }
@@ -112,11 +112,11 @@ fn filters(asked: &Asked, tenants: &[String]) -> Markup {
     }
 }
 
-fn wrong(refusal: Refusal) -> Markup {
-    let (_, _, _, detail) = refusal.parts();
+fn wrong(error: ApiError) -> Markup {
+    let (_, _, _, detail) = error.parts();
     html! {
         div.note.bad role="alert" {
-            @if let Refusal::Invalid(problems) = refusal {
+            @if let ApiError::Invalid(problems) = error {
                 ul { @for found in problems.into_vec() { li { strong { (found.field) } " " (found.problem) } } }
             } @else {
                 p { (detail) }

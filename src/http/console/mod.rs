@@ -25,7 +25,7 @@ use axum::{
 use maud::html;
 use session::Session;
 
-use super::{Api, limit_time, problem::Refusal};
+use super::{Api, limit_time, problem::ApiError};
 
 /// Nothing but our own style sheet and forms; no page of others around ours.
 const POLICY: &str =
@@ -68,7 +68,7 @@ enum Stopped {
     /// Nobody is signed in, or not any more; then a sentence says why.
     SignedOut { wish: String, why: Option<&'static str> },
     /// Signed in, but it cannot be.
-    Refused(Box<Session>, Refusal),
+    Refused(Box<Session>, ApiError),
     /// Not asked by one of our own pages.
     Foreign,
 }
@@ -77,8 +77,8 @@ impl IntoResponse for Stopped {
     fn into_response(self) -> Response {
         match self {
             Self::SignedOut { wish, why } => session::signed_out(&wish, why),
-            Self::Refused(session, refusal) => {
-                let (status, _, title, detail) = refusal.parts();
+            Self::Refused(session, error) => {
+                let (status, _, title, detail) = error.parts();
                 let what = html! {
                     h1 { (title) }
                     p { (detail) }

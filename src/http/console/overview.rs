@@ -29,7 +29,7 @@ pub(super) async fn show(State(api): State<Api>, session: Session) -> Result<Res
         "down" => Settled::new(),
         _ => api.0.store.settled_lately(own).await.map_err(|error| session.refused(error.into()))?,
     };
-    let now = api.0.gate.now();
+    let now = api.0.authenticator.now();
     let tenants = &health.checks.get("microsoft").unwrap_or(&Value::Null)["tenants"];
     let what = html! {
         h1 { "Overview" }

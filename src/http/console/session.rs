@@ -15,7 +15,7 @@ use url::{Host, Url};
 use super::{Stopped, page};
 use crate::{
     config::Scope,
-    http::{Api, auth::Caller, problem::Refusal},
+    http::{Api, auth::Caller, problem::ApiError},
 };
 
 const COOKIE: &str = "leavebridge_ops";
@@ -42,8 +42,8 @@ impl Session {
         self.caller.require(Scope::OpsWrite).is_ok()
     }
 
-    pub(super) fn refused(&self, refusal: Refusal) -> Stopped {
-        Stopped::Refused(Box::new(self.clone()), refusal)
+    pub(super) fn refused(&self, error: ApiError) -> Stopped {
+        Stopped::Refused(Box::new(self.clone()), error)
     }
 }
 
@@ -67,8 +67,8 @@ impl FromRequestParts<Api> for Session {
 
 /// The caller behind a token, if it may look at the console; else with which status and sentence it may not.
 async fn admit(api: &Api, token: &str) -> Result<Caller, (StatusCode, &'static str)> {
-    let caller = api.0.gate.by_bearer(token).await.map_err(|refusal| match refusal {
-        Refusal::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+    let caller = api.0.authenticator.by_bearer(token).await.map_err(|error| match error {
+        ApiError::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
         _ => (StatusCode::UNAUTHORIZED, NOT_GOOD),
     })?;
     caller.require(Scope::OpsRead).map_err(|_| (StatusCode::FORBIDDEN, NOT_OPS))?;
@@ -133,7 +133,7 @@ pub(super) async fn begin(State(api): State<Api>, headers: HeaderMap, body: Byte
         Ok(caller) => caller,
         Err((status, why)) => return refuse(status, why),
     };
-    let left = caller.until.map_or(0, |until| until - api.0.gate.now().as_second()).clamp(0, LONGEST);
+    let left = caller.until.map_or(0, |until| until - api.0.authenticator.now().as_second()).clamp(0, LONGEST);
     keep(Redirect::to(&wish).into_response(), token, left, is_secure)
 }
 
