@@ -102,7 +102,7 @@ impl Patient<'_> {
 
     /// Graph did not do what it was asked in that mailbox.
     pub(super) fn failed(&self, what: &str, error: &GraphError, rights: &Rights, mailbox: &str) -> Finding {
-        let status = error.trail.as_ref().and_then(|trail| trail.status);
+        let status = error.request_ids.as_ref().and_then(|request_ids| request_ids.status);
         let explanation = exchange::explain(&error.code, status, &error.message, Some(rights));
         let explanation = explanation.unwrap_or_else(Explanation::unknown);
         self.found(format!("{what}: {}", said(error, self.clock.now())), explanation, mailbox)
@@ -116,7 +116,7 @@ pub(super) fn said(error: &GraphError, now: Timestamp) -> String {
         said = format!("{said}: \u{201c}{}\u{201d}", error.message);
     }
     let mut ids = Vec::new();
-    let status = error.entra.as_ref().map(|entra| entra.status).or_else(|| error.trail.as_ref()?.status);
+    let status = error.entra.as_ref().map(|entra| entra.status).or_else(|| error.request_ids.as_ref()?.status);
     if let Some(status) = status.filter(|status| error.code != format!("HTTP {status}")) {
         ids.push(format!("HTTP {status}"));
     }
@@ -125,12 +125,12 @@ pub(super) fn said(error: &GraphError, now: Timestamp) -> String {
             [("Trace ID", &entra.trace_id), ("Correlation ID", &entra.correlation_id), ("at", &entra.timestamp)];
         ids.extend(known.iter().filter(|(_, id)| !id.is_empty()).map(|(name, id)| format!("{name} {id}")));
     }
-    if let Some(trail) = &error.trail {
-        ids.extend(trail.request_id.as_ref().map(|id| format!("request-id {id}")));
-        ids.push(format!("client-request-id {}", trail.client_request_id));
+    if let Some(request_ids) = &error.request_ids {
+        ids.extend(request_ids.request_id.as_ref().map(|id| format!("request-id {id}")));
+        ids.push(format!("client-request-id {}", request_ids.client_request_id));
         ids.push(format!("at {}", now.round(jiff::Unit::Second).unwrap_or(now)));
     }
-    if let Some(wait) = error.retry_after.filter(|_| error.trail.as_ref().is_some_and(|trail| trail.status.is_some())) {
+    if let Some(wait) = error.retry_after.filter(|_| error.request_ids.as_ref().is_some_and(|request_ids| request_ids.status.is_some())) {
         ids.push(format!("Retry-After {}", SignedDuration::try_from(wait).map_or(0, |wait| wait.as_secs())));
     }
     if ids.is_empty() { format!("{said}.") } else { format!("{said} ({}).", ids.join(", ")) }

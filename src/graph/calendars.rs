@@ -35,10 +35,10 @@ impl Graph {
         url.set_query(Some("$select=id,name&$top=100"));
         let mut calendars = Vec::new();
         for _ in 0..MOST_PAGES {
-            let Answer { body, trail } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
-            let page: Page = parse(body, &trail)?;
+            let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
+            let page: Page = parse(body, &request_ids)?;
             calendars.extend(page.value);
-            match page.next_link.map(|link| self.own(&link, &trail)) {
+            match page.next_link.map(|link| self.own(&link, &request_ids)) {
                 Some(next) => url = next?,
                 None => return Ok(named(calendars, name)),
             }
@@ -53,7 +53,7 @@ impl Graph {
     pub async fn create_calendar(&self, mailbox: Mailbox<'_>, name: &str) -> Result<Option<String>, GraphError> {
         let url = self.url(&mailbox, &["calendars"]);
         match self.call(mailbox.until, Method::POST, url, Some(&json!({"name": name}))).await {
-            Ok(Answer { body, trail }) => parse(body, &trail).map(|Calendar { id, .. }| Some(id)),
+            Ok(Answer { body, request_ids }) => parse(body, &request_ids).map(|Calendar { id, .. }| Some(id)),
             Err(GraphError { failure: Failure::Conflict, .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -32,7 +32,7 @@ impl Graph {
         let mut url = self.users(&wire::user(address));
         url.set_query(Some("$select=id"));
         match self.call(end, Method::GET, url, None).await {
-            Ok(Answer { body, trail }) => return Ok(Some(id(&parse(body, &trail)?))),
+            Ok(Answer { body, request_ids }) => return Ok(Some(id(&parse(body, &request_ids)?))),
             Err(GraphError { failure: Failure::MailboxMissing | Failure::Rejected, .. }) => {}
             Err(error) => return Err(error),
         }
@@ -40,7 +40,7 @@ impl Graph {
         let literal = address.replace('\'', "''");
         for filter in [format!("mail eq '{literal}'"), format!("proxyAddresses/any(p:p eq 'smtp:{literal}')")] {
             match self.call(end, Method::GET, self.filtered(&filter), None).await {
-                Ok(Answer { body, trail }) => match parse::<Users>(body, &trail)?.value.as_slice() {
+                Ok(Answer { body, request_ids }) => match parse::<Users>(body, &request_ids)?.value.as_slice() {
                     [] => {}
                     [one] => return Ok(Some(id(one))),
                     [..] => return Ok(None),

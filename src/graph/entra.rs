@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     GraphError,
-    error::{EntraTrail, parse_retry_after, printable},
+    error::{EntraRequestIds, parse_retry_after, printable},
     token::{self, Token},
 };
 use crate::{config::Microsoft, domain::judge::Failure};
@@ -159,7 +159,7 @@ fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> R
     let is_of_proof = !passing && (error == "invalid_client" || status == StatusCode::UNAUTHORIZED);
     let mut error = GraphError::new(failure, code, description);
     let id = |name: &str| printable(body[name].as_str().unwrap_or_default());
-    error.entra = Some(Box::new(EntraTrail {
+    error.entra = Some(Box::new(EntraRequestIds {
         status: status.as_u16(),
         trace_id: id("trace_id"),
         correlation_id: id("correlation_id"),

@@ -20,7 +20,7 @@ const LONGEST_WAIT: Duration = Duration::from_hours(31 * 24);
 
 /// The ids that Microsoft's support asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trail {
+pub struct RequestIds {
     /// Ours.
     pub client_request_id: Uuid,
     /// Graph's; `None` when it did not answer.
@@ -29,14 +29,14 @@ pub struct Trail {
     pub status: Option<u16>,
 }
 
-impl Trail {
+impl RequestIds {
     pub(super) const fn new(client_request_id: Uuid) -> Self {
         Self { client_request_id, request_id: None, status: None }
     }
 
     /// For a leave's timeline.
     #[must_use]
-    pub fn story(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         json!({
             "status": self.status,
             "request_id": self.request_id,
@@ -47,7 +47,7 @@ impl Trail {
 
 /// What Entra's support asks for: it has other ids than Graph's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntraTrail {
+pub struct EntraRequestIds {
     /// The HTTP status.
     pub status: u16,
     /// "Trace ID".
@@ -68,9 +68,9 @@ pub struct GraphError {
     /// Microsoft's words. For people who may see the mapping; not for logs: they may name the mailbox.
     pub message: String,
     /// The ids of the call, when there was one.
-    pub trail: Option<Box<Trail>>,
+    pub request_ids: Option<Box<RequestIds>>,
     /// The ids of a refused token, when Entra gave any. Other ones at every try: not part of a sentence that is compared.
-    pub entra: Option<Box<EntraTrail>>,
+    pub entra: Option<Box<EntraRequestIds>>,
     /// The event that a refused create had already made.
     pub existing_event: Option<Box<str>>,
     /// How long Microsoft asks us to stay away from the mailbox, whatever else it says.
@@ -84,7 +84,7 @@ impl GraphError {
             failure,
             code: printable(&code.into()),
             message: printable(first_line),
-            trail: None,
+            request_ids: None,
             entra: None,
             existing_event: None,
             retry_after: None,
@@ -125,8 +125,8 @@ impl GraphError {
         )
     }
 
-    pub(super) fn on(mut self, trail: Trail) -> Self {
-        self.trail = Some(Box::new(trail));
+    pub(super) fn on(mut self, request_ids: RequestIds) -> Self {
+        self.request_ids = Some(Box::new(request_ids));
         self
     }
 
@@ -160,7 +160,7 @@ impl GraphError {
         if !self.message.is_empty() {
             sentence = format!("{sentence}: {}", self.message.trim_end_matches('.'));
         }
-        if let Some(request_id) = self.trail.as_ref().and_then(|trail| trail.request_id.as_ref()) {
+        if let Some(request_id) = self.request_ids.as_ref().and_then(|request_ids| request_ids.request_id.as_ref()) {
             sentence = format!("{sentence} (request-id {request_id})");
         }
         sentence

@@ -7,7 +7,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Answer, Graph, GraphError, Trail, calendars, transaction_id,
+    Answer, Graph, GraphError, RequestIds, calendars, transaction_id,
     wire::{self, Event, Page},
 };
 use crate::domain::{
@@ -39,7 +39,7 @@ pub struct Written {
     /// The event in Outlook on the web.
     pub web_link: Option<String>,
     /// The ids of the call.
-    pub trail: Trail,
+    pub request_ids: RequestIds,
 }
 
 /// The events of a mailbox that carry a mapping's marker; deleted ones are not among them.
@@ -50,7 +50,7 @@ pub struct Found {
     /// The ids of all of them.
     pub ids: Vec<String>,
     /// The ids of the call.
-    pub trail: Trail,
+    pub request_ids: RequestIds,
 }
 
 impl Graph {
@@ -96,10 +96,10 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn remove(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Trail, GraphError> {
+    pub async fn remove(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<RequestIds, GraphError> {
         match self.call(mailbox.until, Method::DELETE, self.url(&mailbox, &["events", event_id]), None).await {
-            Ok(Answer { trail, .. }) => Ok(trail),
-            Err(GraphError { failure: Failure::EventGone, trail: Some(trail), .. }) => Ok(*trail),
+            Ok(Answer { request_ids, .. }) => Ok(request_ids),
+            Err(GraphError { failure: Failure::EventGone, request_ids: Some(request_ids), .. }) => Ok(*request_ids),
             Err(error) => Err(error),
         }
     }
@@ -115,50 +115,50 @@ impl Graph {
         url.set_query(Some(&query));
         let mut events = Vec::new();
         for _ in 0..MOST_PAGES {
-            let Answer { body, trail } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
-            let page: Page = parse(body, &trail)?;
+            let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
+            let page: Page = parse(body, &request_ids)?;
             events.extend(page.value);
-            match page.next_link.map(|link| self.own(&link, &trail)) {
+            match page.next_link.map(|link| self.own(&link, &request_ids)) {
                 Some(next) => url = next?,
-                None => return Ok(found(events, &transaction_id(mapping, incarnation), trail)),
+                None => return Ok(found(events, &transaction_id(mapping, incarnation), request_ids)),
             }
         }
         Err(GraphError::silent("the list of marked events never ends"))
     }
 
     /// A link that Graph gave us, if it leads to Graph: our token goes nowhere else.
-    pub(super) fn own(&self, link: &str, trail: &Trail) -> Result<Url, GraphError> {
+    pub(super) fn own(&self, link: &str, request_ids: &RequestIds) -> Result<Url, GraphError> {
         Url::parse(link)
             .ok()
             .filter(|url| url.origin() == self.root.origin())
-            .ok_or_else(|| GraphError::silent("a list goes on at another host").on(trail.clone()))
+            .ok_or_else(|| GraphError::silent("a list goes on at another host").on(request_ids.clone()))
     }
 }
 
-pub(super) fn parse<T: serde::de::DeserializeOwned>(body: Option<Value>, trail: &Trail) -> Result<T, GraphError> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(body: Option<Value>, request_ids: &RequestIds) -> Result<T, GraphError> {
     serde_json::from_value(body.unwrap_or(Value::Null))
-        .map_err(|_| GraphError::silent("the answer has not the shape that Microsoft documents").on(trail.clone()))
+        .map_err(|_| GraphError::silent("the answer has not the shape that Microsoft documents").on(request_ids.clone()))
 }
 
 fn written(answer: Answer) -> Result<Written, GraphError> {
-    let event: Event = parse(answer.body, &answer.trail)?;
-    Ok(as_written(event, answer.trail))
+    let event: Event = parse(answer.body, &answer.request_ids)?;
+    Ok(as_written(event, answer.request_ids))
 }
 
-fn as_written(event: Event, trail: Trail) -> Written {
+fn as_written(event: Event, request_ids: RequestIds) -> Written {
     let Event { id, ical_uid, change_key, web_link, .. } = event;
-    Written { event_id: id, ical_uid, change_key, web_link, trail }
+    Written { event_id: id, ical_uid, change_key, web_link, request_ids }
 }
 
-fn found(mut events: Vec<Event>, transaction: &Uuid, trail: Trail) -> Found {
+fn found(mut events: Vec<Event>, transaction: &Uuid, request_ids: RequestIds) -> Found {
     let transaction = transaction.hyphenated().to_string();
     let ids = events.iter().map(|event| event.id.clone()).collect();
     // The one that we created; else the oldest, of which the others can only be copies.
     events.sort_by_key(|event| {
         (event.transaction_id.as_deref() != Some(transaction.as_str()), event.created_date_time.clone())
     });
-    let ours = events.into_iter().next().map(|event| as_written(event, trail.clone()));
-    Found { ours, ids, trail }
+    let ours = events.into_iter().next().map(|event| as_written(event, request_ids.clone()));
+    Found { ours, ids, request_ids }
 }
 
 #[cfg(test)]
@@ -185,7 +185,7 @@ mod tests {
             (vec![event("copy", None, "1"), event("ours", Some(ours), "2")], Some("ours")),
             (vec![event("young", None, "2"), event("old", Some(other), "1")], Some("old")),
         ] {
-            let found = found(events, &ours, Trail::new(Uuid::nil()));
+            let found = found(events, &ours, RequestIds::new(Uuid::nil()));
             assert_eq!(found.ours.map(|event| event.event_id).as_deref(), expected);
         }
     }

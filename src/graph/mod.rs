@@ -21,7 +21,7 @@ mod wire;
 use std::{sync::Arc, time::Duration};
 
 use credential::Credential;
-pub use error::{EntraTrail, GraphError, Trail};
+pub use error::{EntraRequestIds, GraphError, RequestIds};
 pub use events::{Found, Mailbox, Written};
 pub use probe::{Met, Obstacle, Seen, Unmet, exchange_rights, meet_entra, meet_graph};
 use reqwest::{Client, Method, RequestBuilder, Response, header};
@@ -56,7 +56,7 @@ pub struct Graph {
 /// A good answer.
 struct Answer {
     body: Option<Value>,
-    trail: Trail,
+    request_ids: RequestIds,
 }
 
 impl Graph {
@@ -101,10 +101,10 @@ impl Graph {
     /// One request that is over by `end`. A token that Graph refuses is not used again; whether to try with a new one is the caller's to say, who
     /// knows whether a call may still begin.
     async fn call(&self, end: Instant, method: Method, url: Url, body: Option<&Value>) -> Result<Answer, GraphError> {
-        let mut trail = Trail::new(self.random.uuid());
-        match self.call_until(end, method, url, body, &mut trail).await {
-            Ok(body) => Ok(Answer { body, trail }),
-            Err(error) => Err(error.on(trail)),
+        let mut request_ids = RequestIds::new(self.random.uuid());
+        match self.call_until(end, method, url, body, &mut request_ids).await {
+            Ok(body) => Ok(Answer { body, request_ids }),
+            Err(error) => Err(error.on(request_ids)),
         }
     }
 
@@ -114,10 +114,10 @@ impl Graph {
         method: Method,
         url: Url,
         body: Option<&Value>,
-        trail: &mut Trail,
+        request_ids: &mut RequestIds,
     ) -> Result<Option<Value>, GraphError> {
         let token = self.tokens.token_by(end).await?;
-        let answer = self.send_by(end, &token, method, url, body, trail).await;
+        let answer = self.send_by(end, &token, method, url, body, request_ids).await;
         if answer.as_ref().is_err_and(|error| error.failure == Failure::Credentials) {
             self.tokens.refused(&token);
         }
@@ -131,7 +131,7 @@ impl Graph {
         method: Method,
         url: Url,
         body: Option<&Value>,
-        trail: &mut Trail,
+        request_ids: &mut RequestIds,
     ) -> Result<Option<Value>, GraphError> {
         let timed_out = Err(GraphError::timed_out(self.call_timeout));
         // A process that was frozen must not begin a request when it wakes up: the mailbox may be somebody else's by then. No
@@ -139,7 +139,7 @@ impl Graph {
         if Instant::now() >= end {
             return timed_out;
         }
-        tokio::time::timeout_at(end, self.send(token, method, url, body, trail)).await.unwrap_or(timed_out)
+        tokio::time::timeout_at(end, self.send(token, method, url, body, request_ids)).await.unwrap_or(timed_out)
     }
 
     async fn send(
@@ -148,14 +148,14 @@ impl Graph {
         method: Method,
         url: Url,
         body: Option<&Value>,
-        trail: &mut Trail,
+        request_ids: &mut RequestIds,
     ) -> Result<Option<Value>, GraphError> {
         let mut request: RequestBuilder = self
             .http
             .request(method.clone(), url)
             .header(header::AUTHORIZATION, token.header())
             .header("Prefer", PREFER)
-            .header("client-request-id", trail.client_request_id.hyphenated().to_string())
+            .header("client-request-id", request_ids.client_request_id.hyphenated().to_string())
             .header("return-client-request-id", "true")
             .header(header::ACCEPT, "application/json");
         if let Some(body) = body {
@@ -163,13 +163,13 @@ impl Graph {
         }
         let response = request.send().await.map_err(|error| self.silence(&error))?;
         let status = response.status();
-        trail.status = Some(status.as_u16());
-        trail.request_id = text(&response, "request-id");
+        request_ids.status = Some(status.as_u16());
+        request_ids.request_id = text(&response, "request-id");
         tracing::debug!(
             %method,
             status = status.as_u16(),
-            client_request_id = %trail.client_request_id,
-            request_id = trail.request_id.as_deref(),
+            client_request_id = %request_ids.client_request_id,
+            request_id = request_ids.request_id.as_deref(),
             "Graph answered"
         );
         let (retry_after, challenge) = (text(&response, "retry-after"), text(&response, "www-authenticate"));

@@ -152,8 +152,8 @@ impl Graph {
     pub async fn read_event(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Seen, GraphError> {
         let mut url = self.url(&mailbox, &["events", event_id]);
         url.set_query(Some("$select=id,subject,sensitivity,showAs,isAllDay,start,end"));
-        let Answer { body, trail } = self.call(mailbox.until, Method::GET, url, None).await?;
-        parse(body, &trail)
+        let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url, None).await?;
+        parse(body, &request_ids)
     }
 }
 

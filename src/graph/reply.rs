@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Graph, GraphError, Mailbox, Trail, events::parse};
+use super::{Answer, Graph, GraphError, Mailbox, RequestIds, events::parse};
 use crate::domain::{
     policy::Audience,
     reply::{Setting, Status, Wanted},
@@ -51,11 +51,11 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`](crate::domain::judge::Failure); `AccessDenied` when the app may not look into mailbox settings.
-    pub async fn automatic_reply(&self, mailbox: Mailbox<'_>) -> Result<(Setting, Trail), GraphError> {
-        let Answer { body, trail } =
+    pub async fn automatic_reply(&self, mailbox: Mailbox<'_>) -> Result<(Setting, RequestIds), GraphError> {
+        let Answer { body, request_ids } =
             self.call(mailbox.until, Method::GET, self.url(&mailbox, &["mailboxSettings"]), None).await?;
-        let settings: MailboxSettings = parse(body, &trail)?;
-        Ok((settings.replies.setting(), trail))
+        let settings: MailboxSettings = parse(body, &request_ids)?;
+        Ok((settings.replies.setting(), request_ids))
     }
 
     /// Schedules a reply; gives it as Graph has it now, where it says so.
@@ -66,7 +66,7 @@ impl Graph {
         &self,
         mailbox: Mailbox<'_>,
         wanted: &Wanted,
-    ) -> Result<(Option<Setting>, Trail), GraphError> {
+    ) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let Wanted { from, until, audience, inside, outside, .. } = wanted;
         let body = json!({
             "status": "scheduled",
@@ -87,7 +87,7 @@ impl Graph {
         &self,
         mailbox: Mailbox<'_>,
         back: &Setting,
-    ) -> Result<(Option<Setting>, Trail), GraphError> {
+    ) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let body = json!({
             "status": "disabled",
             "externalAudience": reach(back.audience),
@@ -97,12 +97,12 @@ impl Graph {
         self.write_reply(mailbox, body).await
     }
 
-    async fn write_reply(&self, mailbox: Mailbox<'_>, setting: Value) -> Result<(Option<Setting>, Trail), GraphError> {
+    async fn write_reply(&self, mailbox: Mailbox<'_>, setting: Value) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let url = self.url(&mailbox, &["mailboxSettings"]);
         let body = json!({"automaticRepliesSetting": setting});
-        let Answer { body, trail } = self.call(mailbox.until, Method::PATCH, url, Some(&body)).await?;
+        let Answer { body, request_ids } = self.call(mailbox.until, Method::PATCH, url, Some(&body)).await?;
         let answered = body.and_then(|body| serde_json::from_value::<MailboxSettings>(body).ok());
-        Ok((answered.map(|settings| settings.replies.setting()), trail))
+        Ok((answered.map(|settings| settings.replies.setting()), request_ids))
     }
 }
 

@@ -170,7 +170,7 @@ impl<'a> Hold<'a> {
     /// Whether a new token is refused by this mailbox alone: so do mailboxes on an Exchange server of the customer's own, which
     /// must not hold up everybody else.
     fn is_its_own(&self, error: &GraphError) -> bool {
-        let is_of_graph = error.trail.as_ref().is_some_and(|trail| trail.status.is_some());
+        let is_of_graph = error.request_ids.as_ref().is_some_and(|trail| trail.status.is_some());
         let is_known = self.lease.blocked.as_ref().is_some_and(|(word, _)| word == Reason::MailboxMissing.word());
         let is_served = |tenant: &Tenant| tenant.is_served(self.engine.clock.now());
         error.failure == Failure::Credentials
@@ -183,7 +183,7 @@ impl<'a> Hold<'a> {
         let is_taken = match answer {
             Ok(_) => true,
             Err(error) => {
-                let status = error.trail.as_ref().and_then(|trail| trail.status);
+                let status = error.request_ids.as_ref().and_then(|trail| trail.status);
                 error.failure != Failure::Credentials && status.is_some_and(|status| (400..500).contains(&status))
             }
         };

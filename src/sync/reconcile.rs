@@ -204,7 +204,7 @@ impl Delivery<'_> {
             // At once: other deliveries of this mailbox may be between two calls.
             self.hold.close();
         }
-        known.trail = error.trail.as_deref().cloned();
+        known.trail = error.request_ids.as_deref().cloned();
         let incarnation = self.due.incarnation;
         let ending = match verdict {
             Verdict::Defer(wait) => Ending::Waiting(reason, detail, wait),
@@ -237,7 +237,7 @@ fn story(known: &Known, trouble: Option<(&str, &str)>) -> Value {
         story["code"] = code.into();
     }
     if let Some(trail) = &known.trail {
-        story["graph"] = trail.story();
+        story["graph"] = trail.to_json();
     }
     story
 }

@@ -22,7 +22,7 @@ use crate::{
         judge::{History, Reason, Verdict, judge},
         reply::{self, Away, Memory, Setting, Step, Wanted},
     },
-    graph::{GraphError, Mailbox, Trail},
+    graph::{GraphError, Mailbox, RequestIds},
     store::{
         queue::Lease,
         replies::{DueReply, ReplyRecord},
@@ -173,7 +173,7 @@ impl Look<'_> {
         wanted: Option<&Wanted>,
     ) -> Result<ReplyRecord, End>
     where
-        F: Future<Output = Result<(Option<Setting>, Trail), GraphError>>,
+        F: Future<Output = Result<(Option<Setting>, RequestIds), GraphError>>,
     {
         match self.engine.store.intend_reply(self.hold.lease, &intended).await {
             Ok(true) => {}
@@ -278,7 +278,7 @@ impl Look<'_> {
         if is_news {
             tracing::info!(reason = reason.word(), code = error.code, "an automatic reply waits");
         }
-        let trail = error.trail.as_deref().cloned();
+        let trail = error.request_ids.as_deref().cloned();
         Ok(match trail {
             Some(trail) if is_news => self.told(record, "reply", Some(&error.code), &trail),
             _ => record,
@@ -309,7 +309,7 @@ impl Look<'_> {
     }
 
     /// The record with its line in the timeline, where it says something new.
-    fn told(&self, mut record: ReplyRecord, step: &str, code: Option<&str>, trail: &Trail) -> ReplyRecord {
+    fn told(&self, mut record: ReplyRecord, step: &str, code: Option<&str>, trail: &RequestIds) -> ReplyRecord {
         let reason = record.reason.as_ref().map(|(word, _)| *word);
         let is_known = step == "leave-reply" && self.due.state == (record.state.into(), reason.map(str::to_owned));
         if !is_known {
@@ -318,7 +318,7 @@ impl Look<'_> {
                 "parked" => "parked",
                 _ => "delivered",
             };
-            let mut story: Value = json!({"step": step, "graph": trail.story()});
+            let mut story: Value = json!({"step": step, "graph": trail.to_json()});
             for (name, value) in [("reason", reason), ("code", code)] {
                 if let Some(value) = value {
                     story[name] = value.into();

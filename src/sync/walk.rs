@@ -10,7 +10,7 @@ use crate::{
         judge::Failure,
         plan::{Observed, Step, plan},
     },
-    graph::{Found, GraphError, Mailbox, Trail, Written},
+    graph::{Found, GraphError, Mailbox, RequestIds, Written},
 };
 
 /// A request that got no answer may still be carried out for so long: nothing found before that is no proof.
@@ -38,7 +38,7 @@ pub(super) struct Known {
     /// A write's outcome is unknown since just now.
     pub(super) doubted: bool,
     pub(super) step: &'static str,
-    pub(super) trail: Option<Trail>,
+    pub(super) trail: Option<RequestIds>,
 }
 
 impl Delivery<'_> {
@@ -75,7 +75,7 @@ impl Delivery<'_> {
                             }
                         }
                         Err(error) if error.failure == Failure::AlreadyCreated => {
-                            known.trail = error.trail.map(|trail| *trail);
+                            known.trail = error.request_ids.map(|trail| *trail);
                             match error.existing_event {
                                 Some(id) => {
                                     known.observed =
@@ -152,12 +152,12 @@ impl Delivery<'_> {
     async fn find(&self, known: &mut Known) -> Result<Found, Halt> {
         let find = |mailbox| self.graph.find(mailbox, self.due.id, self.due.incarnation);
         let found = self.call("find", find).await?.map_err(Halt::Failed)?;
-        known.trail = Some(found.trail.clone());
+        known.trail = Some(found.request_ids.clone());
         Ok(found)
     }
 
     fn note(known: &mut Known, written: Written, event: EventSpec) {
-        known.trail = Some(written.trail.clone());
+        known.trail = Some(written.request_ids.clone());
         known.observed = Observed {
             event_id: Some(written.event_id.clone()),
             applied: Some(event),
