@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Explanation, Rights, entra,
-    patient::{Patient, said},
+    tenant::{TenantExamination, said},
 };
 use crate::{
     config::{Credential, Microsoft, Source},
@@ -34,7 +34,7 @@ const READING: &str = "Calendars.Read";
 /// From here on it is time to act.
 const ACT_WITHIN_DAYS: i32 = STEPS[4];
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     /// For how long the credential is good, as far as that is known.
     pub(super) async fn expiry(&self, graph: &Graph) -> Option<Finding> {
         graph.look_at_credential().await;

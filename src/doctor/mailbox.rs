@@ -2,7 +2,7 @@
 
 use super::{
     Explanation, Order, Rights,
-    patient::{Patient, said},
+    tenant::{TenantExamination, said},
 };
 use crate::{
     domain::{finding::Finding, judge::Failure},
@@ -12,7 +12,7 @@ use crate::{
 /// The permission to set automatic replies.
 const REPLIES: &str = "MailboxSettings.ReadWrite";
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     /// The mailbox that has to open, the one that must not, and what is to be known of the first.
     pub(super) async fn mailboxes(&self, graph: &Graph, order: &Order, rights: &Rights) -> Vec<Finding> {
         let mut findings = Vec::new();

@@ -8,10 +8,10 @@
 mod access;
 mod entra;
 mod exchange;
-mod house;
+mod local;
 mod mailbox;
 mod network;
-mod patient;
+mod tenant;
 mod write_test;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,7 +29,7 @@ use crate::{
     outgoing,
     store::{Store, views::Filter},
 };
-use patient::Patient;
+use tenant::TenantExamination;
 
 /// What to look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -105,7 +105,7 @@ impl Doctor {
     pub async fn examine(&self, order: &Order, allowed: impl Fn(&str) -> bool) -> Vec<Finding> {
         let chosen: Vec<_> = self.chosen(order).filter(|(name, _)| allowed(name)).collect();
         let names: Vec<&str> = chosen.iter().map(|(name, _)| *name).collect();
-        let mut findings = house::examine(&self.settings, &self.store, &names).await;
+        let mut findings = local::examine(&self.settings, &self.store, &names).await;
         let timeout = self.settings.sync.call_timeout;
         let clients = outgoing::client(self.settings.http.ca_file.as_deref(), timeout)
             .and_then(|http| Ok((http, outgoing::direct(timeout)?)));
@@ -117,7 +117,7 @@ impl Doctor {
             }
         };
         for (name, tenant) in chosen {
-            let patient = Patient {
+            let examination = TenantExamination {
                 name,
                 tenant,
                 http: http.clone(),
@@ -126,13 +126,13 @@ impl Doctor {
                 clock: Arc::clone(&self.clock),
                 random: Arc::clone(&self.random),
             };
-            let seen = patient.examine(order).await;
+            let seen = examination.examine(order).await;
             if let Some(mailbox) = order.mailbox.as_ref().filter(|_| seen.iter().any(|found| found.id == "write-test"))
             {
                 self.open(name, mailbox).await;
             }
             findings.extend(seen);
-            findings.extend(house::waiting(&self.store, name).await);
+            findings.extend(local::waiting(&self.store, name).await);
         }
         findings
     }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
-use super::{Explanation, entra, patient::Patient};
+use super::{Explanation, entra, tenant::TenantExamination};
 use crate::{
     domain::finding::{Finding, Severity},
     graph::{Met, Obstacle, Unmet, meet_entra, meet_graph},
@@ -14,7 +14,7 @@ const CLOCK_WARNING: SignedDuration = SignedDuration::from_secs(30);
 /// More than this and tokens and signed webhooks are.
 const CLOCK_ERROR: SignedDuration = SignedDuration::from_mins(5);
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     /// Whether both hosts are there.
     pub(super) async fn hosts(&self) -> Vec<Finding> {
         let microsoft = &self.tenant.microsoft;

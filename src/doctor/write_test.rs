@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Explanation, Rights,
-    patient::{Patient, said},
+    tenant::{TenantExamination, said},
 };
 use crate::{
     domain::{
@@ -32,7 +32,7 @@ enum Wrong {
     Differs(&'static str),
 }
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     pub(super) async fn write_test(&self, graph: &Graph, address: &str, rights: &Rights) -> Finding {
         let marker = Uuid::new_v5(&TESTS, address.to_lowercase().as_bytes());
         // Another one for every test: Graph may remember a deleted event by the id that it was created under.

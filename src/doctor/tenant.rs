@@ -25,7 +25,7 @@ const OF_IDENTITY: &str = "A managed identity is given its rights by a script: `
                            way B with rbac.ps1. Azure keeps its tokens, so that a new right may take a day to arrive.";
 
 /// A tenant, and what is needed to ask Microsoft about it.
-pub(super) struct Patient<'a> {
+pub(super) struct TenantExamination<'a> {
     pub(super) name: &'a str,
     pub(super) tenant: &'a config::Tenant,
     pub(super) http: Client,
@@ -35,7 +35,7 @@ pub(super) struct Patient<'a> {
     pub(super) random: Arc<dyn Random>,
 }
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     /// Everything about this tenant, in order; what cannot be asked any more after a failure is not asked.
     pub(super) async fn examine(&self, order: &Order) -> Vec<Finding> {
         let mut findings = self.hosts().await;
