@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// From the wish to stop until the process leaves calls under way to whoever takes over.
-const PATIENCE: Duration = Duration::from_secs(26);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(26);
 /// For one request for another issuer's keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often to look for a database that is away at start.
@@ -119,7 +119,7 @@ pub async fn serve(
     };
     stop.cancel();
     tracing::info!("stopping: finishing what is under way");
-    let finished = tokio::time::timeout(PATIENCE, async { while parts.join_next().await.is_some() {} }).await;
+    let finished = tokio::time::timeout(SHUTDOWN_LIMIT, async { while parts.join_next().await.is_some() {} }).await;
     if finished.is_err() {
         tracing::warn!("some calls did not end in time; whoever takes over looks them up");
         parts.abort_all();

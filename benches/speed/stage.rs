@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Longer than anything here takes to settle.
-const PATIENCE: Duration = Duration::from_mins(5);
+const SETTLED_WITHIN: Duration = Duration::from_mins(5);
 /// A database with the schema and nothing else.
 const EMPTY: &str = "speed_empty";
 
@@ -153,7 +153,7 @@ impl Stage {
 /// Waits until nothing of `database` is due any more, and every leave has its event.
 pub(crate) async fn settled(database: &mut PgConnection) -> anyhow::Result<()> {
     let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < SETTLED_WITHIN {
         let open: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT FROM mappings WHERE state IN ('pending', 'waiting'))")
                 .fetch_one(&mut *database)
@@ -166,7 +166,7 @@ pub(crate) async fn settled(database: &mut PgConnection) -> anyhow::Result<()> {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    bail!("not everything has settled after {PATIENCE:?}")
+    bail!("not everything has settled after {SETTLED_WITHIN:?}")
 }
 
 /// Runs statements that give nothing back.

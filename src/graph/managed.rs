@@ -32,7 +32,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(800);
 /// After that the tenant waits instead, and is tried again and again: with status 410 (the host is being updated) that
 /// may take more than a minute, longer than a call may.
-const PATIENCE: Duration = Duration::from_secs(8);
+const RETRY_FOR_AT_MOST: Duration = Duration::from_secs(8);
 /// Microsoft's libraries read no more of a key.
 const LONGEST_KEY: u64 = 4096;
 
@@ -69,7 +69,7 @@ impl Identity {
                 Failure::EntraUnavailable { retry_after } => retry_after.unwrap_or_default(),
                 _ => Duration::ZERO,
             };
-            if !denied.passing || begun.elapsed() + pause.max(asked) > PATIENCE {
+            if !denied.passing || begun.elapsed() + pause.max(asked) > RETRY_FOR_AT_MOST {
                 return Err(denied.error);
             }
             sleep(pause.max(asked)).await;

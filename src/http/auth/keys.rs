@@ -26,7 +26,7 @@ const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// Keys that are older are fetched anew while they are used; Microsoft asks for a day at the most.
 const GOOD_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// So long a caller waits for a key that was never seen.
-const PATIENCE: Duration = Duration::from_secs(3);
+const WAIT_FOR_UNKNOWN_KEY: Duration = Duration::from_secs(3);
 /// Entra's answer has some 20 kB.
 const LONGEST_ANSWER: usize = 256 << 10;
 const MOST_KEYS: usize = 100;
@@ -87,7 +87,7 @@ impl Keys {
         self.fetch_aside();
         let mut fetched = self.known.subscribe();
         // Whoever waits in vain learns from `is_under_way` below that nobody knows yet.
-        let _ended = timeout(PATIENCE, fetched.wait_for(|known| !known.is_under_way)).await.is_ok();
+        let _ended = timeout(WAIT_FOR_UNKNOWN_KEY, fetched.wait_for(|known| !known.is_under_way)).await.is_ok();
         let known = self.known.borrow();
         let nobody_knows = known.is_under_way || known.problem.is_some();
         known.find(id, algorithm).unwrap_or(Err(if nobody_knows { Missing::Unreachable } else { Missing::Unknown }))

@@ -94,8 +94,8 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn set(world: &World, beside: Beside) -> Self {
         let mut keys = Vec::new();
-        if trouble::SLOWER_THAN_OUR_PATIENCE {
-            keys.push(("SYNC__CALL_TIMEOUT", trouble::PATIENCE));
+        if trouble::SLOWER_THAN_CALL_TIMEOUT {
+            keys.push(("SYNC__CALL_TIMEOUT", trouble::CALL_TIMEOUT));
         }
         if beside == Beside::Replies {
             keys.push(("POLICY__AUTOMATIC_REPLIES__ENABLED", "true"));
