@@ -68,7 +68,8 @@ pub async fn serve(
     let metrics = Metrics::default();
     let (is_ready, ready) = watch::channel(false);
     let engine = Arc::new(engine(settings, &store, &bell, &clock, &random, &metrics)?);
-    let credential_statuses = engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.credential_status())).collect();
+    let credential_statuses =
+        engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.credential_status())).collect();
     let doctor = Doctor::new(Arc::new(settings.clone()), store.clone(), Arc::clone(&clock), Arc::clone(&random));
     let http = outgoing::steadfast(settings.http.ca_file.as_deref(), KEYS_TIMEOUT)?;
     let (seen, stopping) = (credential_statuses, stop.clone());

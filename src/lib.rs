@@ -13,11 +13,11 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod failpoint;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod doctor;
 pub mod domain;
+pub mod failpoint;
 pub mod graph;
 pub mod http;
 pub mod outgoing;

@@ -52,7 +52,9 @@ pub(crate) async fn drive<S: Sender>(senders: Vec<S>, first: usize, time: Durati
             let mut latencies = Vec::new();
             while begun.elapsed() < time {
                 let sent = Instant::now();
-                timeout(ANSWER_WITHIN, sender.send(next.fetch_add(1, Ordering::Relaxed))).await.context("no answer")??;
+                timeout(ANSWER_WITHIN, sender.send(next.fetch_add(1, Ordering::Relaxed)))
+                    .await
+                    .context("no answer")??;
                 latencies.push(sent.elapsed());
             }
             anyhow::Ok(latencies)

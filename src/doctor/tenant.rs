@@ -130,7 +130,9 @@ pub(super) fn said(error: &GraphError, now: Timestamp) -> String {
         ids.push(format!("client-request-id {}", request_ids.client_request_id));
         ids.push(format!("at {}", now.round(jiff::Unit::Second).unwrap_or(now)));
     }
-    if let Some(wait) = error.retry_after.filter(|_| error.request_ids.as_ref().is_some_and(|request_ids| request_ids.status.is_some())) {
+    if let Some(wait) =
+        error.retry_after.filter(|_| error.request_ids.as_ref().is_some_and(|request_ids| request_ids.status.is_some()))
+    {
         ids.push(format!("Retry-After {}", SignedDuration::try_from(wait).map_or(0, |wait| wait.as_secs())));
     }
     if ids.is_empty() { format!("{said}.") } else { format!("{said} ({}).", ids.join(", ")) }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     hours::Hours,
     leave::{Leave, Session, Span, Status},
-    policy::{Look, Policy, Publish, Sensitivity, ShowAs},
+    policy::{Appearance, Policy, Publish, Sensitivity, ShowAs},
     template::{Field, Template},
     zone::Zone,
 };
@@ -165,21 +165,21 @@ impl EventSpec {
 #[must_use]
 pub fn desired(application: &Application<'_>, policy: &Policy, own: &OwnTime) -> Desired {
     let Application { status, leave, .. } = *application;
-    let look = policy.look(leave.leave_type.as_deref());
-    let show_as = match (status, look.publish) {
+    let appearance = policy.appearance(leave.leave_type.as_deref());
+    let show_as = match (status, appearance.publish) {
         (Status::Rejected | Status::Cancelled, _) => return Desired::Absent,
         (_, Publish::Never) | (Status::Pending, Publish::OnApproval) => return Desired::Hidden,
-        (Status::Pending, Publish::OnRequest) => look.show_as_pending,
-        (Status::Approved, _) => look.show_as,
+        (Status::Pending, Publish::OnRequest) => appearance.show_as_pending,
+        (Status::Approved, _) => appearance.show_as,
     };
     Desired::Present(EventSpec {
-        subject: subject(&look.title, application),
-        body: body(look, policy, application),
+        subject: subject(&appearance.title, application),
+        body: body(appearance, policy, application),
         times: times(leave, policy, own),
         show_as,
-        sensitivity: look.sensitivity,
-        category: look.category.clone(),
-        reminder: look.reminder,
+        sensitivity: appearance.sensitivity,
+        category: appearance.category.clone(),
+        reminder: appearance.reminder,
     })
 }
 
@@ -191,8 +191,8 @@ pub(super) fn subject(title: &Template, application: &Application<'_>) -> String
     line.chars().take(LONGEST_SUBJECT).collect()
 }
 
-fn body(look: &Look, policy: &Policy, application: &Application<'_>) -> String {
-    let text = text(&look.body, application);
+fn body(appearance: &Appearance, policy: &Policy, application: &Application<'_>) -> String {
+    let text = text(&appearance.body, application);
     let link = policy.link.as_ref().map(|link| link.fill(|field| encoded(&value(field, application))));
     let lines: Vec<String> = [Some(text), link].into_iter().flatten().collect();
     lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")

@@ -83,7 +83,8 @@ impl Credential {
                 ("managed-identity", Way::Managed(identity))
             }
         };
-        let status = watch::Sender::new(CredentialStatus { kind, in_use: None, expires: microsoft.expires, problem: None });
+        let status =
+            watch::Sender::new(CredentialStatus { kind, in_use: None, expires: microsoft.expires, problem: None });
         Self { way, clock, random, status, reading: Arc::default() }
     }
 

@@ -135,9 +135,13 @@ impl Graph {
     }
 }
 
-pub(super) fn parse<T: serde::de::DeserializeOwned>(body: Option<Value>, request_ids: &RequestIds) -> Result<T, GraphError> {
-    serde_json::from_value(body.unwrap_or(Value::Null))
-        .map_err(|_| GraphError::silent("the answer has not the shape that Microsoft documents").on(request_ids.clone()))
+pub(super) fn parse<T: serde::de::DeserializeOwned>(
+    body: Option<Value>,
+    request_ids: &RequestIds,
+) -> Result<T, GraphError> {
+    serde_json::from_value(body.unwrap_or(Value::Null)).map_err(|_| {
+        GraphError::silent("the answer has not the shape that Microsoft documents").on(request_ids.clone())
+    })
 }
 
 fn written(answer: Answer) -> Result<Written, GraphError> {

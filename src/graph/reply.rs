@@ -97,7 +97,11 @@ impl Graph {
         self.write_reply(mailbox, body).await
     }
 
-    async fn write_reply(&self, mailbox: Mailbox<'_>, setting: Value) -> Result<(Option<Setting>, RequestIds), GraphError> {
+    async fn write_reply(
+        &self,
+        mailbox: Mailbox<'_>,
+        setting: Value,
+    ) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let url = self.url(&mailbox, &["mailboxSettings"]);
         let body = json!({"automaticRepliesSetting": setting});
         let Answer { body, request_ids } = self.call(mailbox.until, Method::PATCH, url, Some(&body)).await?;

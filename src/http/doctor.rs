@@ -10,7 +10,7 @@ use super::{
     Api,
     auth::Caller,
     intake,
-    problem::{ProblemDetails, ApiError},
+    problem::{ApiError, ProblemDetails},
 };
 use crate::{
     config::Scope,
@@ -41,7 +41,11 @@ pub(super) struct Examination {
     ),
     security(("token" = ["ops:write"]))
 )]
-pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<Examination>, ApiError> {
+pub(super) async fn post(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Examination>, ApiError> {
     let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let order = order(&headers, body).await?;
     Ok(Json(Examination { findings: examine(&api, &caller, order).await? }))

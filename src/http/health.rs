@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 
 use super::{
     Api,
-    auth::{Caller, Authenticator},
-    problem::{ProblemDetails, ApiError},
+    auth::{Authenticator, Caller},
+    problem::{ApiError, ProblemDetails},
 };
 use crate::{
     config::Scope,
@@ -54,7 +54,8 @@ pub(super) struct Health {
     security((), ("token" = ["ops:read"]))
 )]
 pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let caller = if Authenticator::has_token(&headers) { Some(api.caller(&headers, Scope::OpsRead).await?) } else { None };
+    let caller =
+        if Authenticator::has_token(&headers) { Some(api.caller(&headers, Scope::OpsRead).await?) } else { None };
     let (mut health, _) = look(&api, caller.as_ref()).await;
     if caller.is_none() {
         for check in health.checks.values_mut() {

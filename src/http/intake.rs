@@ -18,18 +18,18 @@ use utoipa::ToSchema;
 
 use super::{
     Api,
-    auth::{Caller, Authenticator},
-    problem::{ProblemDetails, ApiError},
+    auth::{Authenticator, Caller},
+    problem::{ApiError, ProblemDetails},
     webhook::Webhook,
 };
 use crate::{
     config::Scope,
-    failpoint,
     domain::{
         change::{Change, ignored},
         problem::Problems,
         team::{OWN, places},
     },
+    failpoint,
     store::{
         intake::{Intake, NewChange, Outcome},
         views::{LeaveView, MappingView},
@@ -156,7 +156,8 @@ type Taken = (Caller, Outcome, LeaveView, Vec<String>);
 
 async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, ApiError> {
     // A token can be judged before the body is read; a signature cannot.
-    let by_token = if Authenticator::has_token(headers) { Some(api.0.authenticator.by_token(headers).await?) } else { None };
+    let by_token =
+        if Authenticator::has_token(headers) { Some(api.0.authenticator.by_token(headers).await?) } else { None };
     let body = read(body).await?;
     let caller = match by_token {
         Some(caller) => caller,

@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 
 use super::{
     Api,
-    problem::{ProblemDetails, ApiError},
+    problem::{ApiError, ProblemDetails},
 };
 use crate::{config::Scope, domain::problem::Problems, store::views::LeaveView};
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     Api,
     auth::Caller,
-    problem::{ProblemDetails, ApiError},
+    problem::{ApiError, ProblemDetails},
     query::{self, ListQuery},
 };
 use crate::{

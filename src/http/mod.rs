@@ -15,7 +15,7 @@ mod webhook;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use auth::{Caller, Authenticator};
+use auth::{Authenticator, Caller};
 pub use auth::{MintError, mint, sign};
 use axum::{Router, extract::Request, http::HeaderMap, middleware, response::IntoResponse as _};
 use problem::ApiError;

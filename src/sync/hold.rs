@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, Tenant, calendar::Calendars, directory, own_time, walk::Halt};
 use crate::{
     config::LEASE_MARGIN,
-    failpoint,
     domain::{
         event::OwnTime,
         judge::{Failure, Reason},
     },
+    failpoint,
     graph::{Graph, GraphError, Mailbox},
     store::queue::Lease,
 };

@@ -37,8 +37,9 @@ use writer::Writer;
 
 use crate::{
     clock::{Clock, Pause, Random},
-    config, failpoint,
+    config,
     domain::policy::Policy,
+    failpoint,
     graph::Graph,
     store::{Store, StoreError, bell::Bell, queue::Due},
     telemetry::Metrics,

@@ -17,11 +17,11 @@ use super::{
     walk::{Halt, LATEST},
 };
 use crate::{
-    failpoint,
     domain::{
         judge::{History, Reason, Verdict, judge},
         reply::{self, Away, Memory, Setting, Step, Wanted},
     },
+    failpoint,
     graph::{GraphError, Mailbox, RequestIds},
     store::{
         queue::Lease,

@@ -131,7 +131,7 @@ impl Delivery<'_> {
             failure: Failure::Conflict,
             code: "no-end".into(),
             message: "the event changes faster than it can be written".into(),
-            trail: known.trail.clone().map(Box::new),
+            request_ids: known.trail.clone().map(Box::new),
             entra: None,
             existing_event: None,
             retry_after: None,

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
-use super::{NO_CREDENTIALS, ApiError};
+use super::{ApiError, NO_CREDENTIALS};
 use crate::config::Client;
 
 /// How far a sender's clock may differ from ours, both ways.

@@ -114,7 +114,7 @@ impl Stage {
             }))
             .await;
         app.database.execute(WATCH).await;
-        let look = &app.settings.tenants["default"].policy.look;
+        let look = &app.settings.tenants["default"].policy.appearance;
         let model =
             Model::new(look.title.fill(|_| String::new()), look.body.fill(|_| String::new()), beside == Beside::Team);
         Self {
