@@ -6,7 +6,7 @@ use url::Url;
 use super::{Explanation, entra, tenant::TenantExamination};
 use crate::{
     domain::finding::{Finding, Severity},
-    graph::{Met, Obstacle, Unmet, meet_entra, meet_graph},
+    graph::{HostAnswer, NetworkFailure, Unreachable, reach_entra, reach_graph},
 };
 
 /// More than this and an assertion may be refused.
@@ -22,35 +22,41 @@ impl TenantExamination<'_> {
         let mut dates = Vec::new();
         // A managed identity may have no directory here, and its tokens come from this very machine.
         if !microsoft.directory_id.is_empty() {
-            let met = meet_entra(&self.http, microsoft, self.end()).await;
-            let (found, date) = self.host("entra-reachable", "Entra", &microsoft.authority, &met);
+            let answer = reach_entra(&self.http, microsoft, self.end()).await;
+            let (found, date) = self.host("entra-reachable", "Entra", &microsoft.authority, &answer);
             findings.push(found);
-            findings.extend(met.ok().and_then(|met| self.directory(&met)));
+            findings.extend(answer.ok().and_then(|answer| self.directory(&answer)));
             dates.extend(date);
         }
-        let met = meet_graph(&self.http, microsoft, self.end()).await;
-        let (found, date) = self.host("graph-reachable", "Graph", &microsoft.graph, &met);
+        let answer = reach_graph(&self.http, microsoft, self.end()).await;
+        let (found, date) = self.host("graph-reachable", "Graph", &microsoft.graph, &answer);
         findings.push(found);
         dates.extend(date);
         findings.extend(self.clock(&dates));
         findings
     }
 
-    fn host(&self, id: &'static str, name: &str, url: &Url, met: &Result<Met, Unmet>) -> (Finding, Option<Timestamp>) {
+    fn host(
+        &self,
+        id: &'static str,
+        name: &str,
+        url: &Url,
+        answer: &Result<HostAnswer, Unreachable>,
+    ) -> (Finding, Option<Timestamp>) {
         let host = url.host_str().unwrap_or_default();
-        match met {
-            Ok(met) => (self.fine(id, format!("{name} answers at {host}.")), met.date),
-            Err(unmet) => {
-                let seen = format!("{name} does not answer at {host}: {}.", unmet.told);
+        match answer {
+            Ok(answer) => (self.fine(id, format!("{name} answers at {host}.")), answer.date),
+            Err(unreachable) => {
+                let seen = format!("{name} does not answer at {host}: {}.", unreachable.detail);
                 let port = url.port_or_known_default().unwrap_or(443);
-                (self.found(seen, in_the_way(unmet.obstacle, host, port), ""), None)
+                (self.found(seen, unreachable_explanation(unreachable.failure, host, port), ""), None)
             }
         }
     }
 
     /// Entra's public document says whose Graph is the directory's own.
-    fn directory(&self, met: &Met) -> Option<Finding> {
-        let own = met.body["msgraph_host"].as_str()?;
+    fn directory(&self, answer: &HostAnswer) -> Option<Finding> {
+        let own = answer.body["msgraph_host"].as_str()?;
         let ours = self.tenant.microsoft.graph.host_str().unwrap_or_default();
         if own.eq_ignore_ascii_case(ours) {
             return None;
@@ -83,34 +89,34 @@ impl TenantExamination<'_> {
     }
 }
 
-fn in_the_way(obstacle: Obstacle, host: &str, port: u16) -> Explanation {
-    let (id, meaning, next) = match obstacle {
-        Obstacle::Name => (
+fn unreachable_explanation(failure: NetworkFailure, host: &str, port: u16) -> Explanation {
+    let (id, meaning, next) = match failure {
+        NetworkFailure::Dns => (
             "name-unresolved",
             "The name has no address here: no DNS, or one that knows only the inside.",
             format!("Let this machine resolve {host}, or set HTTPS_PROXY to the company's proxy."),
         ),
-        Obstacle::Connection => (
+        NetworkFailure::Connect => (
             "not-connected",
             "Nobody takes connections there: a firewall, or an address that is wrong.",
             format!("Allow outgoing TCP {port} to {host}, or set HTTPS_PROXY to the company's proxy."),
         ),
-        Obstacle::Tls => (
+        NetworkFailure::Tls => (
             "tls-failed",
             "There is no trust between here and there: mostly a company's proxy opens TLS with a certificate of its own.",
             "Put the company's CA certificate (PEM) into http.ca_file.".into(),
         ),
-        Obstacle::Proxy => (
+        NetworkFailure::Proxy => (
             "proxy-refuses",
             "The proxy of HTTPS_PROXY does not let us through to Microsoft.",
             format!("Let the proxy allow CONNECT to {host}:{port}; a name and password go into HTTPS_PROXY."),
         ),
-        Obstacle::Silence => (
+        NetworkFailure::Timeout => (
             "no-answer",
             "Nothing comes back in time: mostly a firewall that drops silently.",
             format!("Allow outgoing TCP {port} to {host}, or set HTTPS_PROXY to the company's proxy."),
         ),
-        Obstacle::Broken => (
+        NetworkFailure::Disconnected => (
             "connection-broken",
             "The connection broke off in the middle: something on the way does not like it.",
             format!("Look what a proxy or firewall between here and {host} logs."),

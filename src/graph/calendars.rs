@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Answer, Graph, GraphError, Mailbox,
-    events::{MOST_PAGES, parse},
+    Graph, GraphError, Mailbox,
+    client::{Answer, MOST_PAGES, parse},
 };
 use crate::domain::judge::Failure;
 
@@ -38,12 +38,12 @@ impl Graph {
             let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
             let page: Page = parse(body, &request_ids)?;
             calendars.extend(page.value);
-            match page.next_link.map(|link| self.own(&link, &request_ids)) {
+            match page.next_link.map(|link| self.next_page(&link, &request_ids)) {
                 Some(next) => url = next?,
                 None => return Ok(named(calendars, name)),
             }
         }
-        Err(GraphError::silent("the list of calendars never ends"))
+        Err(GraphError::no_answer("the list of calendars never ends"))
     }
 
     /// Makes a calendar and gives its id; `None` when there is one of that name.

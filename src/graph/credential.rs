@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::{
     GraphError, assertion,
-    entra::{Endpoint, Proof, Refusal},
+    entra::{Endpoint, Proof, TokenError},
     managed::Identity,
     token::Token,
 };
@@ -206,7 +206,7 @@ impl Credential {
         entra: &Endpoint,
         certificate: &Certificate,
         at: Timestamp,
-    ) -> Result<Result<Token, Refusal>, GraphError> {
+    ) -> Result<Result<Token, TokenError>, GraphError> {
         let assertion = assertion::mint(certificate, entra.client_id(), entra.url(), at, self.random.uuid())
             .ok_or_else(|| unusable(UNUSABLE, "the private key does not sign"))?;
         Ok(entra.ask(&Proof::Assertion(assertion), self.clock.now()).await)

@@ -8,7 +8,11 @@ use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
-use super::{Answer, Graph, GraphError, events::parse, wire};
+use super::{
+    Graph, GraphError,
+    client::{Answer, parse},
+    wire,
+};
 use crate::domain::judge::Failure;
 
 #[derive(Deserialize)]

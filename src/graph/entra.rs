@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{
     GraphError,
     error::{EntraRequestIds, parse_retry_after, printable},
+    response,
     token::{self, Token},
 };
 use crate::{config::Microsoft, domain::judge::Failure};
@@ -44,7 +45,7 @@ pub(super) enum Proof {
 
 /// Why there is no token.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct TokenError {
     pub(super) error: GraphError,
     /// What Microsoft's clock said.
     pub(super) date: Option<Timestamp>,
@@ -52,7 +53,7 @@ pub(super) struct Refusal {
     numbers: Vec<i64>,
 }
 
-impl Refusal {
+impl TokenError {
     /// Whether another proof may do: not when the app or the directory is wrong, nor when Entra is down.
     pub(super) const fn is_of_proof(&self) -> bool {
         self.is_of_proof
@@ -97,7 +98,7 @@ impl Endpoint {
     }
 
     /// Asks once.
-    pub(super) async fn ask(&self, proof: &Proof, now: Timestamp) -> Result<Token, Refusal> {
+    pub(super) async fn ask(&self, proof: &Proof, now: Timestamp) -> Result<Token, TokenError> {
         let mut form = vec![
             ("client_id", self.client_id.as_str()),
             ("scope", self.scope.as_str()),
@@ -110,24 +111,25 @@ impl Endpoint {
             }
         }
         let request = self.http.post(&self.url).timeout(FETCH_TIMEOUT).form(&form);
-        let response = request.send().await.map_err(|_| Refusal::down(None, "the token endpoint does not answer"))?;
+        let response =
+            request.send().await.map_err(|_| TokenError::down(None, "the token endpoint does not answer"))?;
         let status = response.status();
-        let retry_after = super::text(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
+        let retry_after = response::header(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
         let retry_after = retry_after.map(|wait| wait.min(LONGEST_WAIT));
-        let kind = super::text(&response, "content-type");
+        let kind = response::header(&response, "content-type");
         let date = date(&response);
-        let body: Option<Value> = super::read(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let body: Option<Value> = response::body(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(body) = body else {
             // Not Entra speaks there: what it asks for counts for nothing.
             let what =
                 format!("something answers in the token endpoint's place: {}", stranger(status, kind.as_deref()));
-            return Err(Refusal::down(None, &what));
+            return Err(TokenError::down(None, &what));
         };
         if status.is_success() {
-            let none = || Refusal::down(None, "the token endpoint's answer holds no token");
+            let none = || TokenError::down(None, "the token endpoint's answer holds no token");
             return token::read(&body, now).ok_or_else(none);
         }
-        Err(Refusal { date, ..refusal(status, &body, retry_after) })
+        Err(TokenError { date, ..refusal(status, &body, retry_after) })
     }
 }
 
@@ -139,10 +141,10 @@ fn stranger(status: StatusCode, kind: Option<&str>) -> String {
 
 /// What the other side's clock says.
 pub(super) fn date(response: &Response) -> Option<Timestamp> {
-    super::text(response, "date").and_then(|text| Some(jiff::fmt::rfc2822::parse(&text).ok()?.timestamp()))
+    response::header(response, "date").and_then(|text| Some(jiff::fmt::rfc2822::parse(&text).ok()?.timestamp()))
 }
 
-fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> Refusal {
+fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> TokenError {
     let error = body["error"].as_str().unwrap_or_default();
     let passing = status.is_server_error()
         || matches!(status.as_u16(), 408 | 429)
@@ -165,7 +167,7 @@ fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> R
         correlation_id: id("correlation_id"),
         timestamp: id("timestamp"),
     }));
-    Refusal { error, date: None, is_of_proof, numbers }
+    TokenError { error, date: None, is_of_proof, numbers }
 }
 
 #[cfg(test)]
@@ -174,7 +176,7 @@ mod tests {
 
     use super::*;
 
-    fn refused(status: u16, error: &str, numbers: &[i64]) -> Refusal {
+    fn refused(status: u16, error: &str, numbers: &[i64]) -> TokenError {
         let body = json!({"error": error, "error_codes": numbers, "error_description": "AADSTS0: Words.\r\nTrace"});
         refusal(StatusCode::from_u16(status).unwrap(), &body, None)
     }

@@ -91,8 +91,8 @@ impl GraphError {
         }
     }
 
-    /// Nobody answered, or not in a way that can be understood.
-    pub(super) fn silent(why: &str) -> Self {
+    /// There was no answer, or none that can be understood.
+    pub(super) fn no_answer(why: &str) -> Self {
         Self::new(Failure::Unavailable { retry_after: None }, "no-answer", why)
     }
 

@@ -1,31 +1,17 @@
 //! The four calls we make: create, update, remove, and find what is ours.
 
 use reqwest::Method;
-use serde_json::Value;
-use tokio::time::Instant;
-use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Answer, Graph, GraphError, RequestIds, calendars, transaction_id,
-    wire::{self, Event, Page},
+    Graph, GraphError, Mailbox, RequestIds, calendars,
+    client::{Answer, MOST_PAGES, parse},
+    wire::{self, Event, Page, transaction_id},
 };
 use crate::domain::{
     event::{EventPatch, EventSpec},
     judge::Failure,
 };
-
-/// Nobody has so many copies of one event.
-pub(super) const MOST_PAGES: usize = 20;
-
-/// Whose calendar, and how long it is ours to call.
-#[derive(Debug, Clone, Copy)]
-pub struct Mailbox<'a> {
-    /// Whose: the Entra object id, or the address where no id is known.
-    pub user: &'a str,
-    /// When every request must be over, and after which none begins: the lease may be somebody else's soon.
-    pub until: Instant,
-}
 
 /// An event as Graph says it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,30 +104,13 @@ impl Graph {
             let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
             let page: Page = parse(body, &request_ids)?;
             events.extend(page.value);
-            match page.next_link.map(|link| self.own(&link, &request_ids)) {
+            match page.next_link.map(|link| self.next_page(&link, &request_ids)) {
                 Some(next) => url = next?,
                 None => return Ok(found(events, &transaction_id(mapping, incarnation), request_ids)),
             }
         }
-        Err(GraphError::silent("the list of marked events never ends"))
+        Err(GraphError::no_answer("the list of marked events never ends"))
     }
-
-    /// A link that Graph gave us, if it leads to Graph: our token goes nowhere else.
-    pub(super) fn own(&self, link: &str, request_ids: &RequestIds) -> Result<Url, GraphError> {
-        Url::parse(link)
-            .ok()
-            .filter(|url| url.origin() == self.root.origin())
-            .ok_or_else(|| GraphError::silent("a list goes on at another host").on(request_ids.clone()))
-    }
-}
-
-pub(super) fn parse<T: serde::de::DeserializeOwned>(
-    body: Option<Value>,
-    request_ids: &RequestIds,
-) -> Result<T, GraphError> {
-    serde_json::from_value(body.unwrap_or(Value::Null)).map_err(|_| {
-        GraphError::silent("the answer has not the shape that Microsoft documents").on(request_ids.clone())
-    })
 }
 
 fn written(answer: Answer) -> Result<Written, GraphError> {

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     GraphError,
     error::parse_retry_after,
+    response,
     token::{self, Token},
 };
 use crate::{config::ManagedHost, domain::judge::Failure};
@@ -90,8 +91,8 @@ impl Identity {
             response = self.send(self.request().header(AUTHORIZATION, key)).await?;
         }
         let status = response.status();
-        let retry_after = super::text(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
-        let body = super::read(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let retry_after = response::header(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
+        let body = response::body(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let body: Value = body.unwrap_or(Value::Null);
         if !status.is_success() {
             return Err(refusal(status, &body, retry_after));

@@ -7,7 +7,10 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Graph, GraphError, Mailbox, RequestIds, events::parse};
+use super::{
+    Graph, GraphError, Mailbox, RequestIds,
+    client::{Answer, parse},
+};
 use crate::domain::{
     policy::Audience,
     reply::{Setting, Status, Wanted},

@@ -6,7 +6,10 @@ use jiff::civil::{Time, Weekday};
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::{Answer, Graph, GraphError, Mailbox, events::parse};
+use super::{
+    Graph, GraphError, Mailbox,
+    client::{Answer, parse},
+};
 
 /// Zone and working hours as Exchange keeps them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -94,6 +94,11 @@ pub(super) fn marked(marker: Uuid) -> [(&'static str, String); 3] {
     ]
 }
 
+/// The id under which Graph recognises a create that is sent twice: another one for every event of a mapping.
+pub(super) fn transaction_id(mapping: Uuid, incarnation: i32) -> Uuid {
+    Uuid::new_v5(&mapping, &incarnation.to_be_bytes())
+}
+
 /// What we read of an event.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
