@@ -8,7 +8,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Explanation, Rights, entra,
+    explanation::Explanation,
+    rights::Rights,
     tenant::{TenantExamination, said},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
         finding::Finding,
         microsoft::{CALENDARS, EWS, EWS_REMOVED_ON, PERMISSIONS},
     },
-    graph::{Graph, GraphError, exchange_rights},
+    graph::{Graph, GraphError, codes, exchange_rights},
 };
 
 /// What to do in good time, or too late.
@@ -105,9 +106,12 @@ impl TenantExamination<'_> {
     async fn no_token(&self, microsoft: &Microsoft, error: &GraphError) -> Finding {
         let what = "No token from Entra";
         match &microsoft.credential {
-            Credential::Secret { current, .. } if error.code == "AADSTS7000215" && is_secret_id(current).await => {
-                self.found(format!("{what}: {}", said(error, self.clock.now())), entra::secret_id(), "")
-            }
+            Credential::Secret { current, .. } if error.code == "AADSTS7000215" && is_secret_id(current).await => self
+                .found(
+                    format!("{what}: {}", said(error, self.clock.now())),
+                    Explanation::of(codes::entra::SECRET_ID),
+                    "",
+                ),
             Credential::WorkloadIdentity { token_file } if is_of_federation(&error.code) => {
                 let mut found = self.refused(what, error);
                 let claims = read(&Source::File(token_file.clone())).await.as_deref().and_then(claims_of);
@@ -238,7 +242,7 @@ impl TenantExamination<'_> {
 
 /// Whether what the token says of itself helps to see what is wrong.
 fn is_of_federation(code: &str) -> bool {
-    entra::explain(code).is_some_and(|explanation| explanation.id.starts_with("federated-"))
+    Explanation::of_entra(code).is_some_and(|explanation| explanation.id.starts_with("federated-"))
 }
 
 /// Who the token is for, in its own words.

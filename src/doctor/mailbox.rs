@@ -1,7 +1,9 @@
 //! Whether the right mailboxes open, and only those: nothing but a real call can tell.
 
 use super::{
-    Explanation, Order, Rights,
+    explanation::Explanation,
+    order::Order,
+    rights::Rights,
     tenant::{TenantExamination, said},
 };
 use crate::{

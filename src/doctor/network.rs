@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
-use super::{Explanation, entra, tenant::TenantExamination};
+use super::{explanation::Explanation, tenant::TenantExamination};
 use crate::{
     domain::finding::{Finding, Severity},
     graph::{HostAnswer, NetworkFailure, Unreachable, reach_entra, reach_graph},
@@ -63,7 +63,7 @@ impl TenantExamination<'_> {
         }
         let seen = format!("The directory's own Graph is {own}; the configuration says {ours}.");
         // Less than a refusal: with cloud = "custom" another name for the same Graph may be meant.
-        let explanation = Explanation { severity: Severity::Warning, ..entra::explain("AADSTS90038")? };
+        let explanation = Explanation { severity: Severity::Warning, ..Explanation::of_entra("AADSTS90038")? };
         Some(self.found(seen, explanation, ""))
     }
 

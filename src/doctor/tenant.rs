@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Client;
 use tokio::time::Instant;
 
-use super::{Explanation, Order, Rights, entra, exchange};
+use super::{explanation::Explanation, order::Order, rights::Rights};
 use crate::{
     clock::{Clock, Random},
     config,
@@ -96,14 +96,14 @@ impl TenantExamination<'_> {
 
     /// Entra gave no token.
     pub(super) fn refused(&self, what: &str, error: &GraphError) -> Finding {
-        let explanation = entra::explain(&error.code).unwrap_or_else(Explanation::unknown);
+        let explanation = Explanation::of_entra(&error.code).unwrap_or_else(Explanation::unknown);
         self.found(format!("{what}: {}", said(error, self.clock.now())), explanation, "")
     }
 
     /// Graph did not do what it was asked in that mailbox.
     pub(super) fn failed(&self, what: &str, error: &GraphError, rights: &Rights, mailbox: &str) -> Finding {
         let status = error.request_ids.as_ref().and_then(|request_ids| request_ids.status);
-        let explanation = exchange::explain(&error.code, status, &error.message, Some(rights));
+        let explanation = Explanation::of_graph(&error.code, status, &error.message, rights);
         let explanation = explanation.unwrap_or_else(Explanation::unknown);
         self.found(format!("{what}: {}", said(error, self.clock.now())), explanation, mailbox)
     }

@@ -7,7 +7,8 @@ use jiff::{ToSpan as _, civil::DateTime};
 use uuid::Uuid;
 
 use super::{
-    Explanation, Rights,
+    explanation::Explanation,
+    rights::Rights,
     tenant::{TenantExamination, said},
 };
 use crate::{

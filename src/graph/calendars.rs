@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{
     Graph, GraphError, Mailbox,
     client::{Answer, MOST_PAGES, parse},
+    codes::graph::CALENDAR_GONE,
 };
 use crate::domain::judge::Failure;
 
@@ -63,12 +64,10 @@ impl Graph {
 /// What a refusal to make an event in a calendar means: there Exchange says in several ways that the calendar is gone, or
 /// has never been this mailbox's.
 pub(super) fn gone(error: GraphError) -> GraphError {
-    match error.code.as_str() {
-        "ErrorFolderNotFound" | "ErrorInvalidFolderId" | "ErrorInvalidMailboxItemId" => {
-            GraphError { failure: Failure::EventGone, ..error }
-        }
-        _ => error,
+    if CALENDAR_GONE.contains(&error.code.as_str()) {
+        return GraphError { failure: Failure::EventGone, ..error };
     }
+    error
 }
 
 /// The one that is called just so, else the first that is but for upper and lower case.

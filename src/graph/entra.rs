@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{
     GraphError,
+    codes::{self, entra::ProofRetry},
     error::{EntraRequestIds, parse_retry_after, printable},
     response,
     token::{self, Token},
@@ -22,11 +23,6 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// A whole tenant waits for it: what is longer is no wish to slow down, but somebody's mistake.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// "Client assertion is not within its valid time range."
-const OUT_OF_TIME: i64 = 700_024;
-/// The key or certificate behind an assertion is not (or no longer) the app's; those for which Microsoft's own libraries
-/// read the certificate again.
-const CERTIFICATE_REFUSED: [i64; 5] = [700_027, 7_000_214, 7_000_274, 7_000_277, 1_000_502];
 
 /// The token endpoint of one directory, asked on behalf of one app.
 pub(super) struct Endpoint {
@@ -61,12 +57,17 @@ impl TokenError {
 
     /// Whether the assertion came too early or too late by Microsoft's clock.
     pub(super) fn is_out_of_time(&self) -> bool {
-        self.numbers.contains(&OUT_OF_TIME)
+        self.retries(ProofRetry::WithTheirClock)
     }
 
     /// Whether the certificate may have been replaced.
     pub(super) fn is_of_certificate(&self) -> bool {
-        self.numbers.iter().any(|number| CERTIFICATE_REFUSED.contains(number))
+        self.retries(ProofRetry::WithNewCertificate)
+    }
+
+    fn retries(&self, wanted: ProofRetry) -> bool {
+        let retry = |number: &i64| codes::entra::find_number(u32::try_from(*number).ok()?)?.retry;
+        self.numbers.iter().any(|number| retry(number) == Some(wanted))
     }
 
     fn down(retry_after: Option<Duration>, why: &str) -> Self {
@@ -148,7 +149,7 @@ fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> T
     let error = body["error"].as_str().unwrap_or_default();
     let passing = status.is_server_error()
         || matches!(status.as_u16(), 408 | 429)
-        || matches!(error, "temporarily_unavailable" | "server_error");
+        || codes::entra::find(error).is_some_and(|row| row.is_temporary);
     let failure = if passing { Failure::EntraUnavailable { retry_after } } else { Failure::Credentials };
     let numbers: Vec<i64> = body["error_codes"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
     let code = match numbers.first() {

@@ -1,7 +1,6 @@
-//! What Microsoft's refusals mean: by code first, by HTTP status second, as Microsoft advises.
+//! What a failed call means for the engine: by code first, by HTTP status second, as Microsoft advises.
 //!
-//! Codes with their meanings are from Microsoft's error pages, its SDKs, the Exchange response-code list, and errors that
-//! others have seen from the live service; an unknown code is never guessed at, its status decides.
+//! An unknown code is never guessed at: its status decides.
 
 use std::time::Duration;
 
@@ -10,12 +9,11 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::codes::{self, graph::CLAIMS_CHALLENGE, own::NO_ANSWER};
 use crate::domain::judge::Failure;
 
 /// How much of Microsoft's own words is kept.
 const LONGEST_MESSAGE: usize = 300;
-/// Our word for Graph's wish for a token that was issued after something changed (continuous access evaluation).
-const CLAIMS_CHALLENGE: &str = "claims-challenge";
 const LONGEST_WAIT: Duration = Duration::from_hours(31 * 24);
 
 /// The ids that Microsoft's support asks for.
@@ -93,7 +91,7 @@ impl GraphError {
 
     /// There was no answer, or none that can be understood.
     pub(super) fn no_answer(why: &str) -> Self {
-        Self::new(Failure::Unavailable { retry_after: None }, "no-answer", why)
+        Self::new(Failure::Unavailable { retry_after: None }, NO_ANSWER, why)
     }
 
     /// No answer came in time. The request may still be under way at Graph and count towards the mailbox's limit of
@@ -102,7 +100,7 @@ impl GraphError {
     pub(super) fn timed_out(call_timeout: Duration) -> Self {
         let retry_after = Some(2 * call_timeout);
         let failure = Failure::Unavailable { retry_after };
-        Self { retry_after, ..Self::new(failure, "no-answer", "no answer within sync.call_timeout") }
+        Self { retry_after, ..Self::new(failure, NO_ANSWER, "no answer within sync.call_timeout") }
     }
 
     /// Nothing was found of a request that may still be carried out: too early to tell.
@@ -199,44 +197,12 @@ fn classify(status: StatusCode, code: Option<&str>, retry_after: Option<Duration
     code.and_then(|code| by_code(code, retry_after)).unwrap_or_else(|| by_status(status, retry_after))
 }
 
+/// What the code means, whatever the status. The table's failures have no wait; the answer's is put in.
 fn by_code(code: &str, retry_after: Option<Duration>) -> Option<Failure> {
-    Some(match code {
-        CLAIMS_CHALLENGE | "InvalidAuthenticationToken" | "AuthenticationError" | "TokenNotFound" => {
-            Failure::Credentials
-        }
-        "ErrorAccessDenied" | "Authorization_RequestDenied" | "AccessDenied" => Failure::AccessDenied,
-        "ErrorQuotaExceeded" | "QuotaExceeded" => Failure::MailboxFull,
-        "ErrorItemNotFound" | "ErrorInvalidIdMalformed" => Failure::EventGone,
-        "ErrorInvalidUser"
-        | "MailboxNotEnabledForRESTAPI"
-        | "MailboxNotHostedInExchangeOnline"
-        | "ErrorNonExistentMailbox"
-        | "ResourceNotFound"
-        | "Request_ResourceNotFound" => Failure::MailboxMissing,
-        "ErrorDuplicateTransactionId" => Failure::AlreadyCreated,
-        "ErrorIrresolvableConflict" | "ConcurrentItemSave" | "ErrorStaleObject" => Failure::Conflict,
-        "ErrorInvalidRequest"
-        | "ErrorPropertyValidationFailure"
-        | "ErrorInvalidParameter"
-        | "TimeZoneNotSupportedException"
-        | "RequestBodyRead"
-        | "UnableToDeserializePostBody"
-        | "ErrorInvalidPropertySet"
-        | "ErrorCalendarDurationIsTooLong" => Failure::Rejected,
-        "ApplicationThrottled" | "TooManyRequests" | "activityLimitReached" | "ErrorExceededConnectionCount" => {
-            Failure::Throttled { retry_after }
-        }
-        "ErrorServerBusy"
-        | "ErrorMailboxStoreUnavailable"
-        | "ErrorMailboxMoveInProgress"
-        | "ErrorMailboxFailover"
-        | "ErrorConnectionFailed"
-        | "ErrorTimeoutExpired"
-        | "ErrorADUnavailable"
-        | "ErrorInsufficientResources"
-        | "ErrorTooManyObjectsOpened"
-        | "serviceNotAvailable" => Failure::Unavailable { retry_after },
-        _ => return None,
+    Some(match codes::graph::find(code)?.failure? {
+        Failure::Throttled { .. } => Failure::Throttled { retry_after },
+        Failure::Unavailable { .. } => Failure::Unavailable { retry_after },
+        failure => failure,
     })
 }
 

@@ -7,6 +7,7 @@
 mod assertion;
 mod calendars;
 mod client;
+pub mod codes;
 mod credential;
 mod directory;
 mod entra;
