@@ -24,6 +24,7 @@ use crate::{
     config::Scope,
     domain::credential::Expiry,
     store::upkeep::{Backlog, HeldReplies},
+    telemetry::TenantFigures,
 };
 
 /// A due mapping that waits longer than this means that deliveries do not keep up.
@@ -209,9 +210,17 @@ pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Resul
     // Figures of the database that is away are left as they were; the others are still worth having.
     if let (Ok(backlogs), Ok(states)) = tokio::join!(api.0.store.backlog(), api.0.store.tenant_states()) {
         for name in api.0.credential_statuses.keys() {
-            let backlog = backlogs.iter().find(|(tenant, _)| tenant == name).map_or_else(Default::default, |(_, b)| *b);
-            let blocked = states.iter().any(|state| state.tenant == *name && state.blocked_reason.is_some());
-            api.0.metrics.tenant(name, backlog, blocked);
+            let backlog = backlogs.iter().find(|(tenant, _)| tenant == name).map_or_else(Backlog::default, |(_, b)| *b);
+            let figures = TenantFigures {
+                due: backlog.due,
+                waiting: backlog.waiting,
+                parked: backlog.parked,
+                oldest_due: backlog.oldest,
+                replies_waiting: backlog.replies.waiting,
+                replies_parked: backlog.replies.parked,
+                is_blocked: states.iter().any(|state| state.tenant == *name && state.blocked_reason.is_some()),
+            };
+            api.0.metrics.tenant(name, figures);
         }
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.0.metrics.render()).into_response())
