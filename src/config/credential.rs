@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::{
     certificate::CertificateFiles,
-    check::secret,
     file,
     raw::{self, Kind},
+    values::secret,
 };
 use crate::domain::{credential::Expiry, problem::Problems};
 

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use url::{Host, Url};
 
 use super::{
-    Client, Issuer, Subject,
-    check::{NOT_A_NAME, is_key},
     raw,
+    settings::{Client, Issuer, Subject},
+    values::{NOT_A_NAME, is_key},
 };
 use crate::domain::problem::Problems;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
 
-use super::{Settings, check::check, raw::Raw};
+use super::{check::check, file as files, raw::Raw, settings::Settings};
 use crate::domain::problem::Problems;
 
 /// The built-in configuration: every key with its default.
@@ -33,7 +33,7 @@ pub fn inspect(file: Option<&Path>, environment: &[(String, String)]) -> (Option
         problems.add(file.map_or_else(|| "configuration".into(), |file| file.display().to_string()), problem);
         problems
     };
-    let text = file.map(super::file::text).transpose();
+    let text = file.map(files::text).transpose();
     let text = match text {
         Ok(text) => text,
         Err(problem) => return (None, named(problem)),

@@ -5,19 +5,14 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::{
-    Credential, Microsoft, Tenant,
-    check::{NOT_A_NAME, is_key},
-    credential::{self, Surroundings},
+    credential::{self, Credential, Surroundings},
     policy,
     raw::{self, Cloud, Kind},
+    settings::{Microsoft, Tenant},
     teams,
+    values::{NOT_A_NAME, is_directory, is_guid, is_key},
 };
-use crate::domain::{
-    credential::Expiry,
-    microsoft::{is_directory, is_guid},
-    policy::Policy,
-    problem::Problems,
-};
+use crate::domain::{credential::Expiry, policy::Policy, problem::Problems};
 
 /// The tenants that can be made out. Every problem is noted under the key where it can be mended.
 pub(super) fn check(
