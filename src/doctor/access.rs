@@ -9,16 +9,13 @@ use uuid::Uuid;
 
 use super::{
     explanation::Explanation,
+    microsoft::{CALENDARS, EWS, EWS_REMOVED_ON, PERMISSIONS},
     rights::Rights,
     tenant::{TenantExamination, said},
 };
 use crate::{
     config::{Credential, Microsoft, Source},
-    domain::{
-        credential::STEPS,
-        finding::Finding,
-        microsoft::{CALENDARS, EWS, EWS_REMOVED_ON, PERMISSIONS},
-    },
+    domain::{credential::STEPS, finding::Finding},
     graph::{Graph, GraphError, codes, exchange_rights},
 };
 

@@ -9,6 +9,7 @@ mod access;
 mod explanation;
 mod local;
 mod mailbox;
+pub mod microsoft;
 mod network;
 mod order;
 mod rights;

@@ -6,14 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Client;
 use tokio::time::Instant;
 
-use super::{explanation::Explanation, order::Order, rights::Rights};
+use super::{explanation::Explanation, microsoft::CLOUDS, order::Order, rights::Rights};
 use crate::{
     clock::{Clock, Random},
     config,
-    domain::{
-        finding::{Finding, Severity},
-        microsoft::CLOUDS,
-    },
+    domain::finding::{Finding, Severity},
     graph::{Graph, GraphError},
 };
 

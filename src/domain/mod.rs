@@ -10,7 +10,6 @@ pub mod finding;
 pub mod hours;
 pub mod judge;
 pub mod leave;
-pub mod microsoft;
 pub mod plan;
 pub mod policy;
 pub mod problem;

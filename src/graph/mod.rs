@@ -25,5 +25,7 @@ mod wire;
 pub use client::{Graph, Mailbox};
 pub use error::{EntraRequestIds, GraphError, RequestIds};
 pub use events::{Found, Written};
-pub use probe::{EventSnapshot, HostAnswer, NetworkFailure, Unreachable, exchange_rights, reach_entra, reach_graph};
+pub use probe::{
+    EXCHANGE_APP, EventSnapshot, HostAnswer, NetworkFailure, Unreachable, exchange_rights, reach_entra, reach_graph,
+};
 pub use settings::{MailboxTime, WorkingHours};

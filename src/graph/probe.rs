@@ -23,8 +23,10 @@ use super::{
 use crate::{
     clock::{Clock, Random},
     config::Microsoft,
-    domain::microsoft::EXCHANGE_APP,
 };
+
+/// The resource "Office 365 Exchange Online" in every directory, which EWS belongs to.
+pub const EXCHANGE_APP: &str = "00000002-0000-0ff1-ce00-000000000000";
 
 /// A host that answered, whatever it said.
 #[derive(Debug, Clone)]
@@ -218,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_libraries_words_name_the_obstacle() {
+    fn the_libraries_words_name_the_step_that_failed() {
         for (causes, failure) in [
             ("client error (connect); dns error; failed to lookup address information", NetworkFailure::Dns),
             ("client error (connect); tcp connect error; connection refused (os error 111)", NetworkFailure::Connect),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::known::Known;
-use crate::domain::microsoft::{
+use crate::doctor::microsoft::{
     CALENDARS, EWS, EWS_BLOCKED_FROM, EWS_REMOVED_ON, EXCHANGE_APP, GRAPH_APP, Need, PERMISSIONS, Permission,
 };
 

@@ -11,7 +11,7 @@ use super::{
     fill::{CLIENT_ID, DIRECTORY_ID, EXPIRES, GROUP, fill, manifest, values},
     known::Known,
 };
-use crate::domain::microsoft::{CLOUDS, PERMISSIONS};
+use crate::doctor::microsoft::{CLOUDS, PERMISSIONS};
 
 const HEAD: &str = include_str!("texts/head.md");
 /// The steps in their order. Each begins with its title.

@@ -8,9 +8,10 @@ use std::{collections::BTreeMap, path::Path};
 use ::config::{Config, ConfigError, Environment, File, FileFormat, Value};
 use jiff::civil::Date;
 
-use crate::domain::{
-    microsoft::{self, CLOUDS, Cloud, is_directory, is_guid},
-    problem::Problems,
+use crate::{
+    config::{is_directory, is_guid},
+    doctor::microsoft::{self, CLOUDS, Cloud},
+    domain::problem::Problems,
 };
 
 /// The ways of proving who it is that the configuration has a word for.

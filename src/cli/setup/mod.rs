@@ -21,7 +21,7 @@ use self::{
     known::{Said, known},
 };
 use super::{Ended, print, say};
-use crate::domain::microsoft::CLOUDS;
+use crate::doctor::microsoft::CLOUDS;
 
 /// Guides an administrator through Microsoft's side: app, permission, configuration.
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use super::{
     guide::Guide,
     known::{Known, Said, known},
 };
-use crate::domain::microsoft::CLOUDS;
+use crate::doctor::microsoft::CLOUDS;
 
 const DIRECTORY: &str = "6b8a1c5e-2f4d-4a3b-9c7e-1d0f5a2b3c4d";
 const CLIENT: &str = "0f3d7a91-5c2b-4e8d-a6f1-9b4c8d2e7a50";
