@@ -7,12 +7,12 @@ use axum::{
 };
 use maud::{Markup, html};
 
-use super::{Session, Stopped, page};
+use super::{page, session::Session, stopped::Stopped};
 use crate::{
     config::Scope,
     doctor::Order,
     domain::finding::{Finding, Severity},
-    http::{Api, doctor, problem::ApiError},
+    http::{api::Api, doctor, problem::ApiError},
 };
 
 const HERE: &str = "/console/connection";

@@ -10,10 +10,10 @@ use maud::{Markup, html};
 use serde_json::Value;
 use url::Url;
 
-use super::{Session, Stopped, page, words};
+use super::{page, session::Session, stopped::Stopped, words};
 use crate::{
     config::Scope,
-    http::{Api, mappings},
+    http::{api::Api, mappings},
     store::{
         replies::AutomaticReply,
         views::{Filter, MappingView, TimelineEntry},

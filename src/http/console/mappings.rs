@@ -9,10 +9,10 @@ use jiff::{Timestamp, civil::Date};
 use maud::{Markup, html};
 use url::form_urlencoded;
 
-use super::{Session, Stopped, page, words};
+use super::{page, session::Session, stopped::Stopped, words};
 use crate::{
     http::{
-        Api,
+        api::Api,
         mappings::{self, MappingList},
         problem::ApiError,
         query,

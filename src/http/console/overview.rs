@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{Session, Stopped, page, words};
+use super::{page, session::Session, stopped::Stopped, words};
 use crate::{
     domain::credential::STEPS,
-    http::{Api, health},
+    http::{api::Api, health},
     store::upkeep::Backlog,
 };
 

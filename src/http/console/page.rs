@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::Session;
+use super::session::Session;
 
 /// The pages of the navigation: address and name, in this order. A new page gets its line here and its route in `mod.rs`.
 const PAGES: [(&str, &str); 3] =
