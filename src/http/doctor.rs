@@ -7,9 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Api,
+    api::Api,
     auth::Caller,
-    intake,
+    body::{read_body, read_json},
     problem::{ApiError, ProblemDetails},
 };
 use crate::{
@@ -77,11 +77,11 @@ pub(super) async fn examine(api: &Api, caller: &Caller, order: Order) -> Result<
 
 /// What to look at: everything, when nothing is said.
 async fn order(headers: &HeaderMap, body: Body) -> Result<Order, ApiError> {
-    let body = intake::read(body).await?;
+    let body = read_body(body).await?;
     if body.is_empty() {
         return Ok(Order::default());
     }
-    let value = intake::json(headers, &body)?;
+    let value = read_json(headers, &body)?;
     serde_path_to_error::deserialize(value).map_err(|error| {
         let mut problems = Problems::default();
         problems.add(error.path().to_string(), error.inner().to_string());

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    Api,
+    api::Api,
     auth::{Authenticator, Caller},
     problem::{ApiError, ProblemDetails},
 };

@@ -5,20 +5,19 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use http_body_util::BodyExt as _;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::{
-    Api,
+    api::Api,
     auth::{Authenticator, Caller},
+    body::{read_body, read_json},
     problem::{ApiError, ProblemDetails},
     webhook::Webhook,
 };
@@ -36,10 +35,6 @@ use crate::{
     },
 };
 
-const LONGEST_BODY: usize = 64 << 10;
-/// So much of a body that is too long is read and thrown away: whoever closes at once is not heard by a sender that is
-/// still sending.
-const LONGEST_REFUSED_BODY: usize = 32 << 20;
 const LONGEST_DELIVERY_ID: usize = 256;
 const LONGEST_WAIT: u64 = 30;
 /// While waiting, the leave is looked at this often at most.
@@ -158,13 +153,13 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Ap
     // A token can be judged before the body is read; a signature cannot.
     let by_token =
         if Authenticator::has_token(headers) { Some(api.0.authenticator.by_token(headers).await?) } else { None };
-    let body = read(body).await?;
+    let body = read_body(body).await?;
     let caller = match by_token {
         Some(caller) => caller,
         None => api.0.authenticator.by_signature(headers, &body)?,
     };
     caller.require(Scope::LeavesWrite)?;
-    let value = json(headers, &body)?;
+    let value = read_json(headers, &body)?;
     let delivery_id = delivery_id(headers);
     let change = Change::parse(&value, api.0.authenticator.now());
     let (change, delivery_id) = match (change, delivery_id) {
@@ -203,38 +198,6 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Ap
         Intake::Done(outcome, leave) => Ok((caller.clone(), outcome, leave, ignored(&value))),
         Intake::Reused => Err(ApiError::DeliveryIdReused),
     }
-}
-
-pub(super) async fn read(mut body: Body) -> Result<Bytes, ApiError> {
-    let mut bytes = Vec::new();
-    let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ApiError::NotJson("It broke off.".into()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length += data.len();
-        if length <= LONGEST_BODY {
-            bytes.extend_from_slice(&data);
-        } else if length > LONGEST_REFUSED_BODY {
-            break;
-        }
-    }
-    if length > LONGEST_BODY { Err(ApiError::TooLarge) } else { Ok(bytes.into()) }
-}
-
-/// The body as JSON, if it is declared as such.
-pub(super) fn json(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
-    if !is_json(headers) {
-        return Err(ApiError::NotJsonMediaType);
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        ApiError::NotJson(format!("It stops being JSON at line {}, column {}.", error.line(), error.column()))
-    })
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 /// The id that the sender gives this delivery, if it does.

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    Api,
+    api::Api,
     problem::{ApiError, ProblemDetails},
 };
 use crate::{config::Scope, domain::problem::Problems, store::views::LeaveView};

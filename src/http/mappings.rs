@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Api,
+    api::Api,
     auth::Caller,
     problem::{ApiError, ProblemDetails},
     query::{self, ListQuery},

@@ -11,7 +11,7 @@ use axum::{
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Api, problem::ApiError};
+use super::{api::Api, problem::ApiError};
 
 const REQUEST_ID: &str = "x-request-id";
 

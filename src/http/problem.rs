@@ -1,6 +1,6 @@
 //! Refusals as people and programs read them: RFC 9457 `application/problem+json`.
 //!
-//! What went wrong inside is logged once, where it is turned into a error, and never sent.
+//! What went wrong inside is logged once, where it is turned into an API error, and never sent.
 
 use axum::{
     Json,
@@ -36,7 +36,7 @@ pub(super) enum ApiError {
     Unavailable(&'static str),
 }
 
-/// The body of a error.
+/// The body of a refusal.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct ProblemDetails {
     /// Which kind of problem: a stable word behind `urn:leavebridge:problem:`.

@@ -11,12 +11,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    ApiError, is_in_time, is_meant_for,
+    claims::{is_in_time, is_meant_for},
     keys::{Keys, Missing},
 };
 use crate::{
     clock::Clock,
     config::{self, Scope, Subject},
+    http::problem::ApiError,
 };
 
 const BAD_TOKEN: &str =
@@ -69,7 +70,7 @@ impl Issuer {
     }
 
     /// Its name in the configuration, and why its keys cannot be had, should that be so.
-    pub(super) fn standing(&self) -> (&str, Option<String>) {
+    pub(super) fn problem(&self) -> (&str, Option<String>) {
         (&self.name, self.keys.problem())
     }
 

@@ -8,8 +8,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
-use super::{ApiError, NO_CREDENTIALS};
-use crate::config::Client;
+use super::caller::NO_CREDENTIALS;
+use crate::{config::Client, http::problem::ApiError};
 
 /// How far a sender's clock may differ from ours, both ways.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
