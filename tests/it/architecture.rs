@@ -29,12 +29,13 @@ const MAY_USE: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that only these modules may name.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("sqlx", &["store", "app", "demo"]),
     ("axum", &["http", "simulator", "app"]),
     ("reqwest", &["doctor", "graph", "http", "outgoing", "demo"]),
     ("tokio", &["app", "cli", "demo", "doctor", "graph", "http", "simulator", "store", "sync"]),
     ("clap", &["cli", "demo"]),
+    ("utoipa", &["doctor", "http", "store"]),
 ];
 
 const LONGEST_FILE: usize = 400;
