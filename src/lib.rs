@@ -6,7 +6,7 @@
 //!
 //! Who may use whom, which a test enforces: [`domain`] uses nothing; [`store`] and [`graph`] use the domain and not each
 //! other; [`sync`] and [`doctor`] use all three; [`http`] sees domain, store and doctor, never Graph or the engine; [`app`]
-//! wires; [`cli`] is on top; the simulator stands apart and shares nothing but time and randomness. [`config`], [`clock`], [`telemetry`]
+//! wires; [`cli`] is on top; the simulator is separate and shares nothing but time and randomness. [`config`], [`clock`], [`telemetry`]
 //! and, for tests, [`failpoint`] serve them all.
 
 pub mod app;

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    credential::Surroundings,
+    credential::Variables,
     database, file, issuers,
     raw::{self, LogFormat, Raw},
     settings::{Auth, Client, Http, Log, Scope, Settings, Sync},
@@ -43,7 +43,7 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
     let sync = sync(&raw.sync, p);
     // Also those that are not right yet: a client that names one of them is no second problem.
     let tenant_names: Vec<String> = raw.tenants.keys().cloned().collect();
-    let tenants = tenants::check(raw.tenants, &raw.policy, Surroundings(environment), p);
+    let tenants = tenants::check(raw.tenants, &raw.policy, Variables(environment), p);
     let clients = clients(raw.clients, &tenant_names, &issuer_names, p);
     if !has_keys && !has_callers {
         p.add("auth.keys", "is missing: without a key (or a client's webhook_secrets or issuer) nobody can call");
@@ -66,7 +66,7 @@ fn http(raw: raw::Http, p: &mut Problems) -> Option<Http> {
     let ca_file = Some(raw.ca_file).filter(|path| !path.is_empty()).map(PathBuf::from);
     match ca_file.as_ref().map(file::text) {
         Some(Err(problem)) => p.add("http.ca_file", problem),
-        // Else it would be taken for an empty list, and nobody would know why TLS fails.
+        // Else it would be taken for an empty list, and TLS would fail without a visible cause.
         Some(Ok(text)) if !text.contains("-----BEGIN CERTIFICATE-----") => {
             p.add("http.ca_file", "must hold certificates as PEM (-----BEGIN CERTIFICATE-----)");
         }

@@ -74,7 +74,6 @@ mod tests {
             "",
             "mysql://x/y",
             "postgres:x",
-            "postgres://u:p@ss/w@host/db:port:",
             "postgres://x@localhost:99999/x",
             "postgres://x:%ff@localhost/x",
             "postgres://x@localhost/x?sslmode=on",

@@ -15,7 +15,7 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 const MOST_PROBLEMS: usize = 100;
 
 /// Reads the defaults, then `file`, then those of the `environment` variables that begin with `LEAVEBRIDGE__`. A tenant whose
-/// credential Azure provides also heeds the variables by which Azure's hosts speak of it.
+/// credential Azure provides also reads the variables that Azure's hosts set.
 ///
 /// # Errors
 /// All problems at once, by key.
@@ -24,7 +24,7 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
     problems.or(()).and_then(|()| settings.ok_or_else(Problems::default))
 }
 
-/// The same for whoever can make use of what is right: the settings as far as they could be made out, and all problems.
+/// The same, but without giving up: the settings as far as they could be made out, and all problems.
 #[must_use]
 pub fn inspect(file: Option<&Path>, environment: &[(String, String)]) -> (Option<Settings>, Problems) {
     let mut problems = Problems::default();

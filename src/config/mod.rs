@@ -1,4 +1,4 @@
-//! What the program is told: `config/default.toml` ← a file ← the environment, checked as a whole before anything starts.
+//! The configuration: `config/default.toml` ← a file ← the environment, checked as a whole before anything starts.
 //!
 //! [`Settings`] holds only what is right: ids are ids, zones exist, secrets are read. All problems come at once, by key,
 //! and never repeat a value, which may be a secret.
@@ -19,9 +19,9 @@ mod tenants;
 mod tests;
 mod values;
 
-pub use certificate::{Certificate, CertificateFiles, Unusable};
+pub use certificate::{Certificate, CertificateError, CertificateFiles};
 pub(crate) use check::LEASE_MARGIN;
-pub use credential::{Credential, ManagedHost, Source};
+pub use credential::{Credential, ManagedHost, SecretSource};
 pub(crate) use file::text;
 pub(crate) use issuers::is_safe;
 pub use load::{DEFAULTS, inspect, load};

@@ -1,6 +1,6 @@
 //! Checks the policies: the one for all, what tenants change in it, and what kinds of leave change in either.
 //!
-//! A problem stands under the key where it can be mended: what a tenant has from the common policy is checked there, once.
+//! A problem is reported under the key where it can be mended: what a tenant has from the common policy is checked there, once.
 
 use std::collections::BTreeMap;
 
@@ -147,7 +147,7 @@ fn reply(key: &str, raw: &raw::Replies, report: Report<'_>) -> Option<Option<Rep
     let outside = if other.trim().is_empty() { inside.clone() } else { template(&outside_key, other, report) };
     let reply =
         Reply { inside: inside.filter(|_| !text.trim().is_empty())?, outside: outside?, audience: raw.audience? };
-    // Wrong texts are told although nobody would get them: they are meant to be used some day.
+    // Wrong texts are reported although they are not sent yet: they are meant to be used some day.
     Some(raw.enabled?.then_some(reply))
 }
 
@@ -289,7 +289,7 @@ fn is_set(own: &raw::Policy, key: &str) -> bool {
             "link" => own.link.is_some(),
             "hours" => !own.hours.is_empty(),
             "time_zone" => own.time_zone.is_some(),
-            // Told when any of the three is out of place.
+            // Reported when any of the three is out of place.
             "midday" => own.day_start.or(own.midday).or(own.day_end).is_some(),
             name => of_appearance(&own.appearance(), name),
         },

@@ -67,11 +67,11 @@ pub struct Auth {
     pub keys: BTreeMap<String, SecretString>,
     /// The one that `leavebridge token` signs with.
     pub signing_key: Option<String>,
-    /// Others who issue tokens for us, by the name that clients know them under.
+    /// Other issuers, by the name that clients use for them.
     pub issuers: BTreeMap<String, Issuer>,
 }
 
-/// Somebody else who issues tokens for us, such as a customer's Entra.
+/// Another issuer of tokens for our API, such as a customer's Entra.
 #[derive(Debug, Clone)]
 pub struct Issuer {
     /// The `iss` of its tokens, byte by byte.
@@ -152,7 +152,7 @@ pub struct Client {
 pub enum Scope {
     /// Post leave.
     LeavesWrite,
-    /// Ask how its own leave stands.
+    /// See the state of its own leave.
     LeavesRead,
     /// See mappings, health and metrics.
     OpsRead,

@@ -1,7 +1,7 @@
 //! What a refusal means for a person, and what to do next.
 //!
-//! The meanings of Microsoft's codes are in `graph::codes`; here they are only chosen, and told apart further by what the
-//! token names. A code that is unknown there is unknown here: no fix is invented for it.
+//! The meanings of Microsoft's codes are in `graph::codes`; here they are chosen, and a missing right is explained by what
+//! the token names. A code that is unknown there is unknown here: no fix is invented for it.
 
 use super::rights::Rights;
 use crate::{
@@ -58,7 +58,7 @@ impl Explanation {
     }
 }
 
-/// Why the app may not open that mailbox, where that can be told from here; else it is the table's to explain.
+/// Why the app may not open that mailbox, where the token shows it; else the table explains it.
 ///
 /// A role in the token is Entra's consent for all mailboxes; without one the right may still be Exchange's to give (RBAC
 /// for Applications). So a refusal with the role is a policy's, and one without leaves two causes.

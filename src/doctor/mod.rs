@@ -2,7 +2,7 @@
 //! was seen, what it means, and the one next step.
 //!
 //! It asks Microsoft with credentials and tokens of its own, so that what it says is true of now. What a token claims only
-//! explains; a real call decides. A code that nobody here knows is told as Microsoft told it, and no fix is invented. It
+//! explains; a real call decides. An unknown code is passed on as Microsoft gave it, and no fix is invented. It
 //! must never print a secret, a token or an assertion, and never touch an event but the one that its own test made.
 
 mod access;
@@ -82,7 +82,7 @@ impl Doctor {
             let seen = examination.examine(order).await;
             if let Some(mailbox) = order.mailbox.as_ref().filter(|_| seen.iter().any(|found| found.id == "write-test"))
             {
-                self.open(name, mailbox).await;
+                self.retry_waiting(name, mailbox).await;
             }
             findings.extend(seen);
             findings.extend(local::waiting(&self.store, name).await);
@@ -91,7 +91,7 @@ impl Doctor {
     }
 
     /// Leave was just written into that mailbox: nothing of it waits any longer for what was in the way before.
-    async fn open(&self, tenant: &str, mailbox: &str) {
+    async fn retry_waiting(&self, tenant: &str, mailbox: &str) {
         let filter = Filter {
             tenants: Some(vec![tenant.to_owned()]),
             mailbox: Some(mailbox.to_lowercase()),

@@ -45,11 +45,11 @@ impl TenantExamination<'_> {
     ) -> (Finding, Option<Timestamp>) {
         let host = url.host_str().unwrap_or_default();
         match answer {
-            Ok(answer) => (self.fine(id, format!("{name} answers at {host}.")), answer.date),
+            Ok(answer) => (self.ok(id, format!("{name} answers at {host}.")), answer.date),
             Err(unreachable) => {
                 let seen = format!("{name} does not answer at {host}: {}.", unreachable.detail);
                 let port = url.port_or_known_default().unwrap_or(443);
-                (self.found(seen, unreachable_explanation(unreachable.failure, host, port), ""), None)
+                (self.finding(seen, unreachable_explanation(unreachable.failure, host, port), ""), None)
             }
         }
     }
@@ -64,7 +64,7 @@ impl TenantExamination<'_> {
         let seen = format!("The directory's own Graph is {own}; the configuration says {ours}.");
         // Less than a refusal: with cloud = "custom" another name for the same Graph may be meant.
         let explanation = Explanation { severity: Severity::Warning, ..Explanation::of_entra("AADSTS90038")? };
-        Some(self.found(seen, explanation, ""))
+        Some(self.finding(seen, explanation, ""))
     }
 
     fn clock(&self, dates: &[Timestamp]) -> Option<Finding> {
@@ -80,11 +80,11 @@ impl TenantExamination<'_> {
             "Set this machine's clock right, and keep it so (NTP: `timedatectl set-ntp true`, chrony, or the host's own).",
         );
         Some(if worst.abs() > CLOCK_ERROR {
-            self.found(seen, Explanation::error("clock-wrong", meaning, next), "")
+            self.finding(seen, Explanation::error("clock-wrong", meaning, next), "")
         } else if worst.abs() > CLOCK_WARNING {
-            self.found(seen, Explanation::warning("clock-wrong", meaning, next), "")
+            self.finding(seen, Explanation::warning("clock-wrong", meaning, next), "")
         } else {
-            self.fine("clock", "This machine's clock is Microsoft's, to half a minute.")
+            self.ok("clock", "This machine's clock is Microsoft's, to half a minute.")
         })
     }
 }

@@ -27,7 +27,7 @@ impl Order {
     /// All that is wrong with it, by field.
     ///
     /// # Errors
-    /// When it cannot be carried out as it stands.
+    /// When it cannot be carried out.
     pub fn check(&self, tenants: &[&str]) -> Result<(), Problems> {
         let mut problems = Problems::default();
         if self.tenant.as_ref().is_some_and(|tenant| !tenants.contains(&tenant.as_str())) {

@@ -1,4 +1,4 @@
-//! One tenant under examination: what is common to all of its checks.
+//! The examination of one tenant: what all of its checks share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -59,13 +59,13 @@ impl TenantExamination<'_> {
         Instant::now() + self.call_timeout
     }
 
-    pub(super) fn fine(&self, id: &'static str, seen: impl Into<String>) -> Finding {
+    pub(super) fn ok(&self, id: &'static str, seen: impl Into<String>) -> Finding {
         let (meaning, next) = (String::new(), String::new());
         Finding { id, severity: Severity::Ok, seen: seen.into(), meaning, next, tenant: Some(self.name.to_owned()) }
     }
 
     /// A finding with its gaps filled in.
-    pub(super) fn found(&self, seen: impl Into<String>, explanation: Explanation, mailbox: &str) -> Finding {
+    pub(super) fn finding(&self, seen: impl Into<String>, explanation: Explanation, mailbox: &str) -> Finding {
         let Explanation { id, severity, meaning, mut next } = explanation;
         if matches!(self.tenant.microsoft.credential, config::Credential::ManagedIdentity { .. })
             && next.contains(REGISTRATION)
@@ -94,7 +94,7 @@ impl TenantExamination<'_> {
     /// Entra gave no token.
     pub(super) fn refused(&self, what: &str, error: &GraphError) -> Finding {
         let explanation = Explanation::of_entra(&error.code).unwrap_or_else(Explanation::unknown);
-        self.found(format!("{what}: {}", said(error, self.clock.now())), explanation, "")
+        self.finding(format!("{what}: {}", describe(error, self.clock.now())), explanation, "")
     }
 
     /// Graph did not do what it was asked in that mailbox.
@@ -102,12 +102,12 @@ impl TenantExamination<'_> {
         let status = error.request_ids.as_ref().and_then(|request_ids| request_ids.status);
         let explanation = Explanation::of_graph(&error.code, status, &error.message, rights);
         let explanation = explanation.unwrap_or_else(Explanation::unknown);
-        self.found(format!("{what}: {}", said(error, self.clock.now())), explanation, mailbox)
+        self.finding(format!("{what}: {}", describe(error, self.clock.now())), explanation, mailbox)
     }
 }
 
 /// Microsoft's words, and the ids that its support asks for.
-pub(super) fn said(error: &GraphError, now: Timestamp) -> String {
+pub(super) fn describe(error: &GraphError, now: Timestamp) -> String {
     let mut said = error.code.clone();
     if !error.message.is_empty() {
         said = format!("{said}: \u{201c}{}\u{201d}", error.message);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     explanation::Explanation,
     rights::Rights,
-    tenant::{TenantExamination, said},
+    tenant::{TenantExamination, describe},
 };
 use crate::{
     domain::{
@@ -26,7 +26,7 @@ const TITLE: &str = "leavebridge: test, deleted at once";
 const CHANGED: &str = "leavebridge: test, changed, deleted at once";
 
 /// How a test went wrong.
-enum Wrong {
+enum TestFailure {
     /// Graph did not do this step.
     Refused(&'static str, GraphError),
     /// Graph said that it did, and did something else.
@@ -41,11 +41,11 @@ impl TenantExamination<'_> {
         let outcome = self.steps(graph, address, marker, incarnation).await;
         let left = match &outcome {
             Ok(()) => None,
-            Err(_) => self.take_away(graph, address, marker).await.err(),
+            Err(_) => self.remove_leftovers(graph, address, marker).await.err(),
         };
         let mut found = match outcome {
             Ok(()) => {
-                return self.fine(
+                return self.ok(
                     "write-test",
                     format!(
                         "In the calendar of {address} one private event was created, created again without a second one, \
@@ -53,10 +53,10 @@ impl TenantExamination<'_> {
                     ),
                 );
             }
-            Err(Wrong::Refused(step, error)) => {
+            Err(TestFailure::Refused(step, error)) => {
                 self.failed(&format!("Write test in the calendar of {address}, {step}"), &error, rights, address)
             }
-            Err(Wrong::Differs(what)) => self.found(
+            Err(TestFailure::Differs(what)) => self.finding(
                 format!("Write test in the calendar of {address}: {what}."),
                 Explanation::error(
                     "write-differs",
@@ -71,15 +71,15 @@ impl TenantExamination<'_> {
             found.seen = format!(
                 "{} The test's event (\u{201c}{TITLE}\u{201d}, tomorrow) may still be there: {} The next write test takes it away.",
                 found.seen,
-                said(&error, self.clock.now())
+                describe(&error, self.clock.now())
             );
         }
         found
     }
 
-    async fn steps(&self, graph: &Graph, address: &str, marker: Uuid, incarnation: i32) -> Result<(), Wrong> {
-        let at = |step: &'static str| move |error| Wrong::Refused(step, error);
-        self.take_away(graph, address, marker).await.map_err(at("looking for what an earlier test left"))?;
+    async fn steps(&self, graph: &Graph, address: &str, marker: Uuid, incarnation: i32) -> Result<(), TestFailure> {
+        let at = |step: &'static str| move |error| TestFailure::Refused(step, error);
+        self.remove_leftovers(graph, address, marker).await.map_err(at("looking for what an earlier test left"))?;
         let event = self.event();
         let first =
             graph.create(self.mailbox(address), None, &event, marker, incarnation).await.map_err(at("creating"))?;
@@ -88,12 +88,12 @@ impl TenantExamination<'_> {
             .await
             .map_err(at("creating again"))?;
         if again.event_id != first.event_id {
-            return Err(Wrong::Differs("the same create made a second event"));
+            return Err(TestFailure::Differs("the same create made a second event"));
         }
         let found =
             graph.find(self.mailbox(address), marker, incarnation).await.map_err(at("looking for the event"))?;
         if found.ids != [first.event_id.clone()] {
-            return Err(Wrong::Differs("the event that was created is not found by its mark, or not once"));
+            return Err(TestFailure::Differs("the event that was created is not found by its mark, or not once"));
         }
         let seen = graph.read_event(self.mailbox(address), &first.event_id).await.map_err(at("reading it back"))?;
         let as_written = seen.subject == TITLE
@@ -103,20 +103,20 @@ impl TenantExamination<'_> {
             && seen.start.date_time == event.times.start
             && seen.end.date_time == event.times.end;
         if !as_written {
-            return Err(Wrong::Differs("the event is not as it was written"));
+            return Err(TestFailure::Differs("the event is not as it was written"));
         }
         let change = EventPatch { subject: Some(CHANGED.into()), ..EventPatch::default() };
         graph.update(self.mailbox(address), &first.event_id, &change).await.map_err(at("changing it"))?;
         let seen =
             graph.read_event(self.mailbox(address), &first.event_id).await.map_err(at("reading the change back"))?;
         if seen.subject != CHANGED || seen.sensitivity != "private" {
-            return Err(Wrong::Differs("the change did not arrive, or changed more than it should"));
+            return Err(TestFailure::Differs("the change did not arrive, or changed more than it should"));
         }
         graph.remove(self.mailbox(address), &first.event_id).await.map_err(at("deleting it"))?;
         let found =
             graph.find(self.mailbox(address), marker, incarnation).await.map_err(at("looking whether it is gone"))?;
         if !found.ids.is_empty() {
-            return Err(Wrong::Differs("the event is still there after it was deleted"));
+            return Err(TestFailure::Differs("the event is still there after it was deleted"));
         }
         // Sent again, a deletion must be as good as the first.
         graph.remove(self.mailbox(address), &first.event_id).await.map_err(at("deleting it again"))?;
@@ -124,7 +124,7 @@ impl TenantExamination<'_> {
     }
 
     /// Whatever carries the test's mark.
-    async fn take_away(&self, graph: &Graph, address: &str, marker: Uuid) -> Result<(), GraphError> {
+    async fn remove_leftovers(&self, graph: &Graph, address: &str, marker: Uuid) -> Result<(), GraphError> {
         let found = graph.find(self.mailbox(address), marker, 0).await?;
         for id in &found.ids {
             graph.remove(self.mailbox(address), id).await?;
@@ -132,7 +132,7 @@ impl TenantExamination<'_> {
         Ok(())
     }
 
-    /// Tomorrow, the whole day, free and private: nobody is kept from anything by it, should it stay for a moment.
+    /// Tomorrow, the whole day, free and private, so that it disturbs no one while it is there.
     fn event(&self) -> EventSpec {
         let zone = &self.tenant.policy.time_zone;
         let today = self.clock.now().to_zoned(zone.rules()).date();

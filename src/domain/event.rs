@@ -23,14 +23,14 @@ const LONGEST_SUBJECT: usize = 255;
 /// The title of leave whose own title comes out empty.
 const PLAIN: &str = "Out of office";
 
-/// One application for leave as it stands.
+/// One application for leave, as it is now.
 #[derive(Debug, Clone, Copy)]
 pub struct Application<'a> {
     /// Its id at its source.
     pub id: &'a str,
     /// The source.
     pub source: &'a str,
-    /// Where it stands in its approval.
+    /// Its status in the approval.
     pub status: Status,
     /// The leave itself.
     pub leave: &'a Leave,
@@ -203,7 +203,7 @@ pub(super) fn text(body: &Template, application: &Application<'_>) -> String {
     body.fill(|field| value(field, application)).trim().to_owned()
 }
 
-/// What stands in a gap.
+/// The value of a template's field.
 pub(super) fn value(field: Field, application: &Application<'_>) -> String {
     let Application { id, source, status, leave } = *application;
     let staff = &leave.staff;
@@ -273,7 +273,7 @@ pub(super) fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
         // Whole days are dates: the mailbox of somebody there is by that name, whatever its clock.
         Some(name) if all_day || is_right(name) => Times { all_day, start, end, zone: name.into() },
         // No Windows zone has this clock (whole days in such a zone were refused at the door), or its own has another, or the
-        // clock is put forward or back at just that time and nobody knows what Exchange would make of it: the exact moments
+        // clock is put forward or back at just that time and it is not documented what Exchange makes of it: the exact moments
         // are right everywhere.
         _ => exactly(start, end, &clock),
     }
@@ -284,7 +284,7 @@ fn midnight(day: Date) -> DateTime {
 }
 
 /// The same moments on UTC's clock. A time that does not exist (clock put forward) is taken as the one as much later, a
-/// time that exists twice as its first: RFC 5545's rule. However the clock jumps, nobody is back before they have left.
+/// time that exists twice as its first: RFC 5545's rule. However the clock jumps, the end never comes before the start.
 fn exactly(start: DateTime, end: DateTime, clock: &TimeZone) -> Times {
     let in_utc = |local: DateTime| {
         local.to_zoned(clock.clone()).map_or(local, |moment| TimeZone::UTC.to_datetime(moment.timestamp()))

@@ -1,6 +1,6 @@
 //! What the doctor found: the words for it that people, programs and the documentation share.
 //!
-//! A finding must never hold a secret, a token or an assertion; it may name a mailbox, for whoever asked named it first.
+//! A finding must never hold a secret, a token or an assertion; it may name the mailbox that the caller asked about.
 
 use serde::Serialize;
 

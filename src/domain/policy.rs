@@ -61,16 +61,16 @@ pub struct Appearance {
     pub category: Option<String>,
     /// How many minutes before it Outlook reminds; `None` for not at all.
     pub reminder: Option<u32>,
-    /// The automatic reply while somebody is away on such leave; `None` for none.
+    /// The automatic reply during such leave; `None` for none.
     pub reply: Option<Reply>,
 }
 
-/// What people hear who write to somebody on leave.
+/// The automatic reply to people who write to a person on leave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reply {
     /// The text for people of the organisation.
     pub inside: Template,
-    /// The text for everybody else whom `audience` lets have one.
+    /// The text for everybody else, as far as `audience` allows.
     pub outside: Template,
     /// Who else gets one.
     pub audience: Audience,

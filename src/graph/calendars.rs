@@ -20,7 +20,7 @@ struct Calendar {
 }
 
 #[derive(Debug, Deserialize)]
-struct Page {
+struct CalendarPage {
     value: Vec<Calendar>,
     #[serde(rename = "@odata.nextLink")]
     next_link: Option<String>,
@@ -37,7 +37,7 @@ impl Graph {
         let mut calendars = Vec::new();
         for _ in 0..MOST_PAGES {
             let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
-            let page: Page = parse(body, &request_ids)?;
+            let page: CalendarPage = parse(body, &request_ids)?;
             calendars.extend(page.value);
             match page.next_link.map(|link| self.next_page(&link, &request_ids)) {
                 Some(next) => url = next?,
@@ -70,7 +70,7 @@ pub(super) fn gone(error: GraphError) -> GraphError {
     error
 }
 
-/// The one that is called just so, else the first that is but for upper and lower case.
+/// The calendar of exactly that name, else the first whose name differs only in upper and lower case.
 fn named(calendars: Vec<Calendar>, name: &str) -> Option<String> {
     let lower = name.to_lowercase();
     let same = |calendar: &Calendar| calendar.name.as_ref().is_some_and(|name| name.to_lowercase() == lower);

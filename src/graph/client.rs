@@ -10,7 +10,9 @@ use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 use url::Url;
 
-use super::{GraphError, RequestIds, credential::Credential, response, token::Token, token_source::TokenSource, wire};
+use super::{
+    GraphError, RequestIds, credential::TenantCredential, response, token::Token, token_source::TokenSource, wire,
+};
 use crate::{
     clock::{Clock, Random},
     config::Microsoft,
@@ -61,7 +63,7 @@ impl Graph {
     ) -> Self {
         let resource = microsoft.graph.as_str().trim_end_matches('/');
         let credential =
-            Credential::new(http.clone(), direct, microsoft, resource, Arc::clone(&clock), Arc::clone(&random));
+            TenantCredential::new(http.clone(), direct, microsoft, resource, Arc::clone(&clock), Arc::clone(&random));
         let tokens = Arc::new(TokenSource::new(credential, clock));
         Self { http, root: microsoft.graph.clone(), tokens, random, call_timeout }
     }
@@ -74,16 +76,16 @@ impl Graph {
         self.tokens.token_by(end).await.map(|_token| ())
     }
 
-    /// How the tenant's credential stands, now and later.
+    /// The status of the tenant's credential, now and whenever it changes.
     #[must_use]
     pub fn credential_status(&self) -> watch::Receiver<CredentialStatus> {
         self.tokens.credential().credential_status()
     }
 
     /// Looks whether the credential was renewed meanwhile: at its file, and, where Microsoft refused it, by asking again.
-    pub async fn look_at_credential(&self) {
-        self.tokens.credential().look().await;
-        self.tokens.look_again().await;
+    pub async fn check_credential(&self) {
+        self.tokens.credential().check().await;
+        self.tokens.retry_if_refused().await;
     }
 
     /// One request that is over by `end`. A token that Graph refuses is not used again; whether to try with a new one is the caller's to say, who
@@ -128,7 +130,7 @@ impl Graph {
         request_ids: &mut RequestIds,
     ) -> Result<Option<Value>, GraphError> {
         let timed_out = Err(GraphError::timed_out(self.call_timeout));
-        // A process that was frozen must not begin a request when it wakes up: the mailbox may be somebody else's by then. No
+        // A process that was frozen must not begin a request when it wakes up: the mailbox may be another replica's by then. No
         // timer can say so, for the runtime's own idea of the time is as old as the freeze.
         if Instant::now() >= end {
             return timed_out;

@@ -26,8 +26,8 @@ struct Users {
 }
 
 impl Graph {
-    /// The object id of the person whose sign-in name, address or former address this is; `None` when the directory knows
-    /// nobody of that address, or more than one. At most three requests, all over by `end`.
+    /// The object id of the person whose sign-in name, address or former address this is; `None` when the directory has
+    /// no person with that address, or several. At most three requests, all over by `end`.
     ///
     /// # Errors
     /// See [`Failure`]; [`Failure::AccessDenied`] when the app may not look into the directory.

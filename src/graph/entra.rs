@@ -20,12 +20,12 @@ use super::{
 use crate::{config::Microsoft, domain::judge::Failure};
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
-/// A whole tenant waits for it: what is longer is no wish to slow down, but somebody's mistake.
+/// A whole tenant waits for it, so a longer wait is taken for a mistake and shortened.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The token endpoint of one directory, asked on behalf of one app.
-pub(super) struct Endpoint {
+pub(super) struct TokenEndpoint {
     http: Client,
     url: String,
     client_id: String,
@@ -34,7 +34,7 @@ pub(super) struct Endpoint {
 
 /// What proves that it is our app that asks.
 #[derive(Debug, Clone)]
-pub(super) enum Proof {
+pub(super) enum ClientProof {
     Secret(SecretString),
     Assertion(SecretString),
 }
@@ -77,7 +77,7 @@ impl TokenError {
     }
 }
 
-impl Endpoint {
+impl TokenEndpoint {
     /// Tokens are for `resource`, such as Graph's base URL.
     pub(super) fn new(http: Client, microsoft: &Microsoft, resource: &str) -> Self {
         let base = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
@@ -99,15 +99,15 @@ impl Endpoint {
     }
 
     /// Asks once.
-    pub(super) async fn ask(&self, proof: &Proof, now: Timestamp) -> Result<Token, TokenError> {
+    pub(super) async fn ask(&self, proof: &ClientProof, now: Timestamp) -> Result<Token, TokenError> {
         let mut form = vec![
             ("client_id", self.client_id.as_str()),
             ("scope", self.scope.as_str()),
             ("grant_type", "client_credentials"),
         ];
         match proof {
-            Proof::Secret(secret) => form.push(("client_secret", secret.expose_secret())),
-            Proof::Assertion(assertion) => {
+            ClientProof::Secret(secret) => form.push(("client_secret", secret.expose_secret())),
+            ClientProof::Assertion(assertion) => {
                 form.extend([("client_assertion_type", JWT_BEARER), ("client_assertion", assertion.expose_secret())]);
             }
         }
@@ -122,8 +122,10 @@ impl Endpoint {
         let body: Option<Value> = response::body(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(body) = body else {
             // Not Entra speaks there: what it asks for counts for nothing.
-            let what =
-                format!("something answers in the token endpoint's place: {}", stranger(status, kind.as_deref()));
+            let what = format!(
+                "something answers in the token endpoint's place: {}",
+                unexpected_answer(status, kind.as_deref())
+            );
             return Err(TokenError::down(None, &what));
         };
         if status.is_success() {
@@ -134,8 +136,8 @@ impl Endpoint {
     }
 }
 
-/// What somebody answered who is not Microsoft: a proxy, a captive portal, a firewall.
-fn stranger(status: StatusCode, kind: Option<&str>) -> String {
+/// An answer that is not Microsoft's: a proxy's, a captive portal's, a firewall's.
+fn unexpected_answer(status: StatusCode, kind: Option<&str>) -> String {
     let kind = kind.and_then(|kind| kind.split(';').next()).filter(|kind| !kind.trim().is_empty());
     format!("HTTP {}, {}", status.as_u16(), kind.map_or_else(|| "of no kind that is told".into(), printable))
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     Graph, GraphError, Mailbox, RequestIds, calendars,
     client::{Answer, MOST_PAGES, parse},
-    wire::{self, Event, Page, transaction_id},
+    wire::{self, EventPage, WireEvent, transaction_id},
 };
 use crate::domain::{
     event::{EventPatch, EventSpec},
@@ -31,7 +31,7 @@ pub struct Written {
 /// The events of a mailbox that carry a mapping's marker; deleted ones are not among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The one that is ours, should there be several: a copy that somebody made carries the marker too.
+    /// The event that we created; copies that people made of it carry the marker too.
     pub ours: Option<Written>,
     /// The ids of all of them.
     pub ids: Vec<String>,
@@ -102,7 +102,7 @@ impl Graph {
         let mut events = Vec::new();
         for _ in 0..MOST_PAGES {
             let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
-            let page: Page = parse(body, &request_ids)?;
+            let page: EventPage = parse(body, &request_ids)?;
             events.extend(page.value);
             match page.next_link.map(|link| self.next_page(&link, &request_ids)) {
                 Some(next) => url = next?,
@@ -114,16 +114,16 @@ impl Graph {
 }
 
 fn written(answer: Answer) -> Result<Written, GraphError> {
-    let event: Event = parse(answer.body, &answer.request_ids)?;
+    let event: WireEvent = parse(answer.body, &answer.request_ids)?;
     Ok(as_written(event, answer.request_ids))
 }
 
-fn as_written(event: Event, request_ids: RequestIds) -> Written {
-    let Event { id, ical_uid, change_key, web_link, .. } = event;
+fn as_written(event: WireEvent, request_ids: RequestIds) -> Written {
+    let WireEvent { id, ical_uid, change_key, web_link, .. } = event;
     Written { event_id: id, ical_uid, change_key, web_link, request_ids }
 }
 
-fn found(mut events: Vec<Event>, transaction: &Uuid, request_ids: RequestIds) -> Found {
+fn found(mut events: Vec<WireEvent>, transaction: &Uuid, request_ids: RequestIds) -> Found {
     let transaction = transaction.hyphenated().to_string();
     let ids = events.iter().map(|event| event.id.clone()).collect();
     // The one that we created; else the oldest, of which the others can only be copies.
@@ -138,8 +138,8 @@ fn found(mut events: Vec<Event>, transaction: &Uuid, request_ids: RequestIds) ->
 mod tests {
     use super::*;
 
-    fn event(id: &str, transaction: Option<Uuid>, created: &str) -> Event {
-        Event {
+    fn event(id: &str, transaction: Option<Uuid>, created: &str) -> WireEvent {
+        WireEvent {
             id: id.into(),
             ical_uid: None,
             change_key: None,

@@ -15,7 +15,7 @@ use url::Url;
 use super::{
     Graph, GraphError, Mailbox,
     client::{Answer, parse},
-    credential::Credential,
+    credential::TenantCredential,
     entra,
     error::printable,
     response,
@@ -78,15 +78,15 @@ pub struct EventSnapshot {
     /// Whole days.
     pub is_all_day: bool,
     /// Its first moment.
-    pub start: Moment,
+    pub start: LocalDateTime,
     /// The first moment after it.
-    pub end: Moment,
+    pub end: LocalDateTime,
 }
 
 /// A moment as Graph writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Moment {
+pub struct LocalDateTime {
     /// Wall time.
     pub date_time: DateTime,
 }
@@ -118,7 +118,7 @@ pub async fn exchange_rights(
     random: Arc<dyn Random>,
     end: Instant,
 ) -> Option<Vec<String>> {
-    let credential = Credential::new(http, direct, microsoft, EXCHANGE_APP, clock, random);
+    let credential = TenantCredential::new(http, direct, microsoft, EXCHANGE_APP, clock, random);
     let token = timeout_at(end, credential.fetch()).await.ok()?.ok()?;
     let claims = token.claims()?;
     let roles = claims["roles"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -20,23 +20,23 @@ use crate::domain::{
 #[derive(Deserialize)]
 struct MailboxSettings {
     #[serde(rename = "automaticRepliesSetting")]
-    replies: Wire,
+    replies: WireSetting,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
+struct WireSetting {
     status: Status,
-    external_audience: Option<Reach>,
-    scheduled_start_date_time: Option<Zoned>,
-    scheduled_end_date_time: Option<Zoned>,
+    external_audience: Option<ExternalAudience>,
+    scheduled_start_date_time: Option<WireDateTime>,
+    scheduled_end_date_time: Option<WireDateTime>,
     internal_reply_message: Option<String>,
     external_reply_message: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Reach {
+enum ExternalAudience {
     None,
     ContactsOnly,
     All,
@@ -44,7 +44,7 @@ enum Reach {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Zoned {
+struct WireDateTime {
     date_time: DateTime,
     time_zone: Option<String>,
 }
@@ -73,7 +73,7 @@ impl Graph {
         let Wanted { from, until, audience, inside, outside, .. } = wanted;
         let body = json!({
             "status": "scheduled",
-            "externalAudience": reach(*audience),
+            "externalAudience": external_audience(*audience),
             "scheduledStartDateTime": in_utc(*from),
             "scheduledEndDateTime": in_utc(*until),
             "internalReplyMessage": inside,
@@ -93,7 +93,7 @@ impl Graph {
     ) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let body = json!({
             "status": "disabled",
-            "externalAudience": reach(back.audience),
+            "externalAudience": external_audience(back.audience),
             "internalReplyMessage": back.inside,
             "externalReplyMessage": back.outside,
         });
@@ -113,16 +113,16 @@ impl Graph {
     }
 }
 
-impl Wire {
+impl WireSetting {
     fn setting(self) -> Setting {
         let start = self.scheduled_start_date_time.as_ref().and_then(moment);
         Setting {
             status: self.status,
             audience: match self.external_audience {
-                Some(Reach::None) => Audience::None,
-                Some(Reach::ContactsOnly) => Audience::ContactsOnly,
+                Some(ExternalAudience::None) => Audience::None,
+                Some(ExternalAudience::ContactsOnly) => Audience::ContactsOnly,
                 // Exchange's own default.
-                Some(Reach::All) | None => Audience::All,
+                Some(ExternalAudience::All) | None => Audience::All,
             },
             window: start.zip(self.scheduled_end_date_time.as_ref().and_then(moment)),
             inside: self.internal_reply_message.unwrap_or_default(),
@@ -131,7 +131,7 @@ impl Wire {
     }
 }
 
-const fn reach(audience: Audience) -> &'static str {
+const fn external_audience(audience: Audience) -> &'static str {
     match audience {
         Audience::None => "none",
         Audience::ContactsOnly => "contactsOnly",
@@ -145,7 +145,7 @@ fn in_utc(at: Timestamp) -> Value {
 }
 
 /// The moment; `None` in a zone that nobody knows.
-fn moment(zoned: &Zoned) -> Option<Timestamp> {
+fn moment(zoned: &WireDateTime) -> Option<Timestamp> {
     let zone = Zone::of_outlook(zoned.time_zone.as_deref().unwrap_or("UTC"))?;
     Some(zoned.date_time.to_zoned(zone.rules()).ok()?.timestamp())
 }
@@ -164,14 +164,15 @@ mod tests {
             ("2026-12-21T00:00:00", Some("tzone://Microsoft/Utc"), Some("2026-12-21T00:00:00Z")),
             ("2026-12-21T00:00:00", Some("Customized Time Zone"), None),
         ] {
-            let zoned = Zoned { date_time: time.parse().unwrap(), time_zone: zone.map(str::to_owned) };
+            let zoned = WireDateTime { date_time: time.parse().unwrap(), time_zone: zone.map(str::to_owned) };
             assert_eq!(moment(&zoned), at.map(|at| at.parse().unwrap()), "{time} {zone:?}");
         }
     }
 
     #[test]
     fn what_graph_leaves_out_is_nothing() {
-        let wire: Wire = serde_json::from_value(json!({"status": "disabled", "scheduledStartDateTime": null})).unwrap();
+        let wire: WireSetting =
+            serde_json::from_value(json!({"status": "disabled", "scheduledStartDateTime": null})).unwrap();
         let setting = wire.setting();
         assert_eq!((setting.status, setting.window, setting.inside.as_str()), (Status::Disabled, None, ""));
     }

@@ -12,21 +12,21 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{GraphError, credential::Credential, token::Token};
+use super::{GraphError, credential::TenantCredential, token::Token};
 use crate::{
     clock::{Clock, Pause},
     domain::judge::Failure,
 };
 
 const REFRESH_AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(30);
-/// Where there is no token, somebody looks so often whether the credential was repaired.
-const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(50);
-/// Who asks again so soon after a refusal gets the same answer without another request.
+/// After a refusal a token is asked for again this often, to notice that the credential was repaired.
+const RETRY_REFUSED_AFTER: SignedDuration = SignedDuration::from_secs(50);
+/// For this long after a refusal every caller gets the same answer without another request.
 const REMEMBER_REFUSAL: SignedDuration = SignedDuration::from_secs(1);
 
 /// The tokens of one tenant.
 pub(super) struct TokenSource {
-    credential: Credential,
+    credential: TenantCredential,
     clock: Arc<dyn Clock>,
     current: RwLock<Option<Token>>,
     fetching: Mutex<LastFetch>,
@@ -53,11 +53,11 @@ impl fmt::Debug for TokenSource {
 }
 
 impl TokenSource {
-    pub(super) fn new(credential: Credential, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(credential: TenantCredential, clock: Arc<dyn Clock>) -> Self {
         Self { credential, clock, current: RwLock::new(None), fetching: Mutex::new(LastFetch::default()) }
     }
 
-    pub(super) const fn credential(&self) -> &Credential {
+    pub(super) const fn credential(&self) -> &TenantCredential {
         &self.credential
     }
 
@@ -79,7 +79,7 @@ impl TokenSource {
         match self.current() {
             Some(token) if now < token.refresh_at => Ok(token),
             Some(token) if now < token.expires_at => {
-                self.refresh_aside();
+                self.refresh_in_background();
                 Ok(token)
             }
             _ => {
@@ -95,12 +95,12 @@ impl TokenSource {
 
     /// Asks for a token where none was to be had the last time, and nobody else has asked for a while: whatever leads to a
     /// repair, it is seen though no leave waits for it.
-    pub(super) async fn look_again(&self) {
+    pub(super) async fn retry_if_refused(&self) {
         if self.credential.credential_status().borrow().problem.is_none() {
             return;
         }
         let Ok(mut last) = self.fetching.try_lock() else { return };
-        if !last.is_within(LOOK_AGAIN_AFTER, self.now())
+        if !last.is_within(RETRY_REFUSED_AFTER, self.now())
             && let Err(error) = self.fetch(&mut last).await
         {
             tracing::debug!(code = error.code, "still no new token from Entra");
@@ -120,7 +120,7 @@ impl TokenSource {
     }
 
     /// Fetches a new token while the old one is still used. A failure is no matter until the old one dies.
-    fn refresh_aside(self: &Arc<Self>) {
+    fn refresh_in_background(self: &Arc<Self>) {
         let source = Arc::clone(self);
         tokio::spawn(async move {
             let Ok(mut last) = source.fetching.try_lock() else { return };

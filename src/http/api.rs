@@ -19,8 +19,8 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// So many senders may wait for Outlook at once; more would take the database from those who post. The others are answered
-/// at once, as if they had not asked.
+/// How many callers may wait for Outlook (`Prefer: wait`) at once; more would take the database from those who post. Further
+/// ones are answered at once, as if they had not asked.
 const MOST_WAITING: usize = 200;
 
 /// What the handlers share.
@@ -48,8 +48,8 @@ pub(super) struct Inner {
 }
 
 impl Api {
-    /// An API for these settings. `credential_statuses` say of each tenant how its credential stands, `ready` whether the schema is
-    /// up to date; `http` fetches the keys of other issuers; at `stop` whoever waits is answered.
+    /// An API for these settings. `credential_statuses` holds each tenant's, `ready` whether the schema is up to
+    /// date; `http` fetches the keys of other issuers; at `stop` waiting callers are answered.
     #[expect(clippy::too_many_arguments, reason = "each is another part of the service, wired in one place")]
     #[must_use]
     pub fn new(

@@ -62,7 +62,7 @@ pub(super) async fn examine(api: &Api, caller: &Caller, order: Order) -> Result<
     let turn = Arc::clone(&api.0.examining).try_lock_owned();
     let turn = turn.map_err(|_| ApiError::Unavailable("Another examination is under way."))?;
     let doctor = api.0.doctor.clone();
-    // By itself: whoever asked may go away, and the test's event must be deleted all the same.
+    // In a task of its own: the caller may disconnect, and the test's event must be deleted all the same.
     let examining = tokio::spawn(async move {
         let findings = doctor.examine(&order, |tenant| tenants.iter().any(|own| own == tenant)).await;
         drop(turn);

@@ -57,7 +57,7 @@ pub(super) struct Health {
 pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
     let caller =
         if Authenticator::has_token(&headers) { Some(api.caller(&headers, Scope::OpsRead).await?) } else { None };
-    let (mut health, _) = look(&api, caller.as_ref()).await;
+    let (mut health, _) = report(&api, caller.as_ref()).await;
     if caller.is_none() {
         for check in health.checks.values_mut() {
             *check = json!({"status": check["status"]});
@@ -69,7 +69,7 @@ pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result
 
 /// How everything is, and what waits in each tenant: of those that the caller speaks for; of all, where nobody is told more
 /// than a word.
-pub(super) async fn look(api: &Api, caller: Option<&Caller>) -> (Health, Vec<(String, Backlog)>) {
+pub(super) async fn report(api: &Api, caller: Option<&Caller>) -> (Health, Vec<(String, Backlog)>) {
     let is_shown = |tenant: &str| caller.is_none_or(|caller| caller.client.tenants.iter().any(|own| own == tenant));
     let mut checks = Map::new();
     let ready = *api.0.ready.borrow();
@@ -140,13 +140,13 @@ fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown:
     let now = api.0.authenticator.now();
     let mut tenants = Map::new();
     let mut degraded = false;
-    for (name, status) in api.0.credential_statuses.iter().filter(|(name, _)| is_shown(name)) {
+    for (name, credential) in api.0.credential_statuses.iter().filter(|(name, _)| is_shown(name)) {
         let state = states.iter().find(|state| state.tenant == *name);
-        let status = status.borrow().clone();
-        let days = status.expires.map(|expires| expires.days_left(now));
+        let credential = credential.borrow().clone();
+        let days = credential.expires.map(|expires| expires.days_left(now));
         let expiring = days.is_some_and(|days| days <= EXPIRY_WARNING_DAYS);
         let blocked = state.and_then(|state| state.blocked_reason.as_deref());
-        let ill = expiring || blocked.is_some() || status.problem.is_some();
+        let ill = expiring || blocked.is_some() || credential.problem.is_some();
         degraded |= ill;
         tenants.insert(
             name.clone(),
@@ -156,10 +156,10 @@ fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown:
                 "detail": state.and_then(|state| state.blocked_detail.as_deref()),
                 "since": state.and_then(|state| state.blocked_since),
                 "last_success": state.and_then(|state| state.last_success),
-                "credential": status.kind,
-                "credential_in_use": status.in_use,
-                "credential_problem": status.problem,
-                "secret_expires": status.expires.map(Expiry::date),
+                "credential": credential.kind,
+                "credential_in_use": credential.in_use,
+                "credential_problem": credential.problem,
+                "secret_expires": credential.expires.map(Expiry::date),
                 "secret_expires_in_days": days,
             }),
         );
@@ -202,8 +202,8 @@ pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Resul
         api.caller(&headers, Scope::OpsRead).await?;
     }
     let now = api.0.authenticator.now();
-    for (name, status) in &api.0.credential_statuses {
-        if let Some(expires) = status.borrow().expires {
+    for (name, credential) in &api.0.credential_statuses {
+        if let Some(expires) = credential.borrow().expires {
             api.0.metrics.credential(name, expires.seconds_left(now));
         }
     }

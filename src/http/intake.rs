@@ -242,7 +242,7 @@ fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
         .map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_WAIT)))
 }
 
-/// The leave once nothing of it is under way any more that could soon be over, or as it stands at the deadline.
+/// The leave as soon as no delivery of it is expected to end soon, or as it is at the deadline.
 async fn settled(api: &Api, leave: LeaveView, deadline: Instant) -> LeaveView {
     let mut bell = api.0.bell.hear_settled();
     let mut latest = leave;

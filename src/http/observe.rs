@@ -51,7 +51,7 @@ pub(super) async fn observe(State(api): State<Api>, request: Request, next: Next
     response
 }
 
-/// The method's name if it is one of HTTP's own: whoever makes up others must not make up figures with them.
+/// The method's name if it is one of HTTP's own: made-up methods must not create metrics of their own.
 fn known(method: &Method) -> &'static str {
     const NAMES: [&str; 9] = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"];
     NAMES.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")

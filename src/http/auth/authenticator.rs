@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     caller::{Caller, NO_CREDENTIALS},
-    issuer::Issuer,
+    issuer::TrustedIssuer,
     own::OwnKeys,
     signature::WebhookKeys,
 };
@@ -25,7 +25,7 @@ const NO_CLIENT: &str = "The token is good, but no [clients.NAME] has its issuer
 pub(in crate::http) struct Authenticator {
     clients: Vec<Arc<Client>>,
     own_keys: OwnKeys,
-    issuers: Vec<Issuer>,
+    issuers: Vec<TrustedIssuer>,
     webhook_keys: WebhookKeys,
     clock: Arc<dyn Clock>,
 }
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Authenticator {
 
 /// Whom a token claims to come from; believed only to choose who has to prove it.
 #[derive(Deserialize)]
-struct Claimed {
+struct UnverifiedClaims {
     iss: String,
 }
 
@@ -46,7 +46,7 @@ impl Authenticator {
     /// A authenticator for these clients. `http` fetches the keys of other issuers.
     pub(in crate::http) fn new(settings: &Settings, http: &reqwest::Client, clock: Arc<dyn Clock>) -> Self {
         let clients: Vec<_> = settings.clients.values().cloned().map(Arc::new).collect();
-        let issuers = settings.auth.issuers.iter().map(|(name, issuer)| Issuer::new(name, issuer, http, &clock));
+        let issuers = settings.auth.issuers.iter().map(|(name, issuer)| TrustedIssuer::new(name, issuer, http, &clock));
         Self {
             own_keys: OwnKeys::new(&settings.auth),
             issuers: issuers.collect(),
@@ -62,7 +62,7 @@ impl Authenticator {
 
     /// The other issuers by name, each with what is wrong with it at the moment.
     pub(in crate::http) fn issuers(&self) -> impl Iterator<Item = (&str, Option<String>)> {
-        self.issuers.iter().map(Issuer::problem)
+        self.issuers.iter().map(TrustedIssuer::problem)
     }
 
     /// Whether the request carries a token at all.
@@ -85,7 +85,7 @@ impl Authenticator {
 
     /// The caller that this token names, wherever it was found.
     pub(in crate::http) async fn by_bearer(&self, token: &str) -> Result<Caller, ApiError> {
-        let claimed = jsonwebtoken::dangerous::insecure_decode_claims::<Claimed>(token).ok();
+        let claimed = jsonwebtoken::dangerous::insecure_decode_claims::<UnverifiedClaims>(token).ok();
         let issuer = claimed.and_then(|claimed| self.issuers.iter().find(|issuer| issuer.is(&claimed.iss)));
         match issuer {
             Some(issuer) => self.by_issued_token(issuer, token).await,
@@ -99,7 +99,7 @@ impl Authenticator {
         Some(Caller::of(client, &token.scopes, token.until))
     }
 
-    async fn by_issued_token(&self, issuer: &Issuer, token: &str) -> Result<Caller, ApiError> {
+    async fn by_issued_token(&self, issuer: &TrustedIssuer, token: &str) -> Result<Caller, ApiError> {
         let token = issuer.open(token, self.clock.now()).await?;
         // Never by the client's name: another issuer could call its own callers as it likes.
         let client = self.clients.iter().find(|client| client.subject.as_ref() == Some(&token.subject));

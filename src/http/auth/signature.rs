@@ -1,4 +1,4 @@
-//! Standard Webhooks: an HMAC over `id.timestamp.body` says who posts, and that nobody changed it on the way.
+//! Standard Webhooks: an HMAC over `id.timestamp.body` proves who posts, and that nothing was changed on the way.
 
 use std::sync::Arc;
 

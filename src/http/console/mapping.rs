@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 use url::Url;
 
-use super::{page, session::Session, stopped::Stopped, words};
+use super::{page, page_error::PageError, session::ConsoleSession, words};
 use crate::{
     config::Scope,
     http::{api::Api, mappings},
@@ -24,8 +24,8 @@ pub(super) async fn show(
     State(api): State<Api>,
     uri: Uri,
     path: Result<Path<String>, PathRejection>,
-    session: Session,
-) -> Result<Response, Stopped> {
+    session: ConsoleSession,
+) -> Result<Response, PageError> {
     let found = mappings::find(&api, &session.caller, path).await;
     let (mapping, timeline) = found.map_err(|error| session.refused(error))?;
     let reply = api.0.store.replies_of(&[mapping.id]).await.map_err(|error| session.refused(error.into()))?;
@@ -50,8 +50,8 @@ pub(super) async fn show(
 pub(super) async fn retry(
     State(api): State<Api>,
     path: Result<Path<String>, PathRejection>,
-    session: Session,
-) -> Result<Redirect, Stopped> {
+    session: ConsoleSession,
+) -> Result<Redirect, PageError> {
     session.caller.require(Scope::OpsWrite).map_err(|error| session.refused(error))?;
     let found = mappings::find(&api, &session.caller, path).await;
     let (mapping, _) = found.map_err(|error| session.refused(error))?;
@@ -123,7 +123,7 @@ fn leads_outside(link: &str) -> bool {
     Url::parse(link).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
 }
 
-fn again(mapping: &MappingView, reply: Option<&AutomaticReply>, session: &Session) -> Markup {
+fn again(mapping: &MappingView, reply: Option<&AutomaticReply>, session: &ConsoleSession) -> Markup {
     let is_held = reply.is_some_and(|reply| ["waiting", "parked"].contains(&reply.state.as_str()));
     let is_open = is_held || ["pending", "waiting", "parked"].contains(&mapping.state.as_str());
     html! {

@@ -9,7 +9,7 @@ use jiff::{Timestamp, civil::Date};
 use maud::{Markup, html};
 use url::form_urlencoded;
 
-use super::{page, session::Session, stopped::Stopped, words};
+use super::{page, page_error::PageError, session::ConsoleSession, words};
 use crate::{
     http::{
         api::Api,
@@ -65,7 +65,7 @@ impl Asked {
     }
 }
 
-pub(super) async fn show(State(api): State<Api>, uri: Uri, session: Session) -> Result<Response, Stopped> {
+pub(super) async fn show(State(api): State<Api>, uri: Uri, session: ConsoleSession) -> Result<Response, PageError> {
     let asked = Asked::read(&uri);
     let listed = match query::list(&asked.question(), &session.caller) {
         Ok(query) => mappings::page(&api, &query).await,

@@ -3,16 +3,16 @@
 //! Plain HTML that works without scripts; it loads nothing from elsewhere. It shows nothing that the API would not show to
 //! the same token, and changes nothing on a request that another site had the browser send.
 //!
-//! A further page is one line in `PAGES` of `page`, one route below, and a handler that takes a [`Session`](session::Session).
+//! A further page is one line in `PAGES` of `page`, one route below, and a handler that takes a [`ConsoleSession`](session::ConsoleSession).
 
 mod connection;
 mod mapping;
 mod mappings;
 mod overview;
 mod page;
+mod page_error;
 mod session;
 mod sign_in;
-mod stopped;
 mod style;
 mod words;
 

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{page, session::Session, stopped::Stopped, words};
+use super::{page, page_error::PageError, session::ConsoleSession, words};
 use crate::{
-    domain::credential::STEPS,
+    domain::credential::NOTICE_DAYS,
     http::{api::Api, health},
     store::upkeep::Backlog,
 };
@@ -22,8 +22,8 @@ use crate::{
 /// What came to rest within the last day: tenant, state, how many.
 type Settled = Vec<(String, String, i64)>;
 
-pub(super) async fn show(State(api): State<Api>, session: Session) -> Result<Response, Stopped> {
-    let (health, backlogs) = health::look(&api, Some(&session.caller)).await;
+pub(super) async fn show(State(api): State<Api>, session: ConsoleSession) -> Result<Response, PageError> {
+    let (health, backlogs) = health::report(&api, Some(&session.caller)).await;
     let own = &session.caller.client.tenants;
     let settled = match health.status {
         "down" => Settled::new(),
@@ -161,7 +161,7 @@ fn expiry(told: &Value) -> Markup {
     let Some((date, days)) = date.zip(days) else {
         return html! { "not known" @if told["credential"] == "secret" { "; tell it as " code { "secret_expires" } } };
     };
-    let class = match STEPS.into_iter().find(|step| days <= *step) {
+    let class = match NOTICE_DAYS.into_iter().find(|step| days <= *step) {
         None => "good",
         Some(30..) => "warn",
         Some(_) => "bad",

@@ -9,7 +9,7 @@ use maud::html;
 
 use super::{
     page,
-    session::{self, NOT_GOOD, Session},
+    session::{self, ConsoleSession, NOT_GOOD},
     sign_in,
 };
 use crate::http::{api::Api, problem::ApiError};
@@ -17,16 +17,16 @@ use crate::http::{api::Api, problem::ApiError};
 const ENDED: &str = "Your token is not valid any more. Sign in with a new one.";
 
 /// Why a page is not shown, as a page.
-pub(super) enum Stopped {
-    /// Nobody is signed in, or not any more; then a sentence says why.
+pub(super) enum PageError {
+    /// Not signed in. A sentence says why, where the sign-in has ended.
     SignedOut { wish: String, why: Option<&'static str> },
     /// Signed in, but it cannot be.
-    Refused(Box<Session>, ApiError),
+    Refused(Box<ConsoleSession>, ApiError),
     /// Not asked by one of our own pages.
-    Foreign,
+    CrossSite,
 }
 
-impl IntoResponse for Stopped {
+impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         match self {
             Self::SignedOut { wish, why } => sign_in::signed_out(&wish, why),
@@ -39,32 +39,32 @@ impl IntoResponse for Stopped {
                 };
                 (status, page::page(Some(&session), "", title, &what)).into_response()
             }
-            Self::Foreign => sign_in::foreign(),
+            Self::CrossSite => sign_in::cross_site(),
         }
     }
 }
 
-impl Session {
-    /// The page that says why not, for somebody who is signed in.
-    pub(super) fn refused(&self, error: ApiError) -> Stopped {
-        Stopped::Refused(Box::new(self.clone()), error)
+impl ConsoleSession {
+    /// A refusal as a page, with the navigation of the person who is signed in.
+    pub(super) fn refused(&self, error: ApiError) -> PageError {
+        PageError::Refused(Box::new(self.clone()), error)
     }
 }
 
-impl FromRequestParts<Api> for Session {
-    type Rejection = Stopped;
+impl FromRequestParts<Api> for ConsoleSession {
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Stopped> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, PageError> {
         let is_change = !parts.method.is_safe();
         if is_change && !session::is_own(&parts.headers) {
-            return Err(Stopped::Foreign);
+            return Err(PageError::CrossSite);
         }
-        // Nobody can come back to a form that was posted.
+        // A form that was posted cannot be returned to.
         let wish = if is_change { String::new() } else { parts.uri.to_string() };
-        let Some(token) = session::cookie(&parts.headers) else { return Err(Stopped::SignedOut { wish, why: None }) };
+        let Some(token) = session::cookie(&parts.headers) else { return Err(PageError::SignedOut { wish, why: None }) };
         match session::admit(api, token).await {
             Ok(caller) => Ok(Self { caller }),
-            Err((_, why)) => Err(Stopped::SignedOut { wish, why: Some(if why == NOT_GOOD { ENDED } else { why }) }),
+            Err((_, why)) => Err(PageError::SignedOut { wish, why: Some(if why == NOT_GOOD { ENDED } else { why }) }),
         }
     }
 }

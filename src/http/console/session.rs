@@ -1,4 +1,4 @@
-//! Who is signed in: an ops token in a cookie of the browser's. The service itself remembers nobody.
+//! Who is signed in: an ops token in a browser's cookie. The service itself keeps no sessions.
 //!
 //! The cookie goes out only to `/console`, only to us and never on a request that begins at another site, and no script
 //! can read it. A token must never be in an address, and a form of another site must never be obeyed.
@@ -16,13 +16,13 @@ pub(super) const NOT_GOOD: &str =
     "This token is not valid here, or no longer. Copy all of it, from the first letter to the last.";
 const NOT_OPS: &str = "This token may not see the console: it needs the scope ops:read.";
 
-/// Somebody who is signed in and may look.
+/// A caller who is signed in with `ops:read`.
 #[derive(Debug, Clone)]
-pub(super) struct Session {
+pub(super) struct ConsoleSession {
     pub(super) caller: Caller,
 }
 
-impl Session {
+impl ConsoleSession {
     pub(super) fn may_retry(&self) -> bool {
         self.caller.require(Scope::OpsWrite).is_ok()
     }

@@ -1,6 +1,6 @@
 //! Signing in and out: the form, and the cookie that keeps the token in the browser.
 //!
-//! After signing in nobody may be sent to another site.
+//! It must never redirect to another site.
 
 use axum::{
     body::Bytes,
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::http::api::Api;
 
-/// Nobody stays signed in for longer, however long the token is good.
+/// The longest that a sign-in lasts, in seconds, however long the token is valid.
 const LONGEST: i64 = 12 * 3600;
-/// Browsers keep no longer cookies.
+/// The longest token that fits a cookie, in bytes.
 const LONGEST_TOKEN: usize = 3800;
 
 const TOO_LONG: &str = "This token is too long for a browser to keep. Use one that `leavebridge token` makes.";
@@ -51,7 +51,7 @@ pub(super) async fn ask() -> Markup {
 /// `POST /console/sign-in`.
 pub(super) async fn begin(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Response {
     if !is_own(&headers) {
-        return foreign();
+        return cross_site();
     }
     let field = |name: &str| {
         let mut fields = url::form_urlencoded::parse(&body);
@@ -74,7 +74,7 @@ pub(super) async fn begin(State(api): State<Api>, headers: HeaderMap, body: Byte
 /// `POST /console/sign-out`.
 pub(super) async fn end(headers: HeaderMap) -> Response {
     if !is_own(&headers) {
-        return foreign();
+        return cross_site();
     }
     keep(Redirect::to("/console/sign-in").into_response(), "", 0, is_secure(&headers).unwrap_or(true))
 }
@@ -105,7 +105,7 @@ pub(super) fn signed_out(wish: &str, why: Option<&'static str>) -> Response {
 }
 
 /// What a form of another site gets.
-pub(super) fn foreign() -> Response {
+pub(super) fn cross_site() -> Response {
     let what = html! {
         h1 { "Not sent from this console" }
         p { "Nothing was done: the request came from another site, or from a program. Programs use the API." }
