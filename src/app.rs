@@ -22,14 +22,14 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// From the wish to stop until the process leaves calls under way to whoever takes over.
-const PATIENCE: Duration = Duration::from_secs(26);
+/// How long calls under way may take after the request to stop; then another replica takes over.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(26);
 /// For one request for another issuer's keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often to look for a database that is away at start.
-const DATABASE_AGAIN: Duration = Duration::from_millis(500);
-/// So many attempts, about a minute's: whoever looks at the log later finds it.
-const TOLD_EVERY: u32 = 100;
+const DATABASE_RETRY: Duration = Duration::from_millis(500);
+/// Every how many attempts (about a minute) it is logged again.
+const LOG_EVERY: u32 = 100;
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// Why the service does not run.
@@ -68,10 +68,11 @@ pub async fn serve(
     let metrics = Metrics::default();
     let (is_ready, ready) = watch::channel(false);
     let engine = Arc::new(engine(settings, &store, &wake_up, &clock, &random, &metrics)?);
-    let standings = engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.standing())).collect();
+    let credential_statuses =
+        engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.credential_status())).collect();
     let doctor = Doctor::new(Arc::new(settings.clone()), store.clone(), Arc::clone(&clock), Arc::clone(&random));
-    let http = outgoing::steadfast(settings.http.ca_file.as_deref(), KEYS_TIMEOUT)?;
-    let (seen, stopping) = (standings, stop.clone());
+    let http = outgoing::without_redirects(settings.http.ca_file.as_deref(), KEYS_TIMEOUT)?;
+    let (seen, stopping) = (credential_statuses, stop.clone());
     let api = Api::new(
         settings,
         &http,
@@ -130,7 +131,7 @@ pub async fn serve(
     };
     stop.cancel();
     tracing::info!("stopping: finishing what is under way");
-    let finished = tokio::time::timeout(PATIENCE, async { while parts.join_next().await.is_some() {} }).await;
+    let finished = tokio::time::timeout(SHUTDOWN_LIMIT, async { while parts.join_next().await.is_some() {} }).await;
     if finished.is_err() {
         tracing::warn!("some calls did not end in time; whoever takes over looks them up");
         parts.abort_all();
@@ -197,13 +198,13 @@ async fn prepare(store: &Store, migrate: bool, stop: &CancellationToken) -> Resu
                 Err(error) => error.passing()?,
             }
         };
-        if tries % TOLD_EVERY == 0 {
+        if tries % LOG_EVERY == 0 {
             let cause = store.obstacle().await.unwrap_or(trouble);
             tracing::warn!(cause, "the database is not ready yet; waiting for it");
         }
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(DATABASE_AGAIN) => {}
+            () = tokio::time::sleep(DATABASE_RETRY) => {}
         }
     }
     Ok(false)

@@ -60,7 +60,7 @@ impl Clock for SystemClock {
 pub struct ManualClock(Arc<Mutex<Timestamp>>);
 
 impl ManualClock {
-    /// A clock that stands at `start`.
+    /// A clock that shows `start` until it is moved.
     #[must_use]
     pub fn at(start: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(start)))

@@ -5,9 +5,9 @@ use std::{fs, path::Path, time::Duration};
 use reqwest::{Certificate, Client, ClientBuilder, redirect::Policy};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECT_NEAR: Duration = Duration::from_secs(2);
+const LOCAL_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const MOST_REDIRECTS: usize = 3;
-const IDLE: Duration = Duration::from_mins(1);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -26,27 +26,27 @@ pub enum OutgoingError {
 /// # Errors
 /// When the CA file or the proxy settings cannot be used.
 pub fn client(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, OutgoingError> {
-    Ok(trusting(builder(timeout), ca_file)?.build()?)
+    Ok(with_ca_file(builder(timeout), ca_file)?.build()?)
 }
 
-/// The same, but following no redirect at all: what it is told must come from where it asked.
+/// The same, but following no redirect at all: an issuer's keys must come from the address that was asked.
 ///
 /// # Errors
 /// When the CA file or the proxy settings cannot be used.
-pub fn steadfast(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, OutgoingError> {
-    Ok(trusting(builder(timeout), ca_file)?.redirect(Policy::none()).build()?)
+pub fn without_redirects(ca_file: Option<&Path>, timeout: Duration) -> Result<Client, OutgoingError> {
+    Ok(with_ca_file(builder(timeout), ca_file)?.redirect(Policy::none()).build()?)
 }
 
-/// A client for this machine's own services: past any proxy, never on to another address, and quick to say that nobody is
-/// there (Microsoft's libraries wait two seconds for a managed identity's host).
+/// A client for this machine's own services: past any proxy, never on to another address, and with a short connect timeout
+/// (Microsoft's libraries wait two seconds for a managed identity's host).
 ///
 /// # Errors
 /// When the platform's trust store cannot be used.
 pub fn direct(timeout: Duration) -> Result<Client, OutgoingError> {
-    Ok(builder(timeout).connect_timeout(CONNECT_NEAR).no_proxy().redirect(Policy::none()).build()?)
+    Ok(builder(timeout).connect_timeout(LOCAL_CONNECT_TIMEOUT).no_proxy().redirect(Policy::none()).build()?)
 }
 
-fn trusting(builder: ClientBuilder, ca_file: Option<&Path>) -> Result<ClientBuilder, OutgoingError> {
+fn with_ca_file(builder: ClientBuilder, ca_file: Option<&Path>) -> Result<ClientBuilder, OutgoingError> {
     let Some(file) = ca_file else { return Ok(builder) };
     Ok(builder.tls_certs_merge(Certificate::from_pem_bundle(&fs::read(file)?)?))
 }
@@ -57,9 +57,9 @@ fn builder(timeout: Duration) -> ClientBuilder {
         .user_agent(concat!("leavebridge/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .redirect(Policy::custom(|attempt| {
-            // Elsewhere neither a token nor a body may go, and without them there is nothing to be had there.
+            // Neither a token nor a body may go to another host.
             let is_same = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
             if is_same && attempt.previous().len() <= MOST_REDIRECTS { attempt.follow() } else { attempt.stop() }
         }))

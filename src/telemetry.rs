@@ -1,12 +1,12 @@
 //! What operators can watch: logs and metrics. Never a secret, a name, an address or anything about a leave.
 
-use std::{io::IsTerminal as _, sync::Arc};
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use metrics::{counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::{config::Log, store::stats::Backlog};
+use crate::config::Log;
 
 /// Sends events to standard error, once per process.
 pub fn install_log(log: &Log) {
@@ -31,6 +31,25 @@ const BACKLOG: &str = "leavebridge_backlog";
 const OLDEST: &str = "leavebridge_oldest_due_seconds";
 const TENANT_BLOCKED: &str = "leavebridge_tenant_blocked";
 const CREDENTIAL_EXPIRES: &str = "leavebridge_credential_expires_seconds";
+
+/// What is measured of one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TenantFigures {
+    /// Mappings that are due and not blocked.
+    pub due: i64,
+    /// Mappings that are tried again later, or whose mailbox or tenant is blocked.
+    pub waiting: i64,
+    /// Mappings that need a person.
+    pub parked: i64,
+    /// For how long the oldest of the due ones has been due.
+    pub oldest_due: Duration,
+    /// Automatic replies that are tried again later.
+    pub replies_waiting: i64,
+    /// Automatic replies that need a person.
+    pub replies_parked: i64,
+    /// Whether Microsoft refuses to serve the tenant.
+    pub is_blocked: bool,
+}
 
 /// The figures of one running service; cheap to clone. Not global, so that several can run in one test process.
 #[derive(Clone)]
@@ -105,21 +124,21 @@ impl Metrics {
         });
     }
 
-    /// How a tenant stands now.
-    pub fn tenant(&self, tenant: &str, backlog: Backlog, blocked: bool) {
+    /// The figures of one tenant, as they are now.
+    pub fn tenant(&self, tenant: &str, figures: TenantFigures) {
         with_local_recorder(&self.0.0, || {
             for (name, state, count) in [
-                (BACKLOG, "due", backlog.due),
-                (BACKLOG, "waiting", backlog.waiting),
-                (BACKLOG, "parked", backlog.parked),
-                (HELD_REPLIES, "waiting", backlog.replies.waiting),
-                (HELD_REPLIES, "parked", backlog.replies.parked),
+                (BACKLOG, "due", figures.due),
+                (BACKLOG, "waiting", figures.waiting),
+                (BACKLOG, "parked", figures.parked),
+                (HELD_REPLIES, "waiting", figures.replies_waiting),
+                (HELD_REPLIES, "parked", figures.replies_parked),
             ] {
                 #[expect(clippy::cast_precision_loss, reason = "a count of rows fits a f64")]
                 gauge!(name, "tenant" => tenant.to_owned(), "state" => state).set(count as f64);
             }
-            gauge!(OLDEST, "tenant" => tenant.to_owned()).set(backlog.oldest.as_secs_f64());
-            gauge!(TENANT_BLOCKED, "tenant" => tenant.to_owned()).set(if blocked { 1.0 } else { 0.0 });
+            gauge!(OLDEST, "tenant" => tenant.to_owned()).set(figures.oldest_due.as_secs_f64());
+            gauge!(TENANT_BLOCKED, "tenant" => tenant.to_owned()).set(if figures.is_blocked { 1.0 } else { 0.0 });
         });
     }
 

@@ -75,7 +75,7 @@ async fn direct(stage: &Stage, connections: usize, time: Duration) -> anyhow::Re
     let senders = async |first| {
         let mut senders = Vec::new();
         for _ in 0..connections {
-            let store = Store::new(&stage.url("speed_direct").into(), 1)?;
+            let store = Store::new(&stage.url("speed_direct"), 1)?;
             senders.push(Direct { store, leave: leave.clone(), people: stage.people });
         }
         drive(senders, first, if first == 0 { time } else { Duration::from_millis(300) }).await

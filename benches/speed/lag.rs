@@ -15,7 +15,7 @@ use crate::{
     stage::Stage,
 };
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The way of many lone webhooks.
 #[derive(Debug, Default)]
@@ -98,7 +98,7 @@ async fn wait(
 ) -> anyhow::Result<Duration> {
     let request =
         format!("GET /leaves/{leave} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\r\n", service.address);
-    while posted.elapsed() < PATIENCE {
+    while posted.elapsed() < SETTLED_WITHIN {
         let (status, answer) = connection.exchange(request.as_bytes()).await?;
         ensure!(status == 200, "answered {status}");
         if answer.windows(6).any(|six| six == b"synced") {
@@ -106,7 +106,7 @@ async fn wait(
         }
         sleep(Duration::from_millis(1)).await;
     }
-    bail!("not settled within {PATIENCE:?}")
+    bail!("not settled within {SETTLED_WITHIN:?}")
 }
 
 /// The number of the newest request that Microsoft has had.

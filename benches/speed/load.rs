@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-const PATIENCE: Duration = Duration::from_secs(40);
+const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// Somebody who sends the `n`th of something and waits for the answer.
@@ -52,7 +52,9 @@ pub(crate) async fn drive<S: Sender>(senders: Vec<S>, first: usize, time: Durati
             let mut latencies = Vec::new();
             while begun.elapsed() < time {
                 let sent = Instant::now();
-                timeout(PATIENCE, sender.send(next.fetch_add(1, Ordering::Relaxed))).await.context("no answer")??;
+                timeout(ANSWER_WITHIN, sender.send(next.fetch_add(1, Ordering::Relaxed)))
+                    .await
+                    .context("no answer")??;
                 latencies.push(sent.elapsed());
             }
             anyhow::Ok(latencies)

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Longer than anything here takes to settle.
-const PATIENCE: Duration = Duration::from_mins(5);
+const SETTLED_WITHIN: Duration = Duration::from_mins(5);
 /// A database with the schema and nothing else.
 const EMPTY: &str = "speed_empty";
 
@@ -87,6 +87,11 @@ impl Stage {
         Ok(self.postgres.url(database).parse::<PgConnectOptions>()?.disable_statement_logging().connect().await?)
     }
 
+    /// Where that database is.
+    pub(crate) fn url(&self, database: &str) -> SecretString {
+        SecretString::from(self.postgres.url(database))
+    }
+
     /// A service on that database, and an empty Microsoft that answers after `delay_ms`.
     pub(crate) async fn service(&self, database: &str, delay_ms: u64) -> anyhow::Result<Service> {
         self.control(Method::POST, "reset", None).await?;
@@ -140,10 +145,11 @@ impl Stage {
 /// Waits until nothing of `database` is due any more, and every leave has its event.
 pub(crate) async fn settled(database: &mut PgConnection) -> anyhow::Result<()> {
     let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        let open: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM items WHERE state IN ('pending', 'waiting'))")
-            .fetch_one(&mut *database)
-            .await?;
+    while begun.elapsed() < SETTLED_WITHIN {
+        let open: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM mappings WHERE state IN ('pending', 'waiting'))")
+                .fetch_one(&mut *database)
+                .await?;
         if !open {
             let parked: i64 =
                 sqlx::query_scalar("SELECT count(*) FROM items WHERE state = 'parked'").fetch_one(database).await?;
@@ -152,7 +158,7 @@ pub(crate) async fn settled(database: &mut PgConnection) -> anyhow::Result<()> {
         }
         sleep(Duration::from_millis(20)).await;
     }
-    bail!("not everything has settled after {PATIENCE:?}")
+    bail!("not everything has settled after {SETTLED_WITHIN:?}")
 }
 
 /// Runs statements that give nothing back.

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Ended, not_right, print, say};
+use super::process::{Ended, not_right, print, say};
 use crate::{config::Settings, domain::problem::Problems, outgoing};
 
 /// Longer than a healthy service takes, shorter than the orchestrator's patience.
@@ -52,12 +52,12 @@ pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::
 
 /// Asks the service that runs here how it is.
 #[derive(Debug, clap::Args)]
-pub(super) struct Healthcheck {
+pub(super) struct HealthcheckCommand {
     /// Where to ask; /health on this machine unless said.
     url: Option<String>,
 }
 
-impl Healthcheck {
+impl HealthcheckCommand {
     pub(super) async fn run(&self, settings: Option<&Settings>, json: bool) -> anyhow::Result<Ended> {
         let listen = settings.map_or(DEFAULT_LISTEN, |settings| settings.http.listen);
         let url = self.url.clone().unwrap_or_else(|| format!("http://{}/health", nearest(listen)));

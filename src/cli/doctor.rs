@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path, sync::Arc};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{Ended, environment, print};
+use super::process::{Ended, environment, print, say};
 use crate::{
     clock::{SystemClock, SystemRandom},
     config,
@@ -20,7 +20,7 @@ const WIDTH: usize = 110;
 
 /// Looks at the whole connection and says what to do about each finding.
 #[derive(Debug, clap::Args)]
-pub(super) struct Doctor {
+pub(super) struct DoctorCommand {
     /// This tenant only.
     #[arg(long)]
     tenant: Option<String>,
@@ -35,7 +35,7 @@ pub(super) struct Doctor {
     write_test: bool,
 }
 
-impl Doctor {
+impl DoctorCommand {
     pub(super) async fn run(&self, file: Option<&Path>, json: bool) -> anyhow::Result<Ended> {
         let (settings, problems) = config::inspect(file, &environment());
         let mut findings = doctor::of_configuration(&problems);
@@ -50,14 +50,14 @@ impl Doctor {
             };
             if let Err(wrong) = order.check(&tenants) {
                 for problem in wrong.into_vec() {
-                    super::say(&format!("--{} {}.", problem.field.replace('_', "-"), problem.problem));
+                    say(&format!("--{} {}.", problem.field.replace('_', "-"), problem.problem));
                 }
                 return Ok(Ended::Usage);
             }
             let store = Store::new(&settings.database.url, CONNECTIONS).context("database.url cannot be used")?;
             let doctor =
                 doctor::Doctor::new(Arc::new(settings), store.clone(), Arc::new(SystemClock), Arc::new(SystemRandom));
-            // What stands in the place of an id may be a secret: it must not be sent, nor come back in Microsoft's words.
+            // A value that is no id may be a secret pasted in its place: it must not be sent, nor come back in Microsoft's words.
             let has_ids = |tenant: &str| {
                 let ids = ["directory_id", "client_id"].map(|key| format!("tenants.{tenant}.microsoft.{key}"));
                 !problems.iter().any(|problem| ids.contains(&problem.field))

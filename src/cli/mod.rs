@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 #[cfg(feature = "demo")]
 mod playground;
+mod process;
 mod run;
 mod setup;
 mod token;
@@ -14,6 +15,7 @@ mod token;
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use process::{Ended, environment, not_right, print, say};
 
 use crate::{
     config::{self, Settings},
@@ -49,31 +51,23 @@ enum Command {
     Demo(crate::demo::Options),
     /// Runs the simulated Microsoft alone, to build and test a portal against.
     #[cfg(feature = "demo")]
-    Simulate(playground::Simulate),
+    Simulate(playground::SimulateCommand),
     /// Looks at the whole connection and says what to do about each finding.
     ///
     /// Ends with 1 when one of them is an error, with 0 when there is nothing worse than a warning.
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorCommand),
     /// Guides an administrator through Microsoft's side: app, permission, configuration.
-    Setup(setup::Setup),
+    Setup(setup::SetupCommand),
     /// Makes a token for a client.
-    Token(token::Token),
+    Token(token::TokenCommand),
     /// Brings the database's schema up to date.
     Migrate,
     /// Checks the configuration and names everything that is wrong with it.
     CheckConfig,
     /// Asks the service that runs here how it is; for a container's health check.
-    Healthcheck(check::Healthcheck),
+    Healthcheck(check::HealthcheckCommand),
     /// Prints the API's contract, an `OpenAPI` 3.1 document.
     Openapi,
-}
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Good,
-    Problems,
-    Usage,
 }
 
 /// Runs the command that this process was started with.
@@ -144,13 +138,6 @@ impl Cli {
     }
 }
 
-/// The environment, without what is not text.
-fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
-}
-
 fn failed(error: &anyhow::Error) -> ExitCode {
     // Many errors repeat their cause in their own words.
     let mut told = String::from("leavebridge");
@@ -161,28 +148,4 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     }
     say(&told);
     ExitCode::from(1)
-}
-
-/// All that is wrong with the configuration, and how a key is set.
-fn not_right(problems: &Problems) {
-    say(&format!(
-        "The configuration is not right:\n{problems}\n\
-         Set keys in a TOML file (--config FILE) or in the environment (database.url is LEAVEBRIDGE__DATABASE__URL).\n\
-         config/default.toml explains every key; `leavebridge check-config` looks again."
-    ));
-}
-
-/// A line for people.
-#[expect(clippy::print_stderr, reason = "the command line's own voice")]
-fn say(line: &str) {
-    eprintln!("{line}");
-}
-
-/// A result. A reader that has gone (`| head`) is no error.
-fn print(text: &str) -> std::io::Result<()> {
-    use std::io::{ErrorKind, Write as _};
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
 }

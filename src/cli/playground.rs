@@ -7,7 +7,10 @@ use leavebridge_simulator::Simulator;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Ended, environment, print, run::stop_on_signal};
+use super::{
+    process::{Ended, environment, print},
+    run::stop_on_signal,
+};
 use crate::demo;
 
 /// Shows everything at work on this machine.
@@ -20,13 +23,13 @@ pub(super) async fn demo(options: &demo::Options) -> anyhow::Result<Ended> {
 
 /// Runs the simulated Microsoft alone.
 #[derive(Debug, clap::Args)]
-pub(super) struct Simulate {
+pub(super) struct SimulateCommand {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
 }
 
-impl Simulate {
+impl SimulateCommand {
     pub(super) async fn run(&self) -> anyhow::Result<Ended> {
         let listener =
             TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Ended, print};
+use super::process::{Ended, print};
 use crate::{
     app,
     clock::{SystemClock, SystemRandom},
@@ -24,7 +24,7 @@ pub(super) async fn serve(settings: &Settings) -> anyhow::Result<Ended> {
     let listen = settings.http.listen;
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen} (http.listen)"))?;
-    // Port 0 stands for any free one: the log says which it was.
+    // Port 0 means any free one: the log says which it was.
     let listen = listener.local_addr().context("the listener has no address")?;
     tracing::info!(%listen, version = env!("CARGO_PKG_VERSION"), tenants = settings.tenants.len(), "leavebridge");
     for (tenant, settings) in &settings.tenants {

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::{Ended, print, say};
+use super::process::{Ended, print, say};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::{Scope, Settings},
@@ -12,7 +12,7 @@ use crate::{
 
 /// Makes a token for a client.
 #[derive(Debug, clap::Args)]
-pub(super) struct Token {
+pub(super) struct TokenCommand {
     /// The client, as in [clients.NAME].
     #[arg(long, value_name = "NAME")]
     client: String,
@@ -24,7 +24,7 @@ pub(super) struct Token {
     days: u16,
 }
 
-impl Token {
+impl TokenCommand {
     pub(super) fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<Ended> {
         let Some(client) = settings.clients.get(&self.client) else {
             let known: Vec<_> = settings.clients.keys().map(String::as_str).collect();

@@ -42,7 +42,7 @@ pub struct Certificate {
 
 /// Why a certificate cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unusable {
+pub struct CertificateError {
     /// Whether the file of the key is meant, not that of the certificate.
     pub in_key_file: bool,
     /// What is wrong with it, to be read after its name.
@@ -60,9 +60,9 @@ impl CertificateFiles {
     ///
     /// # Errors
     /// When there is no certificate with its own RSA key in them.
-    pub fn read(&self) -> Result<Certificate, Unusable> {
-        let in_certificate = |problem| Unusable { in_key_file: false, problem };
-        let in_key = |problem| Unusable { in_key_file: self.key.is_some(), problem };
+    pub fn read(&self) -> Result<Certificate, CertificateError> {
+        let in_certificate = |problem| CertificateError { in_key_file: false, problem };
+        let in_key = |problem| CertificateError { in_key_file: self.key.is_some(), problem };
         let main = blocks(&self.certificate).map_err(in_certificate)?;
         let key_blocks = self.key.as_deref().map(blocks).transpose().map_err(in_key)?;
         let key = key(key_blocks.as_ref().unwrap_or(&main)).map_err(in_key)?;

@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use jiff::SignedDuration;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    Auth, Client, Database, Http, Log, Scope, Settings, Sync,
-    credential::Surroundings,
-    file, issuers,
+    credential::Variables,
+    database, file, issuers,
     raw::{self, LogFormat, Raw},
+    settings::{Auth, Client, Http, Log, Scope, Settings, Sync},
     tenants,
+    values::{NOT_A_NAME, is_key, positive, secret},
 };
 use crate::domain::problem::Problems;
 
@@ -21,14 +21,13 @@ const SHORTEST_KEY: usize = 32;
 /// Of the name of an installation.
 const LONGEST_INSTALLATION: usize = 64;
 const SHORTEST_WEBHOOK_KEY: usize = 24;
-pub(super) const NOT_A_NAME: &str = "must be made of a-z, 0-9, - and _, at most 64 characters";
 
 /// The settings, as far as they could be made out, and all that is wrong. They hold only when nothing is.
 pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Settings>, Problems) {
     let mut problems = Problems::default();
     let p = &mut problems;
     let http = http(raw.http, p);
-    let database = database(raw.database, p);
+    let database = database::check(raw.database, p);
     let log = Log { json: raw.log.format == LogFormat::Json, filter: raw.log.filter };
     if tracing_subscriber::EnvFilter::try_new(&log.filter).is_err() {
         p.add(
@@ -53,7 +52,7 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
     let sync = sync(&raw.sync, p);
     // Also those that are not right yet: a client that names one of them is no second problem.
     let tenant_names: Vec<String> = raw.tenants.keys().cloned().collect();
-    let tenants = tenants::check(raw.tenants, &raw.policy, Surroundings(environment), p);
+    let tenants = tenants::check(raw.tenants, &raw.policy, Variables(environment), p);
     let clients = clients(raw.clients, &tenant_names, &issuer_names, p);
     if !has_keys && !has_callers {
         p.add("auth.keys", "is missing: without a key (or a client's webhook_secrets or issuer) nobody can call");
@@ -77,7 +76,7 @@ fn http(raw: raw::Http, p: &mut Problems) -> Option<Http> {
     let ca_file = Some(raw.ca_file).filter(|path| !path.is_empty()).map(PathBuf::from);
     match ca_file.as_ref().map(file::text) {
         Some(Err(problem)) => p.add("http.ca_file", problem),
-        // Else it would be taken for an empty list, and nobody would know why TLS fails.
+        // Else it would be taken for an empty list, and TLS would fail without a visible cause.
         Some(Ok(text)) if !text.contains("-----BEGIN CERTIFICATE-----") => {
             p.add("http.ca_file", "must hold certificates as PEM (-----BEGIN CERTIFICATE-----)");
         }
@@ -88,24 +87,6 @@ fn http(raw: raw::Http, p: &mut Problems) -> Option<Http> {
         return None;
     };
     Some(Http { listen, request_timeout, ca_file })
-}
-
-fn database(raw: raw::Database, p: &mut Problems) -> Option<Database> {
-    if raw.max_connections < 2 {
-        p.add("database.max_connections", "must be at least 2: one is kept for listening to the other replicas");
-    }
-    let url = secret("database.url", raw.url, &raw.url_file, p)?;
-    // A sign of a password that is not written as a URL takes it: all behind its first special character would be the host.
-    let is_ambiguous = url.expose_secret().matches('@').count() > 1;
-    if crate::store::Store::is_url(&url) && !is_ambiguous {
-        return Some(Database { url, max_connections: raw.max_connections, migrate: raw.migrate });
-    }
-    p.add(
-        "database.url",
-        "must be a URL such as postgres://user:password@host/database; in the password write @ as %40, : as %3A, / as %2F, \
-         # as %23, ? as %3F and % as %25",
-    );
-    None
 }
 
 fn auth(raw: raw::Auth, p: &mut Problems) -> Auth {
@@ -228,36 +209,4 @@ fn client(name: String, raw: raw::Client, tenants: &[String], issuers: &[String]
     let webhook_keys = texts.into_iter().map(SecretString::from).collect();
     let subject = issuers::subject(&field, raw.issuer, raw.subject, issuers, p);
     Client { name, source, tenants, scopes, webhook_keys, subject }
-}
-
-/// The secret itself or the content of its file. Exactly one of the two must be given.
-pub(super) fn secret(field: &str, inline: SecretString, file: &str, p: &mut Problems) -> Option<SecretString> {
-    match (inline.expose_secret().is_empty(), file.is_empty()) {
-        (true, true) => {
-            p.add(field, format!("is missing: give it here or as {}_file", field.rsplit('.').next().unwrap_or(field)));
-            None
-        }
-        (false, false) => {
-            p.add(field, "is given twice: here and as a file");
-            None
-        }
-        (false, true) => Some(inline),
-        (true, false) => file::secret(file).map_err(|problem| p.add(format!("{field}_file"), problem)).ok(),
-    }
-}
-
-fn positive(field: &str, duration: SignedDuration, p: &mut Problems) -> Duration {
-    match Duration::try_from(duration) {
-        Ok(duration) if !duration.is_zero() => duration,
-        _ => {
-            p.add(field, "must be longer than nothing");
-            Duration::from_secs(1)
-        }
-    }
-}
-
-pub(super) fn is_key(key: &str) -> bool {
-    !key.is_empty()
-        && key.len() <= 64
-        && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c))
 }

@@ -1,7 +1,7 @@
 //! How a tenant proves to Microsoft that it is us: what the configuration says of it, checked.
 //!
 //! Whatever comes from a file is read here only to name what is wrong with it; it is read again whenever a token is
-//! fetched. What the chosen kind does not use is a problem, for somebody believes that it is used.
+//! fetched. A key that the chosen kind does not use is a problem: it was set in the belief that it is used.
 
 use std::path::PathBuf;
 
@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::{
     certificate::CertificateFiles,
-    check::secret,
     file,
     raw::{self, Kind},
+    values::secret,
 };
 use crate::domain::{credential::Expiry, problem::Problems};
 
@@ -23,21 +23,21 @@ const ARC_KEYS: &str = "/var/opt/azcmagent/tokens";
 
 /// A secret, or the file that holds it.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum SecretSource {
     /// As it was given.
-    Given(SecretString),
+    Inline(SecretString),
     /// The file, which may be replaced while the service runs.
     File(PathBuf),
 }
 
-impl Source {
+impl SecretSource {
     /// The secret as it is now.
     ///
     /// # Errors
     /// What is wrong with the file, to be read after its name.
     pub fn read(&self) -> Result<SecretString, String> {
         match self {
-            Self::Given(secret) => Ok(secret.clone()),
+            Self::Inline(secret) => Ok(secret.clone()),
             Self::File(path) => file::secret(path),
         }
     }
@@ -49,9 +49,9 @@ pub enum Credential {
     /// A client secret, and a second one while rotating.
     Secret {
         /// `client_secret`.
-        current: Source,
+        current: SecretSource,
         /// `next_client_secret`.
-        next: Option<Source>,
+        next: Option<SecretSource>,
     },
     /// A certificate.
     Certificate {
@@ -100,9 +100,9 @@ pub enum ManagedHost {
 
 /// The environment variables by which Azure's hosts tell programs about themselves.
 #[derive(Clone, Copy)]
-pub(super) struct Surroundings<'a>(pub(super) &'a [(String, String)]);
+pub(super) struct Variables<'a>(pub(super) &'a [(String, String)]);
 
-impl<'a> Surroundings<'a> {
+impl<'a> Variables<'a> {
     /// The variable's value unless it is empty.
     pub(super) fn get(self, name: &str) -> Option<&'a str> {
         self.0
@@ -124,7 +124,7 @@ impl<'a> Surroundings<'a> {
 pub(super) fn check(
     field: &impl Fn(&str) -> String,
     raw: &mut raw::Microsoft,
-    around: Surroundings<'_>,
+    around: Variables<'_>,
     p: &mut Problems,
 ) -> Option<Credential> {
     unused(field, raw, p);
@@ -149,7 +149,7 @@ pub(super) fn check(
                 );
                 return None;
             }
-            match Source::File(token_file.clone()).read() {
+            match SecretSource::File(token_file.clone()).read() {
                 Err(problem) => p.add(field("federated_token_file"), problem),
                 Ok(token) if token.expose_secret().split('.').count() != 3 => {
                     p.add(field("federated_token_file"), "must hold a token (JWT)");
@@ -200,13 +200,13 @@ fn unused(field: &impl Fn(&str) -> String, raw: &raw::Microsoft, p: &mut Problem
     }
 }
 
-fn source(field: &str, inline: SecretString, file: String, p: &mut Problems) -> Option<Source> {
+fn source(field: &str, inline: SecretString, file: String, p: &mut Problems) -> Option<SecretSource> {
     let read = secret(field, inline, &file, p)?;
     if Uuid::parse_str(read.expose_secret()).is_ok() {
         let field = if file.is_empty() { field.to_owned() } else { format!("{field}_file") };
         p.add(field, "is a GUID, so it must be the Secret ID: paste the secret's Value instead");
     }
-    Some(if file.is_empty() { Source::Given(read) } else { Source::File(file.into()) })
+    Some(if file.is_empty() { SecretSource::Inline(read) } else { SecretSource::File(file.into()) })
 }
 
 fn certificate(field: &impl Fn(&str) -> String, raw: &raw::Microsoft, p: &mut Problems) -> Option<Credential> {
@@ -229,7 +229,7 @@ fn certificate(field: &impl Fn(&str) -> String, raw: &raw::Microsoft, p: &mut Pr
 }
 
 /// Microsoft's libraries tell the hosts apart by the same variables.
-fn managed_host(around: Surroundings<'_>) -> Result<ManagedHost, &'static str> {
+fn managed_host(around: Variables<'_>) -> Result<ManagedHost, &'static str> {
     if around.get("IDENTITY_SERVER_THUMBPRINT").is_some() {
         return Err("cannot be used on Service Fabric: use a certificate or workload-identity");
     }

@@ -1,6 +1,6 @@
 //! Reads the files that a configuration names, and says in words that a person can act on why one cannot be used.
 //!
-//! It must never show what stands in a file: that may be a secret.
+//! It must never show a file's content: that may be a secret.
 
 use std::{fs, io, path::Path};
 

@@ -1,4 +1,4 @@
-//! Others who issue tokens for us, and which of our clients they speak of.
+//! Checks the issuers of tokens, and which client each subject of theirs is.
 //!
 //! Keys that come over a line that anybody can write on prove nothing: outside this machine it must be https.
 
@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use url::{Host, Url};
 
 use super::{
-    Client, Issuer, Subject,
-    check::{NOT_A_NAME, is_key},
     raw,
+    settings::{Client, Issuer, Subject},
+    values::{NOT_A_NAME, is_key},
 };
 use crate::domain::problem::Problems;
 
@@ -74,7 +74,7 @@ pub(super) fn subject(
     Some(Subject { issuer, subject })
 }
 
-/// One caller is one client, or nobody could say who called.
+/// A subject must name one client only: it says who calls.
 pub(super) fn check_subjects(clients: &BTreeMap<String, Client>, p: &mut Problems) {
     let mut owners = BTreeMap::new();
     for client in clients.values() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use config::{Config, Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
 
-use super::{Settings, check::check, raw::Raw};
+use super::{check::check, file as files, raw::Raw, settings::Settings};
 use crate::domain::problem::Problems;
 
 /// The built-in configuration: every key with its default.
@@ -15,7 +15,7 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 const MOST_PROBLEMS: usize = 100;
 
 /// Reads the defaults, then `file`, then those of the `environment` variables that begin with `LEAVEBRIDGE__`. A tenant whose
-/// credential Azure provides also heeds the variables by which Azure's hosts speak of it.
+/// credential Azure provides also reads the variables that Azure's hosts set.
 ///
 /// # Errors
 /// All problems at once, by key.
@@ -24,7 +24,7 @@ pub fn load(file: Option<&Path>, environment: &[(String, String)]) -> Result<Set
     problems.or(()).and_then(|()| settings.ok_or_else(Problems::default))
 }
 
-/// The same for whoever can make use of what is right: the settings as far as they could be made out, and all problems.
+/// The same, but without giving up: the settings as far as they could be made out, and all problems.
 #[must_use]
 pub fn inspect(file: Option<&Path>, environment: &[(String, String)]) -> (Option<Settings>, Problems) {
     let mut problems = Problems::default();
@@ -33,7 +33,7 @@ pub fn inspect(file: Option<&Path>, environment: &[(String, String)]) -> (Option
         problems.add(file.map_or_else(|| "configuration".into(), |file| file.display().to_string()), problem);
         problems
     };
-    let text = file.map(super::file::text).transpose();
+    let text = file.map(files::text).transpose();
     let text = match text {
         Ok(text) => text,
         Err(problem) => return (None, named(problem)),

@@ -1,6 +1,6 @@
 //! Checks the policies: the one for all, what tenants change in it, and what kinds of leave change in either.
 //!
-//! A problem stands under the key where it can be mended: what a tenant has from the common policy is checked there, once.
+//! A problem is reported under the key where it can be mended: what a tenant has from the common policy is checked there, once.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use jiff::{SignedDuration, civil::Time};
 use super::raw;
 use crate::domain::{
     hours::{Day, Hours},
-    policy::{Look, Policy, Reply},
+    policy::{Appearance, Policy, Reply},
     problem::Problems,
     template::{Field, Template},
     zone::Zone,
@@ -33,7 +33,7 @@ pub(super) fn check(field: &str, own: &raw::Policy, base: &raw::Policy, p: &mut 
     };
     let zone = zone(merged.time_zone.as_deref(), report);
     let hours = hours(&merged, report);
-    let look = look("", &merged.look, report);
+    let appearance = appearance("", &merged.appearance, report);
     let link = link(merged.link.as_deref().unwrap_or_default(), report);
     let mut spellings = BTreeMap::new();
     for code in own.types.keys() {
@@ -52,11 +52,15 @@ pub(super) fn check(field: &str, own: &raw::Policy, base: &raw::Policy, p: &mut 
                 format!("must be a leave type's code of at most {LONGEST_CODE} characters"),
             );
         }
-        let kind = over(kind, &merged.look);
-        types.extend(self::look(&format!("types.{code}."), &kind, report).map(|look| (code.to_lowercase(), look)));
+        let kind = over(kind, &merged.appearance);
+        types.extend(
+            self::appearance(&format!("types.{code}."), &kind, report)
+                .map(|appearance| (code.to_lowercase(), appearance)),
+        );
     }
     let team_calendars = Vec::new();
-    let policy = Policy { look: look?, types, link: link?, time_zone: zone?, hours: hours?, team_calendars };
+    let policy =
+        Policy { appearance: appearance?, types, link: link?, time_zone: zone?, hours: hours?, team_calendars };
     (p.iter().count() == known && policy.types.len() == merged.types.len()).then_some(policy)
 }
 
@@ -110,7 +114,7 @@ fn span(text: &str) -> Option<(Time, Time)> {
     Some((start.trim().parse().ok()?, end.trim().parse().ok()?))
 }
 
-fn look(prefix: &str, raw: &raw::Look, report: Report<'_>) -> Option<Look> {
+fn appearance(prefix: &str, raw: &raw::Appearance, report: Report<'_>) -> Option<Appearance> {
     // All of it, so that no problem hides another.
     let key = |name: &str| format!("{prefix}{name}");
     let title = title(&key("title"), raw.title.as_deref().unwrap_or_default(), report);
@@ -118,7 +122,7 @@ fn look(prefix: &str, raw: &raw::Look, report: Report<'_>) -> Option<Look> {
     let category = category(&key("category"), raw.category.as_deref().unwrap_or_default(), report);
     let reminder = reminder(&key("reminder"), raw.reminder.as_deref().unwrap_or_default(), report);
     let reply = reply(&key("automatic_replies"), &raw.automatic_replies, report);
-    Some(Look {
+    Some(Appearance {
         publish: raw.publish?,
         title: title?,
         body: body?,
@@ -143,7 +147,7 @@ fn reply(key: &str, raw: &raw::Replies, report: Report<'_>) -> Option<Option<Rep
     let outside = if other.trim().is_empty() { inside.clone() } else { template(&outside_key, other, report) };
     let reply =
         Reply { inside: inside.filter(|_| !text.trim().is_empty())?, outside: outside?, audience: raw.audience? };
-    // Wrong texts are told although nobody would get them: they are meant to be used some day.
+    // Wrong texts are reported although they are not sent yet: they are meant to be used some day.
     Some(raw.enabled?.then_some(reply))
 }
 
@@ -207,8 +211,8 @@ fn reminder(key: &str, text: &str, report: Report<'_>) -> Option<Option<u32>> {
 
 /// A policy over another, still as written.
 struct Merged {
-    look: raw::Look,
-    types: BTreeMap<String, raw::Look>,
+    appearance: raw::Appearance,
+    types: BTreeMap<String, raw::Appearance>,
     link: Option<String>,
     time_zone: Option<String>,
     day_start: Option<Time>,
@@ -219,7 +223,7 @@ struct Merged {
 
 /// What is set in `own`, and the rest of `base`.
 fn merge(own: &raw::Policy, base: &raw::Policy) -> Merged {
-    let mut types: BTreeMap<String, raw::Look> = base.types.clone();
+    let mut types: BTreeMap<String, raw::Appearance> = base.types.clone();
     for (code, kind) in &own.types {
         // The code of one system in two spellings is one kind of leave.
         let known = types.keys().find(|known| known.to_lowercase() == code.to_lowercase()).cloned();
@@ -229,7 +233,7 @@ fn merge(own: &raw::Policy, base: &raw::Policy) -> Merged {
     let mut hours = base.hours.clone();
     hours.extend(own.hours.clone());
     Merged {
-        look: over(&own.look(), &base.look()),
+        appearance: over(&own.appearance(), &base.appearance()),
         types,
         link: own.link.clone().or_else(|| base.link.clone()),
         time_zone: own.time_zone.clone().or_else(|| base.time_zone.clone()),
@@ -240,9 +244,9 @@ fn merge(own: &raw::Policy, base: &raw::Policy) -> Merged {
     }
 }
 
-fn over(own: &raw::Look, base: &raw::Look) -> raw::Look {
+fn over(own: &raw::Appearance, base: &raw::Appearance) -> raw::Appearance {
     let text = |own: &Option<String>, base: &Option<String>| own.clone().or_else(|| base.clone());
-    raw::Look {
+    raw::Appearance {
         publish: own.publish.or(base.publish),
         title: text(&own.title, &base.title),
         body: text(&own.body, &base.body),
@@ -262,13 +266,13 @@ fn over(own: &raw::Look, base: &raw::Look) -> raw::Look {
 
 /// Whether the reader has set that key here.
 fn is_set(own: &raw::Policy, key: &str) -> bool {
-    let of_look = |look: &raw::Look, name: &str| match name {
-        "title" => look.title.is_some(),
-        "body" => look.body.is_some(),
-        "category" => look.category.is_some(),
-        "reminder" => look.reminder.is_some(),
-        "automatic_replies.inside" => look.automatic_replies.inside.is_some(),
-        "automatic_replies.outside" => look.automatic_replies.outside.is_some(),
+    let of_appearance = |appearance: &raw::Appearance, name: &str| match name {
+        "title" => appearance.title.is_some(),
+        "body" => appearance.body.is_some(),
+        "category" => appearance.category.is_some(),
+        "reminder" => appearance.reminder.is_some(),
+        "automatic_replies.inside" => appearance.automatic_replies.inside.is_some(),
+        "automatic_replies.outside" => appearance.automatic_replies.outside.is_some(),
         _ => false,
     };
     match key.split_once('.') {
@@ -277,15 +281,17 @@ fn is_set(own: &raw::Policy, key: &str) -> bool {
             let dot = rest.rfind(".automatic_replies.").or_else(|| rest.rfind('.'));
             let (code, name) = dot.map_or((rest, ""), |dot| (&rest[..dot], &rest[dot + 1..]));
             let same = |known: &str, code: &str| known.to_lowercase() == code.to_lowercase();
-            own.types.iter().any(|(known, look)| same(known, rest) || (same(known, code) && of_look(look, name)))
+            own.types
+                .iter()
+                .any(|(known, appearance)| same(known, rest) || (same(known, code) && of_appearance(appearance, name)))
         }
         _ => match key {
             "link" => own.link.is_some(),
             "hours" => !own.hours.is_empty(),
             "time_zone" => own.time_zone.is_some(),
-            // Told when any of the three is out of place.
+            // Reported when any of the three is out of place.
             "midday" => own.day_start.or(own.midday).or(own.day_end).is_some(),
-            name => of_look(&own.look(), name),
+            name => of_appearance(&own.appearance(), name),
         },
     }
 }

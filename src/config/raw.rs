@@ -212,13 +212,13 @@ pub(super) struct Policy {
     pub(super) category: Option<String>,
     pub(super) reminder: Option<String>,
     pub(super) automatic_replies: Replies,
-    pub(super) types: BTreeMap<String, Look>,
+    pub(super) types: BTreeMap<String, Appearance>,
 }
 
 impl Policy {
     /// What of it a kind of leave may have otherwise.
-    pub(super) fn look(&self) -> Look {
-        Look {
+    pub(super) fn appearance(&self) -> Appearance {
+        Appearance {
             publish: self.publish,
             title: self.title.clone(),
             body: self.body.clone(),
@@ -235,7 +235,7 @@ impl Policy {
 /// How leave of one kind looks, or what is otherwise about it.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Look {
+pub(super) struct Appearance {
     #[serde(deserialize_with = "some_word")]
     pub(super) publish: Option<Publish>,
     pub(super) title: Option<String>,

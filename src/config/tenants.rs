@@ -5,31 +5,26 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::{
-    Credential, Microsoft, Tenant,
-    check::{NOT_A_NAME, is_key},
-    credential::{self, Surroundings},
+    credential::{self, Credential, Variables},
     policy,
     raw::{self, Cloud, Kind},
+    settings::{Microsoft, Tenant},
     teams,
+    values::{NOT_A_NAME, is_directory, is_guid, is_key},
 };
-use crate::domain::{
-    credential::Expiry,
-    microsoft::{is_directory, is_guid},
-    policy::Policy,
-    problem::Problems,
-};
+use crate::domain::{credential::Expiry, policy::Policy, problem::Problems};
 
 /// The tenants that can be made out. Every problem is noted under the key where it can be mended.
 pub(super) fn check(
     raw: BTreeMap<String, raw::Tenant>,
     base: &raw::Policy,
-    around: Surroundings<'_>,
+    around: Variables<'_>,
     p: &mut Problems,
 ) -> BTreeMap<String, Tenant> {
     if raw.is_empty() {
         p.add("tenants", "is missing: [tenants.default.microsoft] says whose calendars to write to and how to sign in");
     }
-    // Once for all, so that what is wrong with it is told where it stands.
+    // Once for all tenants, so that its problems are reported under its own key.
     policy::check("policy", base, &raw::Policy::default(), p);
     let mut tenants = BTreeMap::new();
     for (key, tenant) in raw {
@@ -52,7 +47,7 @@ pub(super) fn check(
     tenants
 }
 
-fn microsoft(field: &str, mut raw: raw::Microsoft, around: Surroundings<'_>, p: &mut Problems) -> Option<Microsoft> {
+fn microsoft(field: &str, mut raw: raw::Microsoft, around: Variables<'_>, p: &mut Problems) -> Option<Microsoft> {
     let field = |key: &str| format!("{field}.microsoft.{key}");
     let kind = raw.credential;
     if kind == Kind::WorkloadIdentity {
@@ -116,7 +111,7 @@ fn microsoft(field: &str, mut raw: raw::Microsoft, around: Surroundings<'_>, p: 
 }
 
 /// Kubernetes says which authority it means; where the configuration says nothing, that decides the cloud.
-fn fill_cloud(field: &impl Fn(&str) -> String, raw: &mut raw::Microsoft, around: Surroundings<'_>, p: &mut Problems) {
+fn fill_cloud(field: &impl Fn(&str) -> String, raw: &mut raw::Microsoft, around: Variables<'_>, p: &mut Problems) {
     let Some(host) = around.get("AZURE_AUTHORITY_HOST") else { return };
     match raw.cloud {
         Some(Cloud::Custom) => around.fill(&mut raw.authority, "AZURE_AUTHORITY_HOST"),

@@ -81,7 +81,7 @@ fn the_defaults_and_the_least_environment_are_enough() {
     let tenant = &settings.tenants["default"];
     assert_eq!(tenant.microsoft.graph.as_str(), "https://graph.microsoft.com/");
     assert_eq!(tenant.microsoft.authority.as_str(), "https://login.microsoftonline.com/");
-    assert_eq!((tenant.policy.look.publish, tenant.policy.look.show_as), (Publish::OnRequest, ShowAs::Oof));
+    assert_eq!((tenant.policy.appearance.publish, tenant.policy.appearance.show_as), (Publish::OnRequest, ShowAs::Oof));
     let client = &settings.clients["ess"];
     assert_eq!(client.scopes, [Scope::LeavesWrite, Scope::LeavesRead]);
     assert_eq!((client.name.as_str(), client.source.as_deref()), ("ess", Some("ess")));
@@ -124,7 +124,7 @@ fn text_that_looks_like_a_number_or_a_truth_stays_text() {
     assert_eq!(settings.auth.keys["main"].expose_secret(), digits);
     assert_eq!(secrets(&settings), ["0042"]);
     let policy = &settings.tenants["default"].policy;
-    assert_eq!((filled(&policy.look.title), filled(&policy.look.body)), ("007".into(), "true".into()));
+    assert_eq!((filled(&policy.appearance.title), filled(&policy.appearance.body)), ("007".into(), "true".into()));
     assert_eq!(settings.clients["ess"].source.as_deref(), Some("1"));
 }
 
@@ -162,7 +162,7 @@ fn a_tenant_overrides_what_it_names_and_inherits_the_rest() {
     ])
     .unwrap();
     let policy = &settings.tenants["default"].policy;
-    assert_eq!((policy.look.publish, filled(&policy.look.title)), (Publish::OnApproval, "Away".into()));
+    assert_eq!((policy.appearance.publish, filled(&policy.appearance.title)), (Publish::OnApproval, "Away".into()));
     assert_eq!(policy.time_zone.name(), "Europe/London");
     assert_eq!(policy.hours.usual.midday.to_string(), "12:30:00");
 }

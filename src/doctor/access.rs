@@ -1,4 +1,4 @@
-//! What we prove ourselves with, and what Microsoft makes of it: expiry, token, rights, and what is left over from EWS.
+//! The credential and what it gives access to: expiry, token, permissions, and what is left over from EWS.
 
 use std::sync::Arc;
 
@@ -8,17 +8,15 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Explanation, Rights, entra,
-    patient::{Patient, said},
+    explanation::Explanation,
+    microsoft::{CALENDARS, EWS, EWS_REMOVED_ON, PERMISSIONS},
+    rights::Rights,
+    tenant::{TenantExamination, describe},
 };
 use crate::{
-    config::{Credential, Microsoft, Source},
-    domain::{
-        credential::STEPS,
-        finding::Finding,
-        microsoft::{CALENDARS, EWS, EWS_REMOVED_ON, PERMISSIONS},
-    },
-    graph::{Graph, GraphError, exchange_rights},
+    config::{Credential, Microsoft, SecretSource},
+    domain::{credential::NOTICE_DAYS, finding::Finding},
+    graph::{Graph, GraphError, codes, exchange_rights},
 };
 
 /// What to do in good time, or too late.
@@ -32,14 +30,14 @@ const NEW_SECRET: &str = "{registration} → Certificates & secrets: make a new 
 /// The permission that is taken for enough now and then.
 const READING: &str = "Calendars.Read";
 /// From here on it is time to act.
-const ACT_WITHIN_DAYS: i32 = STEPS[4];
+const ACT_WITHIN_DAYS: i32 = NOTICE_DAYS[4];
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     /// For how long the credential is good, as far as that is known.
     pub(super) async fn expiry(&self, graph: &Graph) -> Option<Finding> {
-        graph.look_at_credential().await;
-        let standing = graph.standing().borrow().clone();
-        let Some(expires) = standing.expires else {
+        graph.check_credential().await;
+        let status = graph.credential_status().borrow().clone();
+        let Some(expires) = status.expires else {
             return matches!(self.tenant.microsoft.credential, Credential::Secret { .. }).then(|| {
                 let explanation = Explanation::warning(
                     "expiry-unknown",
@@ -47,25 +45,25 @@ impl Patient<'_> {
                     "{registration} → Certificates & secrets: write the date under Expires \
                      into {key}.secret_expires.",
                 );
-                self.found("secret_expires is not set.", explanation, "")
+                self.finding("secret_expires is not set.", explanation, "")
             });
         };
         let days = expires.days_left(self.clock.now());
-        let (what, renew) = match standing.kind {
+        let (what, renew) = match status.kind {
             "certificate" => ("certificate", NEW_CERTIFICATE),
             _ => ("secret", NEW_SECRET),
         };
         if expires.is_over(self.clock.now()) {
             let meaning = "By its date it is over; whether Microsoft still takes it is seen below.";
             let explanation = Explanation::error("expired", meaning, renew);
-            return Some(self.found(format!("The {what} expired on {}.", expires.date()), explanation, ""));
+            return Some(self.finding(format!("The {what} expired on {}.", expires.date()), explanation, ""));
         }
         let seen = format!("The {what} is good until {} ({days} days).", expires.date());
         if days > ACT_WITHIN_DAYS {
-            return Some(self.fine("expiry", seen));
+            return Some(self.ok("expiry", seen));
         }
         let meaning = "After that day no leave of this tenant reaches Outlook until it is renewed.";
-        Some(self.found(seen, Explanation::warning("expires-soon", meaning, renew), ""))
+        Some(self.finding(seen, Explanation::warning("expires-soon", meaning, renew), ""))
     }
 
     /// Entra gives a token for a secret that is over by the date in the configuration: it is the date that is not right.
@@ -76,7 +74,7 @@ impl Patient<'_> {
             "{registration} → Certificates & secrets: write the date under Expires into \
              {key}.secret_expires. It counts from the next start on.",
         );
-        self.found("By secret_expires the secret is over, and Entra takes it all the same.", explanation, "")
+        self.finding("By secret_expires the secret is over, and Entra takes it all the same.", explanation, "")
     }
 
     /// A token, what it says of itself, and what the app may do besides. No rights without a token.
@@ -91,10 +89,10 @@ impl Patient<'_> {
         };
         findings.extend(self.secrets(graph).await);
         let Some(claims) = claims else {
-            findings.push(self.fine("token", "Entra gives a token. It cannot be read from here, which is no fault."));
+            findings.push(self.ok("token", "Entra gives a token. It cannot be read from here, which is no fault."));
             return (findings, Some(Rights::default()));
         };
-        findings.push(self.fine("token", told(&claims)));
+        findings.push(self.ok("token", describe_claims(&claims)));
         findings.extend(self.directory_of(&claims));
         let rights = Rights { roles: words(&claims["roles"]) };
         findings.extend(self.rights(&rights));
@@ -105,12 +103,15 @@ impl Patient<'_> {
     async fn no_token(&self, microsoft: &Microsoft, error: &GraphError) -> Finding {
         let what = "No token from Entra";
         match &microsoft.credential {
-            Credential::Secret { current, .. } if error.code == "AADSTS7000215" && is_secret_id(current).await => {
-                self.found(format!("{what}: {}", said(error, self.clock.now())), entra::secret_id(), "")
-            }
+            Credential::Secret { current, .. } if error.code == "AADSTS7000215" && is_secret_id(current).await => self
+                .finding(
+                    format!("{what}: {}", describe(error, self.clock.now())),
+                    Explanation::of(codes::entra::SECRET_ID),
+                    "",
+                ),
             Credential::WorkloadIdentity { token_file } if is_of_federation(&error.code) => {
                 let mut found = self.refused(what, error);
-                let claims = read(&Source::File(token_file.clone())).await.as_deref().and_then(claims_of);
+                let claims = read(&SecretSource::File(token_file.clone())).await.as_deref().and_then(claims_of);
                 if let Some([issuer, subject, audience]) = claims {
                     let token = format!("The token in the file says iss {issuer}, sub {subject}, aud {audience}.");
                     found.seen = format!("{} {token}", found.seen);
@@ -124,7 +125,7 @@ impl Patient<'_> {
     /// Whether both secrets work while rotating: one that is wrong is better found before it is needed.
     async fn secrets(&self, graph: &Graph) -> Option<Finding> {
         let Credential::Secret { next: Some(next), .. } = &self.tenant.microsoft.credential else { return None };
-        if graph.standing().borrow().in_use == Some("next_client_secret") {
+        if graph.credential_status().borrow().in_use == Some("next_client_secret") {
             let explanation = Explanation::warning(
                 "rotation-unfinished",
                 "Leave goes on arriving with the second secret; there is none to fall back on.",
@@ -132,12 +133,12 @@ impl Patient<'_> {
                  out of the configuration, set {key}.secret_expires to its date, and start leavebridge anew. Only then the \
                  second file may go.",
             );
-            return Some(self.found("client_secret is refused, next_client_secret works.", explanation, ""));
+            return Some(self.finding("client_secret is refused, next_client_secret works.", explanation, ""));
         }
         let alone = Credential::Secret { current: next.clone(), next: None };
         let microsoft = Microsoft { credential: alone, ..self.tenant.microsoft.clone() };
         match self.graph(&microsoft).sign_in(self.end()).await {
-            Ok(()) => Some(self.fine("next-secret", "next_client_secret works too.")),
+            Ok(()) => Some(self.ok("next-secret", "next_client_secret works too.")),
             Err(error) => {
                 let explanation = Explanation::warning(
                     "next-secret-refused",
@@ -145,8 +146,8 @@ impl Patient<'_> {
                     "{registration} → Certificates & secrets: put the Value of the new secret \
                      into {key}.next_client_secret_file.",
                 );
-                let seen = format!("next_client_secret: {}", said(&error, self.clock.now()));
-                Some(self.found(seen, explanation, ""))
+                let seen = format!("next_client_secret: {}", describe(&error, self.clock.now()));
+                Some(self.finding(seen, explanation, ""))
             }
         }
     }
@@ -161,7 +162,7 @@ impl Patient<'_> {
             "The token is of another directory than the configuration names.",
             "Compare {key}.directory_id with {admin} → Overview → Tenant ID.",
         );
-        Some(self.found(format!("The token is of the directory {given}."), explanation, ""))
+        Some(self.finding(format!("The token is of the directory {given}."), explanation, ""))
     }
 
     /// What the token names; it explains, and decides nothing.
@@ -174,18 +175,18 @@ impl Patient<'_> {
                 "{registration} → API permissions → Add a permission → Microsoft Graph → \
                  Application permissions → Calendars.ReadWrite → Grant admin consent; then remove Calendars.Read.",
             );
-            self.found(format!("The token names {READING}, but not {}.", CALENDARS.name), explanation, "")
+            self.finding(format!("The token names {READING}, but not {}.", CALENDARS.name), explanation, "")
         } else if rights.write_calendars() {
             let seen =
                 format!("The token names {}: consent for all mailboxes, unless a policy limits it.", CALENDARS.name);
-            self.fine("rights", seen)
+            self.ok("rights", seen)
         } else {
             let seen = format!(
                 "The token does not name {}: right if Exchange grants it for a group of mailboxes (RBAC for Applications); \
                  only a real call tells.",
                 CALENDARS.name
             );
-            self.fine("rights", seen)
+            self.ok("rights", seen)
         };
         let known = |role: &String| PERMISSIONS.iter().any(|permission| permission.name == role);
         let is_more = |role: &&String| !(known(role) || only_reads && *role == READING);
@@ -197,7 +198,7 @@ impl Patient<'_> {
                 "{registration} → API permissions: Revoke admin consent of these, then Remove \
                  permission.",
             );
-            self.found(format!("The token also names {}.", more.join(", ")), explanation, "")
+            self.finding(format!("The token also names {}.", more.join(", ")), explanation, "")
         });
         std::iter::once(first).chain(further).collect()
     }
@@ -217,10 +218,10 @@ impl Patient<'_> {
                 "Whether something is left of EWS cannot be seen from here.",
                 "{registration} → API permissions: full_access_as_app should not be there.",
             );
-            return Some(self.found("No token for Exchange itself could be had and read.", explanation, ""));
+            return Some(self.finding("No token for Exchange itself could be had and read.", explanation, ""));
         };
         if !rights.iter().any(|right| right == EWS.name) {
-            return Some(self.fine("ews", "Nothing is left of EWS: the app has no full_access_as_app."));
+            return Some(self.ok("ews", "Nothing is left of EWS: the app has no full_access_as_app."));
         }
         let meaning = format!(
             "A remnant of the old way. Until EWS is removed on {EWS_REMOVED_ON}, whoever holds the secret can read \
@@ -232,17 +233,17 @@ impl Patient<'_> {
             "{registration} → API permissions → Office 365 Exchange Online → full_access_as_app: \
              Revoke admin consent, then Remove permission (once nothing else uses this registration).",
         );
-        Some(self.found(format!("The app has {} at Exchange Online.", rights.join(", ")), explanation, ""))
+        Some(self.finding(format!("The app has {} at Exchange Online.", rights.join(", ")), explanation, ""))
     }
 }
 
 /// Whether what the token says of itself helps to see what is wrong.
 fn is_of_federation(code: &str) -> bool {
-    entra::explain(code).is_some_and(|explanation| explanation.id.starts_with("federated-"))
+    Explanation::of_entra(code).is_some_and(|explanation| explanation.id.starts_with("federated-"))
 }
 
 /// Who the token is for, in its own words.
-fn told(claims: &Value) -> String {
+fn describe_claims(claims: &Value) -> String {
     let text = |names: [&str; 2]| {
         let mut texts = names.iter().filter_map(|name| claims[*name].as_str()).filter(|text| !text.is_empty());
         texts.next().unwrap_or("unknown").to_owned()
@@ -262,14 +263,14 @@ fn words(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-async fn read(source: &Source) -> Option<String> {
+async fn read(source: &SecretSource) -> Option<String> {
     let source = source.clone();
     let read = tokio::task::spawn_blocking(move || source.read());
     read.await.ok()?.ok().map(|secret| secret.expose_secret().to_owned())
 }
 
 /// Whether what is configured has the form of a Secret ID. A Value never has it.
-async fn is_secret_id(source: &Source) -> bool {
+async fn is_secret_id(source: &SecretSource) -> bool {
     read(source).await.is_some_and(|secret| Uuid::parse_str(secret.trim()).is_ok())
 }
 

@@ -1,8 +1,10 @@
 //! Whether the right mailboxes open, and only those: nothing but a real call can tell.
 
 use super::{
-    Explanation, Order, Rights,
-    patient::{Patient, said},
+    explanation::Explanation,
+    order::Order,
+    rights::Rights,
+    tenant::{TenantExamination, describe},
 };
 use crate::{
     domain::finding::Finding,
@@ -13,7 +15,7 @@ use crate::{
 /// The permission to set automatic replies.
 const REPLIES: &str = "MailboxSettings.ReadWrite";
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     /// The mailbox that has to open, the one that must not, and what is to be known of the first.
     pub(super) async fn mailboxes(&self, graph: &Graph, order: &Order, rights: &Rights) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -27,7 +29,7 @@ impl Patient<'_> {
                 "A token is no proof that calendars can be written to.",
                 "leavebridge doctor --tenant {tenant} --mailbox SOMEBODY@YOUR-DOMAIN --write-test",
             );
-            findings.push(self.found("No mailbox was named, so none was tried.", explanation, ""));
+            findings.push(self.finding("No mailbox was named, so none was tried.", explanation, ""));
         }
         if let Some(address) = &order.outside_mailbox {
             findings.push(self.outside(graph, address, rights, one_opens).await);
@@ -43,12 +45,12 @@ impl Patient<'_> {
                     "A guest has no mailbox in this directory; it is in the guest's own organisation.",
                     "Enter this person's leave there, or name the address of a member.",
                 );
-                let seen = format!("The calendar of {address} does not open: {}", said(&error, self.clock.now()));
-                return vec![self.found(seen, explanation, address)];
+                let seen = format!("The calendar of {address} does not open: {}", describe(&error, self.clock.now()));
+                return vec![self.finding(seen, explanation, address)];
             }
             return vec![self.failed(&format!("The calendar of {address} does not open"), &error, rights, address)];
         }
-        let mut findings = vec![self.fine("mailbox", format!("The calendar of {address} opens."))];
+        let mut findings = vec![self.ok("mailbox", format!("The calendar of {address} opens."))];
         findings.extend(self.zone(graph, address).await);
         findings.extend(self.look_up(graph, address).await);
         findings.extend(self.replies(graph, address, rights).await);
@@ -60,7 +62,7 @@ impl Patient<'_> {
                 "Reading proves no right to write.",
                 "Run the doctor again with --write-test: it writes one private event, changes it and deletes it.",
             );
-            findings.push(self.found("Nothing was written.", explanation, address));
+            findings.push(self.finding("Nothing was written.", explanation, address));
         }
         findings
     }
@@ -71,12 +73,12 @@ impl Patient<'_> {
         match graph.time_zone(self.mailbox(address)).await {
             Ok(theirs) => {
                 let told = if theirs.is_empty() { "none is set there".to_owned() } else { theirs };
-                Some(self.fine(
+                Some(self.ok(
                     "time-zone",
                     format!("The mailbox's time zone and hours can be read and count before the policy's: {told}."),
                 ))
             }
-            Err(error) if error.failure == Failure::AccessDenied => Some(self.fine(
+            Err(error) if error.failure == Failure::AccessDenied => Some(self.ok(
                 "time-zone",
                 format!(
                     "The mailbox's time zone may not be read (no MailboxSettings.Read), which is right: the policy's is used, {}.",
@@ -102,7 +104,7 @@ impl Patient<'_> {
             // Whatever it is, the calendar's own checks have seen it or are about to.
             Err(_) => return None,
         };
-        Some(self.fine("look-up", seen))
+        Some(self.ok("look-up", seen))
     }
 
     /// Whether automatic replies can be seen to, where they are wanted.
@@ -118,15 +120,15 @@ impl Patient<'_> {
                      role Application MailboxSettings.ReadWrite (`leavebridge setup`). Or switch automatic replies off.";
         match graph.automatic_reply(self.mailbox(address)).await {
             Ok(_) if rights.name(REPLIES) => {
-                Some(self.fine("replies", format!("Automatic replies can be seen to: the token names {REPLIES}.")))
+                Some(self.ok("replies", format!("Automatic replies can be seen to: the token names {REPLIES}.")))
             }
             Ok(_) if rights.name("MailboxSettings.Read") => {
                 let meaning = "Automatic replies are switched on, and Entra's consent is for reading only: unless Exchange \
                                grants the rest, none is set. Events are not affected.";
                 let explanation = Explanation::warning("replies-read-only", meaning, grant);
-                Some(self.found(format!("The token names MailboxSettings.Read, but not {REPLIES}."), explanation, address))
+                Some(self.finding(format!("The token names MailboxSettings.Read, but not {REPLIES}."), explanation, address))
             }
-            Ok(_) => Some(self.fine(
+            Ok(_) => Some(self.ok(
                 "replies",
                 format!(
                     "The mailbox's automatic reply can be read. The token does not name {REPLIES}: right if Exchange grants \
@@ -137,8 +139,8 @@ impl Patient<'_> {
                 let meaning = "Automatic replies are switched on, and cannot be set: the app may not touch mailbox settings. \
                                Events are not affected.";
                 let explanation = Explanation::error("replies-denied", meaning, grant);
-                let seen = format!("The automatic reply of {address} may not be read: {}", said(&error, self.clock.now()));
-                Some(self.found(seen, explanation, address))
+                let seen = format!("The automatic reply of {address} may not be read: {}", describe(&error, self.clock.now()));
+                Some(self.finding(seen, explanation, address))
             }
             // Whatever it is, the calendar's own checks have seen it or are about to.
             Err(_) => None,
@@ -162,7 +164,7 @@ impl Patient<'_> {
                     "Exchange Online PowerShell: Get-ManagementRoleAssignment -RoleAssignee {app} shows the scope; \
                      Test-ServicePrincipalAuthorization -Identity {app} -Resource {mailbox} tests it."
                 };
-                self.found(
+                self.finding(
                     format!("The calendar of {address} opens, and must not."),
                     Explanation::error("scope-open", why, next),
                     address,
@@ -174,10 +176,10 @@ impl Patient<'_> {
                     "That proves nothing while no other mailbox is seen to open: perhaps none does.",
                     "Name one that has to open as well: --mailbox SOMEBODY@YOUR-DOMAIN.",
                 );
-                self.found(format!("The calendar of {address} does not open."), explanation, address)
+                self.finding(format!("The calendar of {address} does not open."), explanation, address)
             }
             Err(error) if error.failure == Failure::AccessDenied => {
-                self.fine("scope-holds", format!("The calendar of {address} does not open, as it should be."))
+                self.ok("scope-holds", format!("The calendar of {address} does not open, as it should be."))
             }
             Err(error) => {
                 let explanation = Explanation::warning(
@@ -187,9 +189,9 @@ impl Patient<'_> {
                 );
                 let seen = format!(
                     "The calendar of {address} does not open, but for another reason: {}",
-                    said(&error, self.clock.now())
+                    describe(&error, self.clock.now())
                 );
-                self.found(seen, explanation, address)
+                self.finding(seen, explanation, address)
             }
         }
     }

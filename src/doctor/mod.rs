@@ -2,22 +2,23 @@
 //! was seen, what it means, and the one next step.
 //!
 //! It asks Microsoft with credentials and tokens of its own, so that what it says is true of now. What a token claims only
-//! explains; a real call decides. A code that nobody here knows is told as Microsoft told it, and no fix is invented. It
+//! explains; a real call decides. An unknown code is passed on as Microsoft gave it, and no fix is invented. It
 //! must never print a secret, a token or an assertion, and never touch an event but the one that its own test made.
 
 mod access;
-mod entra;
-mod exchange;
-mod house;
+mod explanation;
+mod local;
 mod mailbox;
+pub mod microsoft;
 mod network;
-mod patient;
+mod order;
+mod rights;
+mod tenant;
 mod write_test;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::Deserialize;
-use utoipa::ToSchema;
+pub use order::Order;
 
 use crate::{
     clock::{Clock, Random},
@@ -29,55 +30,7 @@ use crate::{
     outgoing,
     store::{Store, lists::Filter},
 };
-use patient::Patient;
-
-/// What to look at.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Order {
-    /// This tenant only; all of them when it is left out.
-    pub tenant: Option<String>,
-    /// A mailbox that leavebridge has to be able to write to.
-    #[schema(example = "amy.chan@contoso.com")]
-    pub mailbox: Option<String>,
-    /// A mailbox that leavebridge must not be able to open.
-    #[schema(example = "the.director@contoso.com")]
-    pub outside_mailbox: Option<String>,
-    /// Whether to write an event into `mailbox`, change it and delete it again.
-    pub write_test: bool,
-}
-
-impl Order {
-    /// All that is wrong with it, by field.
-    ///
-    /// # Errors
-    /// When it cannot be carried out as it stands.
-    pub fn check(&self, tenants: &[&str]) -> Result<(), Problems> {
-        let mut problems = Problems::default();
-        if self.tenant.as_ref().is_some_and(|tenant| !tenants.contains(&tenant.as_str())) {
-            problems.add("tenant", format!("is none of the configured ones: {}", tenants.join(", ")));
-        }
-        let names_a_mailbox = self.mailbox.is_some() || self.outside_mailbox.is_some();
-        if names_a_mailbox && self.tenant.is_none() && tenants.len() > 1 {
-            problems.add("tenant", format!("is missing: whose mailbox is it? One of {}", tenants.join(", ")));
-        }
-        for (field, mailbox) in [("mailbox", &self.mailbox), ("outside_mailbox", &self.outside_mailbox)] {
-            let is_right =
-                |text: &String| !text.trim().is_empty() && text.len() <= 254 && !text.chars().any(char::is_control);
-            if mailbox.as_ref().is_some_and(|text| !is_right(text)) {
-                problems.add(field, "must be an address or an object id");
-            }
-        }
-        let same = |one: &String, other: &String| one.trim().eq_ignore_ascii_case(other.trim());
-        if self.mailbox.as_ref().zip(self.outside_mailbox.as_ref()).is_some_and(|(one, other)| same(one, other)) {
-            problems.add("outside_mailbox", "is the same as the mailbox that has to open");
-        }
-        if self.write_test && self.mailbox.is_none() {
-            problems.add("mailbox", "is missing: the write test needs to know where to write");
-        }
-        problems.or(())
-    }
-}
+use tenant::TenantExamination;
 
 /// Looks at one service's connection.
 #[derive(Debug, Clone)]
@@ -105,7 +58,7 @@ impl Doctor {
     pub async fn examine(&self, order: &Order, allowed: impl Fn(&str) -> bool) -> Vec<Finding> {
         let chosen: Vec<_> = self.chosen(order).filter(|(name, _)| allowed(name)).collect();
         let names: Vec<&str> = chosen.iter().map(|(name, _)| *name).collect();
-        let mut findings = house::examine(&self.settings, &self.store, &names).await;
+        let mut findings = local::examine(&self.settings, &self.store, &names).await;
         let timeout = self.settings.sync.call_timeout;
         let clients = outgoing::client(self.settings.http.ca_file.as_deref(), timeout)
             .and_then(|http| Ok((http, outgoing::direct(timeout)?)));
@@ -117,7 +70,7 @@ impl Doctor {
             }
         };
         for (name, tenant) in chosen {
-            let patient = Patient {
+            let examination = TenantExamination {
                 name,
                 tenant,
                 http: http.clone(),
@@ -126,19 +79,19 @@ impl Doctor {
                 clock: Arc::clone(&self.clock),
                 random: Arc::clone(&self.random),
             };
-            let seen = patient.examine(order).await;
+            let seen = examination.examine(order).await;
             if let Some(mailbox) = order.mailbox.as_ref().filter(|_| seen.iter().any(|found| found.id == "write-test"))
             {
-                self.open(name, mailbox).await;
+                self.retry_waiting(name, mailbox).await;
             }
             findings.extend(seen);
-            findings.extend(house::waiting(&self.store, name).await);
+            findings.extend(local::waiting(&self.store, name).await);
         }
         findings
     }
 
     /// Leave was just written into that mailbox: nothing of it waits any longer for what was in the way before.
-    async fn open(&self, tenant: &str, mailbox: &str) {
+    async fn retry_waiting(&self, tenant: &str, mailbox: &str) {
         let filter = Filter {
             tenants: Some(vec![tenant.to_owned()]),
             mailbox: Some(mailbox.to_lowercase()),
@@ -181,49 +134,5 @@ fn no_https(seen: &str) -> Finding {
         meaning: "Nothing can be asked of Microsoft from here.".into(),
         next: "Check http.ca_file and the environment variable HTTPS_PROXY.".into(),
         tenant: None,
-    }
-}
-
-/// What a refusal means, with gaps: `{tenant} {key} {app} {admin} {registration} {authority} {graph} {mailbox}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Explanation {
-    id: &'static str,
-    severity: Severity,
-    meaning: String,
-    next: String,
-}
-
-impl Explanation {
-    fn error(id: &'static str, meaning: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { id, severity: Severity::Error, meaning: meaning.into(), next: next.into() }
-    }
-
-    fn warning(id: &'static str, meaning: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(id, meaning, next) }
-    }
-
-    /// The code is none that anybody here knows.
-    fn unknown() -> Self {
-        Self::error(
-            "unknown",
-            "leavebridge does not know this answer, and does not guess what it means.",
-            "Look it up with Microsoft, or open a case there: the ids above are what support asks for.",
-        )
-    }
-}
-
-/// The rights that a token names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Rights {
-    roles: Vec<String>,
-}
-
-impl Rights {
-    fn write_calendars(&self) -> bool {
-        self.name("Calendars.ReadWrite")
-    }
-
-    fn name(&self, right: &str) -> bool {
-        self.roles.iter().any(|role| role == right)
     }
 }

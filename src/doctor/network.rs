@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
-use super::{Explanation, entra, patient::Patient};
+use super::{explanation::Explanation, tenant::TenantExamination};
 use crate::{
     domain::finding::{Finding, Severity},
-    graph::{Met, Obstacle, Unmet, meet_entra, meet_graph},
+    graph::{HostAnswer, NetworkFailure, Unreachable, reach_entra, reach_graph},
 };
 
 /// More than this and an assertion may be refused.
@@ -14,7 +14,7 @@ const CLOCK_WARNING: SignedDuration = SignedDuration::from_secs(30);
 /// More than this and tokens and signed webhooks are.
 const CLOCK_ERROR: SignedDuration = SignedDuration::from_mins(5);
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     /// Whether both hosts are there.
     pub(super) async fn hosts(&self) -> Vec<Finding> {
         let microsoft = &self.tenant.microsoft;
@@ -22,43 +22,49 @@ impl Patient<'_> {
         let mut dates = Vec::new();
         // A managed identity may have no directory here, and its tokens come from this very machine.
         if !microsoft.directory_id.is_empty() {
-            let met = meet_entra(&self.http, microsoft, self.end()).await;
-            let (found, date) = self.host("entra-reachable", "Entra", &microsoft.authority, &met);
+            let answer = reach_entra(&self.http, microsoft, self.end()).await;
+            let (found, date) = self.host("entra-reachable", "Entra", &microsoft.authority, &answer);
             findings.push(found);
-            findings.extend(met.ok().and_then(|met| self.directory(&met)));
+            findings.extend(answer.ok().and_then(|answer| self.directory(&answer)));
             dates.extend(date);
         }
-        let met = meet_graph(&self.http, microsoft, self.end()).await;
-        let (found, date) = self.host("graph-reachable", "Graph", &microsoft.graph, &met);
+        let answer = reach_graph(&self.http, microsoft, self.end()).await;
+        let (found, date) = self.host("graph-reachable", "Graph", &microsoft.graph, &answer);
         findings.push(found);
         dates.extend(date);
         findings.extend(self.clock(&dates));
         findings
     }
 
-    fn host(&self, id: &'static str, name: &str, url: &Url, met: &Result<Met, Unmet>) -> (Finding, Option<Timestamp>) {
+    fn host(
+        &self,
+        id: &'static str,
+        name: &str,
+        url: &Url,
+        answer: &Result<HostAnswer, Unreachable>,
+    ) -> (Finding, Option<Timestamp>) {
         let host = url.host_str().unwrap_or_default();
-        match met {
-            Ok(met) => (self.fine(id, format!("{name} answers at {host}.")), met.date),
-            Err(unmet) => {
-                let seen = format!("{name} does not answer at {host}: {}.", unmet.told);
+        match answer {
+            Ok(answer) => (self.ok(id, format!("{name} answers at {host}.")), answer.date),
+            Err(unreachable) => {
+                let seen = format!("{name} does not answer at {host}: {}.", unreachable.detail);
                 let port = url.port_or_known_default().unwrap_or(443);
-                (self.found(seen, in_the_way(unmet.obstacle, host, port), ""), None)
+                (self.finding(seen, unreachable_explanation(unreachable.failure, host, port), ""), None)
             }
         }
     }
 
     /// Entra's public document says whose Graph is the directory's own.
-    fn directory(&self, met: &Met) -> Option<Finding> {
-        let own = met.body["msgraph_host"].as_str()?;
+    fn directory(&self, answer: &HostAnswer) -> Option<Finding> {
+        let own = answer.body["msgraph_host"].as_str()?;
         let ours = self.tenant.microsoft.graph.host_str().unwrap_or_default();
         if own.eq_ignore_ascii_case(ours) {
             return None;
         }
         let seen = format!("The directory's own Graph is {own}; the configuration says {ours}.");
         // Less than a refusal: with cloud = "custom" another name for the same Graph may be meant.
-        let explanation = Explanation { severity: Severity::Warning, ..entra::explain("AADSTS90038")? };
-        Some(self.found(seen, explanation, ""))
+        let explanation = Explanation { severity: Severity::Warning, ..Explanation::of_entra("AADSTS90038")? };
+        Some(self.finding(seen, explanation, ""))
     }
 
     fn clock(&self, dates: &[Timestamp]) -> Option<Finding> {
@@ -74,43 +80,43 @@ impl Patient<'_> {
             "Set this machine's clock right, and keep it so (NTP: `timedatectl set-ntp true`, chrony, or the host's own).",
         );
         Some(if worst.abs() > CLOCK_ERROR {
-            self.found(seen, Explanation::error("clock-wrong", meaning, next), "")
+            self.finding(seen, Explanation::error("clock-wrong", meaning, next), "")
         } else if worst.abs() > CLOCK_WARNING {
-            self.found(seen, Explanation::warning("clock-wrong", meaning, next), "")
+            self.finding(seen, Explanation::warning("clock-wrong", meaning, next), "")
         } else {
-            self.fine("clock", "This machine's clock is Microsoft's, to half a minute.")
+            self.ok("clock", "This machine's clock is Microsoft's, to half a minute.")
         })
     }
 }
 
-fn in_the_way(obstacle: Obstacle, host: &str, port: u16) -> Explanation {
-    let (id, meaning, next) = match obstacle {
-        Obstacle::Name => (
+fn unreachable_explanation(failure: NetworkFailure, host: &str, port: u16) -> Explanation {
+    let (id, meaning, next) = match failure {
+        NetworkFailure::Dns => (
             "name-unresolved",
             "The name has no address here: no DNS, or one that knows only the inside.",
             format!("Let this machine resolve {host}, or set HTTPS_PROXY to the company's proxy."),
         ),
-        Obstacle::Connection => (
+        NetworkFailure::Connect => (
             "not-connected",
             "Nobody takes connections there: a firewall, or an address that is wrong.",
             format!("Allow outgoing TCP {port} to {host}, or set HTTPS_PROXY to the company's proxy."),
         ),
-        Obstacle::Tls => (
+        NetworkFailure::Tls => (
             "tls-failed",
             "There is no trust between here and there: mostly a company's proxy opens TLS with a certificate of its own.",
             "Put the company's CA certificate (PEM) into http.ca_file.".into(),
         ),
-        Obstacle::Proxy => (
+        NetworkFailure::Proxy => (
             "proxy-refuses",
             "The proxy of HTTPS_PROXY does not let us through to Microsoft.",
             format!("Let the proxy allow CONNECT to {host}:{port}; a name and password go into HTTPS_PROXY."),
         ),
-        Obstacle::Silence => (
+        NetworkFailure::Timeout => (
             "no-answer",
             "Nothing comes back in time: mostly a firewall that drops silently.",
             format!("Allow outgoing TCP {port} to {host}, or set HTTPS_PROXY to the company's proxy."),
         ),
-        Obstacle::Broken => (
+        NetworkFailure::Disconnected => (
             "connection-broken",
             "The connection broke off in the middle: something on the way does not like it.",
             format!("Look what a proxy or firewall between here and {host} logs."),

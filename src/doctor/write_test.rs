@@ -7,8 +7,9 @@ use jiff::{ToSpan as _, civil::DateTime};
 use uuid::Uuid;
 
 use super::{
-    Explanation, Rights,
-    patient::{Patient, said},
+    explanation::Explanation,
+    rights::Rights,
+    tenant::{TenantExamination, describe},
 };
 use crate::{
     domain::{
@@ -26,14 +27,14 @@ const TITLE: &str = "leavebridge: test, deleted at once";
 const CHANGED: &str = "leavebridge: test, changed, deleted at once";
 
 /// How a test went wrong.
-enum Wrong {
+enum TestFailure {
     /// Graph did not do this step.
     Refused(&'static str, GraphError),
     /// Graph said that it did, and did something else.
     Differs(&'static str),
 }
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     pub(super) async fn write_test(&self, graph: &Graph, address: &str, rights: &Rights) -> Finding {
         let event = Uuid::new_v5(&TESTS, address.to_lowercase().as_bytes());
         let marker = Marker { event, owner: TESTS };
@@ -42,11 +43,11 @@ impl Patient<'_> {
         let outcome = self.steps(graph, address, marker, transaction).await;
         let left = match &outcome {
             Ok(()) => None,
-            Err(_) => self.take_away(graph, address, marker).await.err(),
+            Err(_) => self.remove_leftovers(graph, address, marker).await.err(),
         };
         let mut found = match outcome {
             Ok(()) => {
-                return self.fine(
+                return self.ok(
                     "write-test",
                     format!(
                         "In the calendar of {address} one private event was created, created again without a second one, \
@@ -54,10 +55,10 @@ impl Patient<'_> {
                     ),
                 );
             }
-            Err(Wrong::Refused(step, error)) => {
+            Err(TestFailure::Refused(step, error)) => {
                 self.failed(&format!("Write test in the calendar of {address}, {step}"), &error, rights, address)
             }
-            Err(Wrong::Differs(what)) => self.found(
+            Err(TestFailure::Differs(what)) => self.finding(
                 format!("Write test in the calendar of {address}: {what}."),
                 Explanation::error(
                     "write-differs",
@@ -72,15 +73,15 @@ impl Patient<'_> {
             found.seen = format!(
                 "{} The test's event (\u{201c}{TITLE}\u{201d}, tomorrow) may still be there: {} The next write test takes it away.",
                 found.seen,
-                said(&error, self.clock.now())
+                describe(&error, self.clock.now())
             );
         }
         found
     }
 
-    async fn steps(&self, graph: &Graph, address: &str, marker: Marker, transaction: Uuid) -> Result<(), Wrong> {
-        let at = |step: &'static str| move |error| Wrong::Refused(step, error);
-        self.take_away(graph, address, marker).await.map_err(at("looking for what an earlier test left"))?;
+    async fn steps(&self, graph: &Graph, address: &str, marker: Marker, transaction: Uuid) -> Result<(), TestFailure> {
+        let at = |step: &'static str| move |error| TestFailure::Refused(step, error);
+        self.remove_leftovers(graph, address, marker).await.map_err(at("looking for what an earlier test left"))?;
         let event = self.event();
         let first =
             graph.create(self.mailbox(address), None, &event, marker, transaction).await.map_err(at("creating"))?;
@@ -89,12 +90,12 @@ impl Patient<'_> {
             .await
             .map_err(at("creating again"))?;
         if again.event_id != first.event_id {
-            return Err(Wrong::Differs("the same create made a second event"));
+            return Err(TestFailure::Differs("the same create made a second event"));
         }
         let found =
             graph.find(self.mailbox(address), marker.event, transaction).await.map_err(at("looking for the event"))?;
         if found.ids != [first.event_id.clone()] {
-            return Err(Wrong::Differs("the event that was created is not found by its mark, or not once"));
+            return Err(TestFailure::Differs("the event that was created is not found by its mark, or not once"));
         }
         let seen = graph.read_event(self.mailbox(address), &first.event_id).await.map_err(at("reading it back"))?;
         let as_written = seen.subject == TITLE
@@ -104,14 +105,14 @@ impl Patient<'_> {
             && seen.start.date_time == event.times.start
             && seen.end.date_time == event.times.end;
         if !as_written {
-            return Err(Wrong::Differs("the event is not as it was written"));
+            return Err(TestFailure::Differs("the event is not as it was written"));
         }
         let change = EventPatch { subject: Some(CHANGED.into()), ..EventPatch::default() };
         graph.update(self.mailbox(address), &first.event_id, &change).await.map_err(at("changing it"))?;
         let seen =
             graph.read_event(self.mailbox(address), &first.event_id).await.map_err(at("reading the change back"))?;
         if seen.subject != CHANGED || seen.sensitivity != "private" {
-            return Err(Wrong::Differs("the change did not arrive, or changed more than it should"));
+            return Err(TestFailure::Differs("the change did not arrive, or changed more than it should"));
         }
         graph.remove(self.mailbox(address), &first.event_id).await.map_err(at("deleting it"))?;
         let found = graph
@@ -119,7 +120,7 @@ impl Patient<'_> {
             .await
             .map_err(at("looking whether it is gone"))?;
         if !found.ids.is_empty() {
-            return Err(Wrong::Differs("the event is still there after it was deleted"));
+            return Err(TestFailure::Differs("the event is still there after it was deleted"));
         }
         // Sent again, a deletion must be as good as the first.
         graph.remove(self.mailbox(address), &first.event_id).await.map_err(at("deleting it again"))?;
@@ -127,7 +128,7 @@ impl Patient<'_> {
     }
 
     /// Whatever carries the test's mark.
-    async fn take_away(&self, graph: &Graph, address: &str, marker: Marker) -> Result<(), GraphError> {
+    async fn remove_leftovers(&self, graph: &Graph, address: &str, marker: Marker) -> Result<(), GraphError> {
         let found = graph.find(self.mailbox(address), marker.event, marker.owner).await?;
         for id in &found.ids {
             graph.remove(self.mailbox(address), id).await?;
@@ -135,7 +136,7 @@ impl Patient<'_> {
         Ok(())
     }
 
-    /// Tomorrow, the whole day, free and private: nobody is kept from anything by it, should it stay for a moment.
+    /// Tomorrow, the whole day, free and private, so that it disturbs no one while it is there.
     fn event(&self) -> EventSpec {
         let zone = &self.tenant.policy.time_zone;
         let today = self.clock.now().to_zoned(zone.rules()).date();

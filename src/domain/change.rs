@@ -39,7 +39,7 @@ pub struct Change {
     pub id: String,
     /// When it happened at the source; orders the changes of one leave.
     pub at: Timestamp,
-    /// Where the leave stands now.
+    /// The leave's status now.
     pub status: Status,
     /// The whole leave, or `None` for a cancellation, which need not repeat it.
     pub leave: Option<Leave>,

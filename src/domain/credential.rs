@@ -1,11 +1,11 @@
-//! How a tenant's credential stands: which one Microsoft takes, until when it is good, and when to speak of that.
+//! The status of a tenant's credential: which one Microsoft accepts, when it expires, and when to announce that.
 //!
-//! Pure: whoever asks brings the time. It must never hold a secret, nor anything that a secret could be told from.
+//! Pure: the caller passes the time. It must never hold a secret, nor anything from which one could be derived.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-/// So many days before the end it is said once; after the end it is said every day.
-pub const STEPS: [i32; 6] = [1, 3, 7, 14, 30, 60];
+/// How many days before the end it is announced, once each; after the end it is announced every day.
+pub const NOTICE_DAYS: [i32; 6] = [1, 3, 7, 14, 30, 60];
 
 /// The end of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,16 +56,16 @@ fn date_of(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
-/// How a tenant's credential stands, as far as this process knows.
+/// The status of a tenant's credential, as far as this process knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct CredentialStatus {
     /// Which kind it is, in the words of the configuration.
     pub kind: &'static str,
     /// The configuration key of what Microsoft last took; `None` before the first token and while none is taken.
     pub in_use: Option<&'static str>,
     /// When it ends, where that is known.
     pub expires: Option<Expiry>,
-    /// Why there was no new token the last time. Told before the old token dies, which may take hours.
+    /// Why there was no new token the last time. Known before the old token expires, which may take hours.
     pub problem: Option<String>,
 }
 
@@ -80,35 +80,35 @@ pub enum Notice {
 
 /// Says once per step that a credential is about to end, and once a day that it is over.
 #[derive(Debug, Default)]
-pub struct Countdown(Option<(Expiry, Step)>);
+pub struct Countdown(Option<(Expiry, ExpiryStep)>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum ExpiryStep {
     Within(i32),
     OverOn(Date),
 }
 
 impl Countdown {
     /// What is new at `now`.
-    pub fn look(&mut self, expires: Option<Expiry>, now: Timestamp) -> Option<Notice> {
+    pub fn next_notice(&mut self, expires: Option<Expiry>, now: Timestamp) -> Option<Notice> {
         let reached = expires.and_then(|expires| Some((expires, step(expires, now)?)));
         if self.0 == reached {
             return None;
         }
         self.0 = reached;
         reached.map(|(expires, step)| match step {
-            Step::Within(_) => Notice::Ahead(expires.days_left(now)),
-            Step::OverOn(_) => Notice::Over,
+            ExpiryStep::Within(_) => Notice::Ahead(expires.days_left(now)),
+            ExpiryStep::OverOn(_) => Notice::Over,
         })
     }
 }
 
-fn step(expires: Expiry, now: Timestamp) -> Option<Step> {
+fn step(expires: Expiry, now: Timestamp) -> Option<ExpiryStep> {
     if expires.is_over(now) {
-        return Some(Step::OverOn(date_of(now)));
+        return Some(ExpiryStep::OverOn(date_of(now)));
     }
     let left = expires.days_left(now);
-    STEPS.into_iter().find(|step| left <= *step).map(Step::Within)
+    NOTICE_DAYS.into_iter().find(|step| left <= *step).map(ExpiryStep::Within)
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
         // Every hour from 70 days before to three days after.
         for hour in 0..(73 * 24) {
             let now = at("2026-12-21T00:30:00Z") + SignedDuration::from_hours(hour);
-            if let Some(notice) = countdown.look(expires, now) {
+            if let Some(notice) = countdown.next_notice(expires, now) {
                 told.push((now.to_string()[..13].to_owned(), notice));
             }
         }
@@ -168,8 +168,8 @@ mod tests {
             (Some(Expiry::Moment(at("2026-11-22T12:00:00Z"))), Some(Notice::Over)),
         ] {
             let mut countdown = Countdown::default();
-            assert_eq!(countdown.look(expires, now), notice, "{expires:?}");
-            assert_eq!(countdown.look(expires, now), None, "{expires:?}: once");
+            assert_eq!(countdown.next_notice(expires, now), notice, "{expires:?}");
+            assert_eq!(countdown.next_notice(expires, now), None, "{expires:?}: once");
         }
     }
 
@@ -177,9 +177,9 @@ mod tests {
     fn a_renewed_credential_is_quiet_and_counts_anew() {
         let mut countdown = Countdown::default();
         let now = at("2026-11-22T12:00:00Z");
-        assert_eq!(countdown.look(Some(day("2026-11-20")), now), Some(Notice::Over));
-        assert_eq!(countdown.look(Some(day("2027-11-20")), now), None);
-        assert_eq!(countdown.look(Some(day("2026-12-01")), now), Some(Notice::Ahead(9)));
+        assert_eq!(countdown.next_notice(Some(day("2026-11-20")), now), Some(Notice::Over));
+        assert_eq!(countdown.next_notice(Some(day("2027-11-20")), now), None);
+        assert_eq!(countdown.next_notice(Some(day("2026-12-01")), now), Some(Notice::Ahead(9)));
     }
 
     #[test]

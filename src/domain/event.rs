@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     hours::Hours,
     leave::{Leave, Session, Span, Status},
-    policy::{Look, Policy, Publish, Sensitivity, ShowAs},
+    policy::{Appearance, Policy, Publish, Sensitivity, ShowAs},
     template::{Field, Template},
     zone::Zone,
 };
@@ -23,14 +23,14 @@ const LONGEST_SUBJECT: usize = 255;
 /// The title of leave whose own title comes out empty.
 const PLAIN: &str = "Out of office";
 
-/// One application for leave as it stands.
+/// One application for leave, as it is now.
 #[derive(Debug, Clone, Copy)]
 pub struct Application<'a> {
     /// Its id at its source.
     pub id: &'a str,
     /// The source.
     pub source: &'a str,
-    /// Where it stands in its approval.
+    /// Its status in the approval.
     pub status: Status,
     /// The leave itself.
     pub leave: &'a Leave,
@@ -165,21 +165,21 @@ impl EventSpec {
 #[must_use]
 pub fn desired(application: &Application<'_>, policy: &Policy, own: &OwnTime) -> Desired {
     let Application { status, leave, .. } = *application;
-    let look = policy.look(leave.leave_type.as_deref());
-    let show_as = match (status, look.publish) {
+    let appearance = policy.appearance(leave.leave_type.as_deref());
+    let show_as = match (status, appearance.publish) {
         (Status::Rejected | Status::Cancelled, _) => return Desired::Absent,
         (_, Publish::Never) | (Status::Pending, Publish::OnApproval) => return Desired::Hidden,
-        (Status::Pending, Publish::OnRequest) => look.show_as_pending,
-        (Status::Approved, _) => look.show_as,
+        (Status::Pending, Publish::OnRequest) => appearance.show_as_pending,
+        (Status::Approved, _) => appearance.show_as,
     };
     Desired::Present(EventSpec {
-        subject: subject(&look.title, application),
-        body: body(look, policy, application),
+        subject: subject(&appearance.title, application),
+        body: body(appearance, policy, application),
         times: times(leave, policy, own),
         show_as,
-        sensitivity: look.sensitivity,
-        category: look.category.clone(),
-        reminder: look.reminder,
+        sensitivity: appearance.sensitivity,
+        category: appearance.category.clone(),
+        reminder: appearance.reminder,
     })
 }
 
@@ -191,8 +191,8 @@ pub(super) fn subject(title: &Template, application: &Application<'_>) -> String
     line.chars().take(LONGEST_SUBJECT).collect()
 }
 
-fn body(look: &Look, policy: &Policy, application: &Application<'_>) -> String {
-    let text = text(&look.body, application);
+fn body(appearance: &Appearance, policy: &Policy, application: &Application<'_>) -> String {
+    let text = text(&appearance.body, application);
     let link = policy.link.as_ref().map(|link| link.fill(|field| encoded(&value(field, application))));
     let lines: Vec<String> = [Some(text), link].into_iter().flatten().collect();
     lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
@@ -203,7 +203,7 @@ pub(super) fn text(body: &Template, application: &Application<'_>) -> String {
     body.fill(|field| value(field, application)).trim().to_owned()
 }
 
-/// What stands in a gap.
+/// The value of a template's field.
 pub(super) fn value(field: Field, application: &Application<'_>) -> String {
     let Application { id, source, status, leave } = *application;
     let staff = &leave.staff;
@@ -273,7 +273,7 @@ pub(super) fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
         // Whole days are dates: the mailbox of somebody there is by that name, whatever its clock.
         Some(name) if all_day || is_right(name) => Times { all_day, start, end, zone: name.into() },
         // No Windows zone has this clock (whole days in such a zone were refused at the door), or its own has another, or the
-        // clock is put forward or back at just that time and nobody knows what Exchange would make of it: the exact moments
+        // clock is put forward or back at just that time and it is not documented what Exchange makes of it: the exact moments
         // are right everywhere.
         _ => exactly(start, end, &clock),
     }
@@ -284,7 +284,7 @@ fn midnight(day: Date) -> DateTime {
 }
 
 /// The same moments on UTC's clock. A time that does not exist (clock put forward) is taken as the one as much later, a
-/// time that exists twice as its first: RFC 5545's rule. However the clock jumps, nobody is back before they have left.
+/// time that exists twice as its first: RFC 5545's rule. However the clock jumps, the end never comes before the start.
 fn exactly(start: DateTime, end: DateTime, clock: &TimeZone) -> Times {
     let in_utc = |local: DateTime| {
         local.to_zoned(clock.clone()).map_or(local, |moment| TimeZone::UTC.to_datetime(moment.timestamp()))

@@ -1,12 +1,11 @@
 //! What the doctor found: the words for it that people, programs and the documentation share.
 //!
-//! A finding must never hold a secret, a token or an assertion; it may name a mailbox, for whoever asked named it first.
+//! A finding must never hold a secret, a token or an assertion; it may name the mailbox that the caller asked about.
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// As it should be.
@@ -30,10 +29,9 @@ impl Severity {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// A fixed word; docs/doctor.md lists all.
-    #[schema(value_type = String, example = "secret-expired")]
     pub id: &'static str,
     /// How bad it is.
     pub severity: Severity,

@@ -50,7 +50,7 @@ pub struct Hours {
 }
 
 impl Hours {
-    /// The same, told by a mailbox, which knows of no midday: completed by the policy's. Where it names no working day at all,
+    /// The hours as a mailbox has them, without a midday, completed by the policy's. Where it names no working day at all,
     /// the policy's days off count.
     #[must_use]
     pub fn completed_by(&self, policy: &Self) -> Self {
@@ -89,7 +89,7 @@ fn place(weekday: Weekday) -> usize {
     usize::try_from(weekday.to_monday_zero_offset()).unwrap_or(0)
 }
 
-// When somebody works is theirs.
+// A log must not show when a person works.
 impl fmt::Debug for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hours").finish_non_exhaustive()

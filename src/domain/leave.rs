@@ -1,17 +1,16 @@
 //! A leave as its source knows it, normalised: civil dates and times, never instants.
 //!
-//! Only what a calendar can need is kept. The reason for the leave is dropped at the door and has no field here.
+//! Only what a calendar can need is kept. The reason for the leave is dropped when the webhook is read and has no field here.
 
 use std::fmt;
 
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::zone::Zone;
 
 /// Where a leave stands in its approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Asked for, not decided.
@@ -56,7 +55,7 @@ pub enum Session {
     Pm,
 }
 
-/// From when until when somebody is away, on the clocks where they work.
+/// From when until when a person is away, in local time where they work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Span {
@@ -140,7 +139,7 @@ impl Leave {
     }
 }
 
-// Who is away and why is nobody's business in a log.
+// A log must not show who is away and why.
 impl fmt::Debug for Leave {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leave").finish_non_exhaustive()

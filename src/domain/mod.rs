@@ -10,7 +10,6 @@ pub mod finding;
 pub mod hours;
 pub mod leave;
 pub mod marker;
-pub mod microsoft;
 pub mod policy;
 pub mod problem;
 pub mod reply;

@@ -11,10 +11,12 @@ use super::{hours::Hours, team::TeamCalendar, template::Template, zone::Zone};
 /// How a tenant wants its leave to look in Outlook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Policy {
-    /// How leave looks whose kind has no look of its own.
-    pub look: Look,
-    /// The looks of kinds of leave, by the source's code in lower case.
-    pub types: BTreeMap<String, Look>,
+    /// How leave looks whose type has no appearance of its own.
+    // Its former name is part of the policy's stored fingerprint: another one would mark every mapping as changed.
+    #[serde(rename = "look")]
+    pub appearance: Appearance,
+    /// The appearance of single types of leave, by the source's code in lower case.
+    pub types: BTreeMap<String, Appearance>,
     /// Where people find their leave; it becomes the last line of the event's text.
     pub link: Option<Template>,
     /// The zone of leave that names none, of people whose mailbox names none.
@@ -26,23 +28,23 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// How that kind of leave looks.
+    /// How leave of that type looks.
     #[must_use]
-    pub fn look(&self, leave_type: Option<&str>) -> &Look {
+    pub fn appearance(&self, leave_type: Option<&str>) -> &Appearance {
         let own = leave_type.and_then(|code| self.types.get(&code.trim().to_lowercase()));
-        own.unwrap_or(&self.look)
+        own.unwrap_or(&self.appearance)
     }
 
     /// Whether any leave brings about an automatic reply.
     #[must_use]
     pub fn replies(&self) -> bool {
-        std::iter::once(&self.look).chain(self.types.values()).any(|look| look.reply.is_some())
+        std::iter::once(&self.appearance).chain(self.types.values()).any(|appearance| appearance.reply.is_some())
     }
 }
 
 /// How leave looks in Outlook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Look {
+pub struct Appearance {
     /// From which status on it shows.
     pub publish: Publish,
     /// The event's title. Neutral by default: the kind of leave is private.
@@ -59,16 +61,16 @@ pub struct Look {
     pub category: Option<String>,
     /// How many minutes before it Outlook reminds; `None` for not at all.
     pub reminder: Option<u32>,
-    /// The automatic reply while somebody is away on such leave; `None` for none.
+    /// The automatic reply during such leave; `None` for none.
     pub reply: Option<Reply>,
 }
 
-/// What people hear who write to somebody on leave.
+/// The automatic reply to people who write to a person on leave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reply {
     /// The text for people of the organisation.
     pub inside: Template,
-    /// The text for everybody else whom `audience` lets have one.
+    /// The text for everybody else, as far as `audience` allows.
     pub outside: Template,
     /// Who else gets one.
     pub audience: Audience,

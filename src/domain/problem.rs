@@ -3,10 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 /// One thing that is wrong, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Where it is: a path such as `data.start` or `tenants.acme.microsoft.client_id`.
     pub field: String,

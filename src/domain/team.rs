@@ -93,7 +93,7 @@ pub fn desired(
     let mut teams = policy.team_calendars.iter().filter(|team| team.place() == place && team.takes(leave, source));
     // Nobody's calendar any more, or not for this leave.
     let Some(team) = teams.next() else { return Desired::Absent };
-    let show_as = match (status, policy.look(leave.leave_type.as_deref()).publish) {
+    let show_as = match (status, policy.appearance(leave.leave_type.as_deref()).publish) {
         (Status::Rejected | Status::Cancelled, _) => return Desired::Absent,
         (_, Publish::Never) | (Status::Pending, Publish::OnApproval) => return Desired::Hidden,
         (Status::Pending, Publish::OnRequest) => ShowAs::Tentative,

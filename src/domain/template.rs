@@ -1,4 +1,4 @@
-//! Titles and texts with gaps, and the closed set of what may stand in a gap.
+//! Titles and texts with fields in them, and the closed set of those fields.
 //!
 //! What is not in [`Field`] cannot reach Outlook, whatever a policy says; an unknown gap is an error at start. The reason
 //! for a leave has no field: it is dropped at the door.
@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// What may stand in a gap.
+/// What a template may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Field {
     /// The person's name; the part of the address before the @ where no name is known.
@@ -78,7 +78,7 @@ pub struct Template(Vec<Part>);
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadTemplate {
-    /// A gap that stands for nothing.
+    /// A name that is no field.
     Unknown(String),
     /// A brace without its other half.
     Unbalanced,
@@ -97,7 +97,7 @@ impl fmt::Display for BadTemplate {
 }
 
 impl Template {
-    /// Reads `Out of office: {first_name}`. `{{` and `}}` stand for the braces themselves.
+    /// Reads `Out of office: {first_name}`. `{{` and `}}` are the braces themselves.
     ///
     /// # Errors
     /// On an unknown gap and on a lonely brace.

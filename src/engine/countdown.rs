@@ -30,7 +30,7 @@ impl Engine {
             if !read.lasts(now) {
                 read = Pause::begin(now, READ_EVERY);
                 // At the same time: one on a disk that hangs is given up after a while.
-                let looks = self.tenants.values().map(|tenant| tenant.graph.look_at_credential());
+                let looks = self.tenants.values().map(|tenant| tenant.graph.check_credential());
                 tokio::select! {
                     () = stop.cancelled() => return,
                     _ = futures_util::future::join_all(looks) => {}
@@ -48,10 +48,10 @@ impl Engine {
 }
 
 fn say(name: &str, tenant: &Tenant, countdown: &mut Countdown, now: Timestamp) {
-    let standing = tenant.graph.standing().borrow().clone();
+    let standing = tenant.graph.credential_status().borrow().clone();
     let Some(expires) = standing.expires else { return };
     let (date, kind) = (expires.date(), standing.kind);
-    match countdown.look(Some(expires), now) {
+    match countdown.next_notice(Some(expires), now) {
         Some(Notice::Ahead(days)) if days > PRESSING_DAYS => {
             tracing::warn!(tenant = name, credential = kind, expires = %date, days, "a credential is about to expire");
         }

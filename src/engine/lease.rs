@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Engine, Tenant, directory};
 use crate::{
     config::LEASE_MARGIN,
-    crash,
     domain::event::OwnTime,
+    failpoint,
     graph::{Graph, GraphError, Mailbox},
     reconcile::{failure::Failure, state::Reason},
     store::claim::{Due, Lease},
@@ -167,9 +167,9 @@ impl<'a> LeaseGuard<'a> {
                 CallPermit::Paused => return Err(Halt::Interrupted),
                 CallPermit::LeaseLost => return Err(Halt::LeaseLost),
             };
-            crash::point("before", name);
+            failpoint::hit("before", name);
             let answer = call(graph, Mailbox { user, until }).await;
-            crash::point("after", name);
+            failpoint::hit("after", name);
             match answer {
                 Err(error) if is_first && error.failure == Failure::Credentials => is_first = false,
                 Err(error) if self.is_its_own(&error) => {
@@ -186,7 +186,7 @@ impl<'a> LeaseGuard<'a> {
     /// Whether a new token is refused by this mailbox alone: so do mailboxes on an Exchange server of the customer's own, which
     /// must not hold up everybody else.
     fn is_its_own(&self, error: &GraphError) -> bool {
-        let is_of_graph = error.trail.as_ref().is_some_and(|trail| trail.status.is_some());
+        let is_of_graph = error.request_ids.as_ref().is_some_and(|request_ids| request_ids.status.is_some());
         let is_known = self.lease.block.as_ref().is_some_and(|block| block.reason == Reason::MailboxMissing);
         error.failure == Failure::Credentials
             && is_of_graph
@@ -198,7 +198,7 @@ impl<'a> LeaseGuard<'a> {
         let is_taken = match answer {
             Ok(_) => true,
             Err(error) => {
-                let status = error.trail.as_ref().and_then(|trail| trail.status);
+                let status = error.request_ids.as_ref().and_then(|request_ids| request_ids.status);
                 error.failure != Failure::Credentials && status.is_some_and(|status| (400..500).contains(&status))
             }
         };

@@ -31,8 +31,9 @@ use uuid::Uuid;
 
 use crate::{
     clock::{Clock, Pause, Random},
-    config, crash,
+    config,
     domain::policy::Policy,
+    failpoint,
     graph::Graph,
     store::{Store, StoreError, wake_up::WakeUp},
     telemetry::Metrics,
@@ -244,7 +245,7 @@ impl Engine {
         let busy = self.at_work.mailboxes();
         let leases = self.store.claim(served, free, BATCH, self.settings.lease, &busy).await?;
         if !leases.is_empty() {
-            crash::point("after", "claim");
+            failpoint::hit("after", "claim");
         }
         for (lease, due) in leases {
             let (engine, results, stop) = (Arc::clone(self), results.clone(), stop.clone());

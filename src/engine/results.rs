@@ -7,7 +7,7 @@ use std::{collections::HashSet, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    crash,
+    failpoint,
     reconcile::settle::{DeliveryResult, Fenced},
     store::{Store, StoreError, settle::Settling, wake_up::WakeUp},
 };
@@ -79,20 +79,20 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, wake_up: 
             }
         }
         if results.is_empty() {
-            crash::point("before", "release");
+            failpoint::hit("before", "release");
             let given_back = store.release(&releases).await;
-            crash::point("after", "release");
+            failpoint::hit("after", "release");
             if let Err(error) = given_back {
                 log(&error, "leases could not be given back; they will expire");
             }
         } else {
             let settling = Settling { results: &results, releases: &releases, spacing };
             if !releases.is_empty() {
-                crash::point("before", "release");
+                failpoint::hit("before", "release");
             }
             let settled = settle(&store, settling).await;
             if !releases.is_empty() {
-                crash::point("after", "release");
+                failpoint::hit("after", "release");
             }
             for (done, kept) in waiting.into_iter().zip(settled) {
                 // Whoever asked may be gone; the result is written all the same.
@@ -110,9 +110,9 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, wake_up: 
 async fn settle(store: &Store, settling: Settling<'_>) -> Vec<Option<Fenced>> {
     let mut tries = 0;
     loop {
-        crash::point("before", "record");
+        failpoint::hit("before", "record");
         let recorded = store.settle(&settling).await;
-        crash::point("after", "record");
+        failpoint::hit("after", "record");
         match recorded {
             Ok(kept) => return kept.into_iter().map(Some).collect(),
             // Fenced by its lease, a result may be tried again: a short trouble loses nothing.

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Answer, Graph, GraphError, Mailbox,
-    events::{MOST_PAGES, parse},
+    Graph, GraphError, Mailbox,
+    client::{Answer, MOST_PAGES, parse},
+    codes::graph::CALENDAR_GONE,
 };
 use crate::reconcile::failure::Failure;
 
@@ -19,7 +20,7 @@ struct Calendar {
 }
 
 #[derive(Debug, Deserialize)]
-struct Page {
+struct CalendarPage {
     value: Vec<Calendar>,
     #[serde(rename = "@odata.nextLink")]
     next_link: Option<String>,
@@ -35,15 +36,15 @@ impl Graph {
         url.set_query(Some("$select=id,name&$top=100"));
         let mut calendars = Vec::new();
         for _ in 0..MOST_PAGES {
-            let Answer { body, trail } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
-            let page: Page = parse(body, &trail)?;
+            let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
+            let page: CalendarPage = parse(body, &request_ids)?;
             calendars.extend(page.value);
-            match page.next_link.map(|link| self.own(&link, &trail)) {
+            match page.next_link.map(|link| self.next_page(&link, &request_ids)) {
                 Some(next) => url = next?,
                 None => return Ok(named(calendars, name)),
             }
         }
-        Err(GraphError::silent("the list of calendars never ends"))
+        Err(GraphError::no_answer("the list of calendars never ends"))
     }
 
     /// Makes a calendar and gives its id; `None` when there is one of that name.
@@ -53,7 +54,7 @@ impl Graph {
     pub async fn create_calendar(&self, mailbox: Mailbox<'_>, name: &str) -> Result<Option<String>, GraphError> {
         let url = self.url(&mailbox, &["calendars"]);
         match self.call(mailbox.until, Method::POST, url, Some(&json!({"name": name}))).await {
-            Ok(Answer { body, trail }) => parse(body, &trail).map(|Calendar { id, .. }| Some(id)),
+            Ok(Answer { body, request_ids }) => parse(body, &request_ids).map(|Calendar { id, .. }| Some(id)),
             Err(GraphError { failure: Failure::Conflict, .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -63,15 +64,13 @@ impl Graph {
 /// What a refusal to make an event in a calendar means: there Exchange says in several ways that the calendar is gone, or
 /// has never been this mailbox's.
 pub(super) fn gone(error: GraphError) -> GraphError {
-    match error.code.as_str() {
-        "ErrorFolderNotFound" | "ErrorInvalidFolderId" | "ErrorInvalidMailboxItemId" => {
-            GraphError { failure: Failure::EventGone, ..error }
-        }
-        _ => error,
+    if CALENDAR_GONE.contains(&error.code.as_str()) {
+        return GraphError { failure: Failure::EventGone, ..error };
     }
+    error
 }
 
-/// The one that is called just so, else the first that is but for upper and lower case.
+/// The calendar of exactly that name, else the first whose name differs only in upper and lower case.
 fn named(calendars: Vec<Calendar>, name: &str) -> Option<String> {
     let lower = name.to_lowercase();
     let same = |calendar: &Calendar| calendar.name.as_ref().is_some_and(|name| name.to_lowercase() == lower);

@@ -1,7 +1,7 @@
 //! How one tenant proves to Microsoft that it is us, and which of its proofs Microsoft takes.
 //!
 //! Secrets, certificates and tokens that come from files are read again for every new token, so that a repaired file
-//! works without a restart. What it knows of how the credential stands it tells through a channel; it must never let a
+//! works without a restart. It publishes the credential's status through a channel; it must never let a
 //! proof out in any other way than to Entra.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -12,14 +12,14 @@ use tokio::sync::{Mutex, watch};
 
 use super::{
     GraphError, assertion,
-    entra::{Endpoint, Proof, Refusal},
-    managed::Identity,
+    entra::{ClientProof, TokenEndpoint, TokenError},
+    managed::ManagedIdentity,
     token::Token,
 };
 use crate::{
     clock::{Clock, Random},
-    config::{self, Certificate, CertificateFiles, Microsoft, Source},
-    domain::credential::{Expiry, Standing},
+    config::{self, Certificate, CertificateFiles, Microsoft, SecretSource},
+    domain::credential::{CredentialStatus, Expiry},
     reconcile::failure::Failure,
 };
 
@@ -32,30 +32,30 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 const UNUSABLE: &str = "certificate-unusable";
 
 /// One tenant's credential.
-pub(super) struct Credential {
-    way: Way,
+pub(super) struct TenantCredential {
+    method: Method,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    standing: watch::Sender<Standing>,
+    status: watch::Sender<CredentialStatus>,
     /// One file at a time: where a disk hangs, threads that wait for it must not pile up.
     reading: Arc<Mutex<()>>,
 }
 
-enum Way {
+enum Method {
     /// By configuration key, the first one first.
-    Secrets(Endpoint, Vec<(&'static str, Source)>),
-    Certificate(Endpoint, CertificateFiles),
-    Federated(Endpoint, Source),
-    Managed(Identity),
+    Secrets(TokenEndpoint, Vec<(&'static str, SecretSource)>),
+    Certificate(TokenEndpoint, CertificateFiles),
+    Federated(TokenEndpoint, SecretSource),
+    Managed(ManagedIdentity),
 }
 
-impl fmt::Debug for Credential {
+impl fmt::Debug for TenantCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("standing", &*self.standing.borrow()).finish_non_exhaustive()
+        f.debug_struct("TenantCredential").field("status", &*self.status.borrow()).finish_non_exhaustive()
     }
 }
 
-impl Credential {
+impl TenantCredential {
     /// The credential of that tenant, for tokens that open `resource`. `direct` goes past any proxy: a managed identity's host is this very machine.
     pub(super) fn new(
         http: reqwest::Client,
@@ -65,47 +65,50 @@ impl Credential {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        let entra = Endpoint::new(http, microsoft, resource);
-        let (kind, way) = match &microsoft.credential {
+        let entra = TokenEndpoint::new(http, microsoft, resource);
+        let (kind, method) = match &microsoft.credential {
             config::Credential::Secret { current, next } => {
                 let next = next.iter().map(|next| ("next_client_secret", next.clone()));
                 let secrets = std::iter::once(("client_secret", current.clone())).chain(next).collect();
-                ("secret", Way::Secrets(entra, secrets))
+                ("secret", Method::Secrets(entra, secrets))
             }
-            config::Credential::Certificate { files, .. } => ("certificate", Way::Certificate(entra, files.clone())),
+            config::Credential::Certificate { files, .. } => ("certificate", Method::Certificate(entra, files.clone())),
             config::Credential::WorkloadIdentity { token_file } => {
-                ("workload-identity", Way::Federated(entra, Source::File(token_file.clone())))
+                ("workload-identity", Method::Federated(entra, SecretSource::File(token_file.clone())))
             }
             config::Credential::ManagedIdentity { host, client_id } => {
-                let identity = Identity::new(direct, host.clone(), resource, client_id.clone());
-                ("managed-identity", Way::Managed(identity))
+                let identity = ManagedIdentity::new(direct, host.clone(), resource, client_id.clone());
+                ("managed-identity", Method::Managed(identity))
             }
         };
-        let standing = watch::Sender::new(Standing { kind, in_use: None, expires: microsoft.expires, problem: None });
-        Self { way, clock, random, standing, reading: Arc::default() }
+        let status =
+            watch::Sender::new(CredentialStatus { kind, in_use: None, expires: microsoft.expires, problem: None });
+        Self { method, clock, random, status, reading: Arc::default() }
     }
 
-    /// How it stands, now and later.
-    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
-        self.standing.subscribe()
+    /// Its status, now and whenever it changes.
+    pub(super) fn credential_status(&self) -> watch::Receiver<CredentialStatus> {
+        self.status.subscribe()
     }
 
     /// A new token.
     pub(super) async fn fetch(&self) -> Result<Token, GraphError> {
-        let fetched = match &self.way {
-            Way::Secrets(entra, secrets) => self.by_secret(entra, secrets).await,
-            Way::Certificate(entra, files) => self.by_certificate(entra, files).await.map(|token| (token, CERTIFICATE)),
-            Way::Federated(entra, file) => self.by_file(entra, file).await.map(|token| (token, FEDERATED)),
-            Way::Managed(identity) => identity.fetch(self.clock.now()).await.map(|token| (token, MANAGED)),
+        let fetched = match &self.method {
+            Method::Secrets(entra, secrets) => self.by_secret(entra, secrets).await,
+            Method::Certificate(entra, files) => {
+                self.by_certificate(entra, files).await.map(|token| (token, CERTIFICATE))
+            }
+            Method::Federated(entra, file) => self.by_file(entra, file).await.map(|token| (token, FEDERATED)),
+            Method::Managed(identity) => identity.fetch(self.clock.now()).await.map(|token| (token, MANAGED)),
         };
         match fetched {
             Ok((token, key)) => {
-                self.stands(Some(key), None);
+                self.set_status(Some(key), None);
                 Ok(token)
             }
             Err(error) => {
                 if error.failure == Failure::Credentials {
-                    self.stands(None, Some(error.sentence()));
+                    self.set_status(None, Some(error.sentence()));
                 }
                 Err(error)
             }
@@ -114,31 +117,31 @@ impl Credential {
 
     /// Looks whether the certificate was renewed meanwhile, so that its new end, or what is wrong with it, is known before
     /// it is needed.
-    pub(super) async fn look(&self) {
-        let Way::Certificate(_, files) = &self.way else { return };
+    pub(super) async fn check(&self) {
+        let Method::Certificate(_, files) = &self.method else { return };
         let Ok(read) = tokio::time::timeout(LOOK_TIMEOUT, self.certificate(files)).await else { return };
         let unusable = read.err().map(|error| error.sentence());
-        self.standing.send_if_modified(|standing| {
+        self.status.send_if_modified(|status| {
             // What Entra refused is not mended by a file that can be read.
-            let is_of_file = standing.problem.as_ref().is_none_or(|problem| problem.starts_with(UNUSABLE));
-            if !is_of_file || standing.problem == unusable {
+            let is_of_file = status.problem.as_ref().is_none_or(|problem| problem.starts_with(UNUSABLE));
+            if !is_of_file || status.problem == unusable {
                 return false;
             }
             if let Some(problem) = &unusable {
                 tracing::error!(problem, "a certificate cannot be used: it is needed for the next token");
             }
-            standing.problem = unusable;
+            status.problem = unusable;
             true
         });
     }
 
-    fn stands(&self, in_use: Option<&'static str>, problem: Option<String>) {
+    fn set_status(&self, in_use: Option<&'static str>, problem: Option<String>) {
         let mut before = None;
-        self.standing.send_if_modified(|standing| {
-            before = standing.in_use;
-            let is_news = standing.in_use != in_use || standing.problem != problem;
-            standing.in_use = in_use;
-            standing.problem = problem;
+        self.status.send_if_modified(|status| {
+            before = status.in_use;
+            let is_news = status.in_use != in_use || status.problem != problem;
+            status.in_use = in_use;
+            status.problem = problem;
             is_news
         });
         if before != in_use && in_use == Some("next_client_secret") {
@@ -149,16 +152,16 @@ impl Credential {
     /// The one that worked last comes first, so that a refused one costs a request only now and then.
     async fn by_secret(
         &self,
-        entra: &Endpoint,
-        secrets: &[(&'static str, Source)],
+        entra: &TokenEndpoint,
+        secrets: &[(&'static str, SecretSource)],
     ) -> Result<(Token, &'static str), GraphError> {
-        let last = self.standing.borrow().in_use;
+        let last = self.status.borrow().in_use;
         let mut order: Vec<_> = secrets.iter().collect();
         order.sort_by_key(|(key, _)| Some(*key) != last);
         let mut errors = Vec::new();
         for (key, source) in order {
             let error = match self.read(source.clone(), &format!("{key}_file")).await {
-                Ok(secret) => match entra.ask(&Proof::Secret(secret), self.clock.now()).await {
+                Ok(secret) => match entra.ask(&ClientProof::Secret(secret), self.clock.now()).await {
                     Ok(token) => return Ok((token, *key)),
                     Err(refusal) if refusal.is_of_proof() => refusal.error,
                     Err(refusal) => return Err(refusal.error),
@@ -172,7 +175,7 @@ impl Credential {
         Err(first.unwrap_or_else(|| unusable("no-secret", "no client secret is configured")))
     }
 
-    async fn by_certificate(&self, entra: &Endpoint, files: &CertificateFiles) -> Result<Token, GraphError> {
+    async fn by_certificate(&self, entra: &TokenEndpoint, files: &CertificateFiles) -> Result<Token, GraphError> {
         let certificate = self.certificate(files).await?;
         let now = self.clock.now();
         let refusal = match self.assert(entra, &certificate, now).await? {
@@ -200,13 +203,13 @@ impl Credential {
 
     async fn assert(
         &self,
-        entra: &Endpoint,
+        entra: &TokenEndpoint,
         certificate: &Certificate,
         at: Timestamp,
-    ) -> Result<Result<Token, Refusal>, GraphError> {
+    ) -> Result<Result<Token, TokenError>, GraphError> {
         let assertion = assertion::mint(certificate, entra.client_id(), entra.url(), at, self.random.uuid())
             .ok_or_else(|| unusable(UNUSABLE, "the private key does not sign"))?;
-        Ok(entra.ask(&Proof::Assertion(assertion), self.clock.now()).await)
+        Ok(entra.ask(&ClientProof::Assertion(assertion), self.clock.now()).await)
     }
 
     async fn certificate(&self, files: &CertificateFiles) -> Result<Certificate, GraphError> {
@@ -216,17 +219,17 @@ impl Credential {
             unusable(UNUSABLE, &format!("{key} {}", wrong.problem))
         })?;
         let expires = Some(Expiry::Moment(certificate.expires()));
-        self.standing.send_if_modified(|standing| {
-            let is_news = standing.expires != expires;
-            standing.expires = expires;
+        self.status.send_if_modified(|status| {
+            let is_news = status.expires != expires;
+            status.expires = expires;
             is_news
         });
         Ok(certificate)
     }
 
-    async fn by_file(&self, entra: &Endpoint, file: &Source) -> Result<Token, GraphError> {
+    async fn by_file(&self, entra: &TokenEndpoint, file: &SecretSource) -> Result<Token, GraphError> {
         let token = self.read(file.clone(), FEDERATED).await?;
-        let refusal = match entra.ask(&Proof::Assertion(token.clone()), self.clock.now()).await {
+        let refusal = match entra.ask(&ClientProof::Assertion(token.clone()), self.clock.now()).await {
             Ok(token) => return Ok(token),
             Err(refusal) => refusal,
         };
@@ -234,14 +237,14 @@ impl Credential {
             // Kubernetes may have put a fresh one there meanwhile.
             let renewed = self.read(file.clone(), FEDERATED).await?;
             if renewed.expose_secret() != token.expose_secret() {
-                let asked = entra.ask(&Proof::Assertion(renewed), self.clock.now()).await;
+                let asked = entra.ask(&ClientProof::Assertion(renewed), self.clock.now()).await;
                 return asked.map_err(|refusal| refusal.error);
             }
         }
         Err(refusal.error)
     }
 
-    async fn read(&self, source: Source, key: &str) -> Result<SecretString, GraphError> {
+    async fn read(&self, source: SecretSource, key: &str) -> Result<SecretString, GraphError> {
         let read = self.aside(move || source.read()).await?;
         read.map_err(|problem| unusable("secret-unreadable", &format!("{key} {problem}")))
     }
@@ -250,7 +253,7 @@ impl Credential {
     async fn aside<T: Send + 'static>(&self, read: impl FnOnce() -> T + Send + 'static) -> Result<T, GraphError> {
         let turn = Arc::clone(&self.reading).lock_owned().await;
         let done = tokio::task::spawn_blocking(move || {
-            // Kept until it is read, however long ago whoever wanted it has given up.
+            // Held until the file is read, also when the caller has timed out meanwhile.
             let _turn = turn;
             read()
         });

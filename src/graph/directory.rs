@@ -8,7 +8,11 @@ use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
-use super::{Answer, Graph, GraphError, events::parse, wire};
+use super::{
+    Graph, GraphError,
+    client::{Answer, parse},
+    wire,
+};
 use crate::reconcile::failure::Failure;
 
 #[derive(Deserialize)]
@@ -22,8 +26,8 @@ struct Users {
 }
 
 impl Graph {
-    /// The object id of the person whose sign-in name, address or former address this is; `None` when the directory knows
-    /// nobody of that address, or more than one. At most three requests, all over by `end`.
+    /// The object id of the person whose sign-in name, address or former address this is; `None` when the directory has
+    /// no person with that address, or several. At most three requests, all over by `end`.
     ///
     /// # Errors
     /// See [`Failure`]; [`Failure::AccessDenied`] when the app may not look into the directory.
@@ -32,7 +36,7 @@ impl Graph {
         let mut url = self.users(&wire::user(address));
         url.set_query(Some("$select=id"));
         match self.call(end, Method::GET, url, None).await {
-            Ok(Answer { body, trail }) => return Ok(Some(id(&parse(body, &trail)?))),
+            Ok(Answer { body, request_ids }) => return Ok(Some(id(&parse(body, &request_ids)?))),
             Err(GraphError { failure: Failure::MailboxMissing | Failure::Rejected, .. }) => {}
             Err(error) => return Err(error),
         }
@@ -40,7 +44,7 @@ impl Graph {
         let literal = address.replace('\'', "''");
         for filter in [format!("mail eq '{literal}'"), format!("proxyAddresses/any(p:p eq 'smtp:{literal}')")] {
             match self.call(end, Method::GET, self.filtered(&filter), None).await {
-                Ok(Answer { body, trail }) => match parse::<Users>(body, &trail)?.value.as_slice() {
+                Ok(Answer { body, request_ids }) => match parse::<Users>(body, &request_ids)?.value.as_slice() {
                     [] => {}
                     [one] => return Ok(Some(id(one))),
                     [..] => return Ok(None),

@@ -12,23 +12,20 @@ use serde_json::Value;
 
 use super::{
     GraphError,
-    error::{EntraTrail, parse_retry_after, printable},
+    codes::{self, entra::ProofRetry},
+    error::{EntraRequestIds, parse_retry_after, printable},
+    response,
     token::{self, Token},
 };
 use crate::{config::Microsoft, reconcile::failure::Failure};
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
-/// A whole tenant waits for it: what is longer is no wish to slow down, but somebody's mistake.
+/// A whole tenant waits for it, so a longer wait is taken for a mistake and shortened.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// "Client assertion is not within its valid time range."
-const OUT_OF_TIME: i64 = 700_024;
-/// The key or certificate behind an assertion is not (or no longer) the app's; those for which Microsoft's own libraries
-/// read the certificate again.
-const CERTIFICATE_REFUSED: [i64; 5] = [700_027, 7_000_214, 7_000_274, 7_000_277, 1_000_502];
 
 /// The token endpoint of one directory, asked on behalf of one app.
-pub(super) struct Endpoint {
+pub(super) struct TokenEndpoint {
     http: Client,
     url: String,
     client_id: String,
@@ -37,14 +34,14 @@ pub(super) struct Endpoint {
 
 /// What proves that it is our app that asks.
 #[derive(Debug, Clone)]
-pub(super) enum Proof {
+pub(super) enum ClientProof {
     Secret(SecretString),
     Assertion(SecretString),
 }
 
 /// Why there is no token.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct TokenError {
     pub(super) error: GraphError,
     /// What Microsoft's clock said.
     pub(super) date: Option<Timestamp>,
@@ -52,7 +49,7 @@ pub(super) struct Refusal {
     numbers: Vec<i64>,
 }
 
-impl Refusal {
+impl TokenError {
     /// Whether another proof may do: not when the app or the directory is wrong, nor when Entra is down.
     pub(super) const fn is_of_proof(&self) -> bool {
         self.is_of_proof
@@ -60,12 +57,17 @@ impl Refusal {
 
     /// Whether the assertion came too early or too late by Microsoft's clock.
     pub(super) fn is_out_of_time(&self) -> bool {
-        self.numbers.contains(&OUT_OF_TIME)
+        self.retries(ProofRetry::WithTheirClock)
     }
 
     /// Whether the certificate may have been replaced.
     pub(super) fn is_of_certificate(&self) -> bool {
-        self.numbers.iter().any(|number| CERTIFICATE_REFUSED.contains(number))
+        self.retries(ProofRetry::WithNewCertificate)
+    }
+
+    fn retries(&self, wanted: ProofRetry) -> bool {
+        let retry = |number: &i64| codes::entra::find_number(u32::try_from(*number).ok()?)?.retry;
+        self.numbers.iter().any(|number| retry(number) == Some(wanted))
     }
 
     fn down(retry_after: Option<Duration>, why: &str) -> Self {
@@ -75,7 +77,7 @@ impl Refusal {
     }
 }
 
-impl Endpoint {
+impl TokenEndpoint {
     /// Tokens are for `resource`, such as Graph's base URL.
     pub(super) fn new(http: Client, microsoft: &Microsoft, resource: &str) -> Self {
         let base = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
@@ -97,56 +99,59 @@ impl Endpoint {
     }
 
     /// Asks once.
-    pub(super) async fn ask(&self, proof: &Proof, now: Timestamp) -> Result<Token, Refusal> {
+    pub(super) async fn ask(&self, proof: &ClientProof, now: Timestamp) -> Result<Token, TokenError> {
         let mut form = vec![
             ("client_id", self.client_id.as_str()),
             ("scope", self.scope.as_str()),
             ("grant_type", "client_credentials"),
         ];
         match proof {
-            Proof::Secret(secret) => form.push(("client_secret", secret.expose_secret())),
-            Proof::Assertion(assertion) => {
+            ClientProof::Secret(secret) => form.push(("client_secret", secret.expose_secret())),
+            ClientProof::Assertion(assertion) => {
                 form.extend([("client_assertion_type", JWT_BEARER), ("client_assertion", assertion.expose_secret())]);
             }
         }
         let request = self.http.post(&self.url).timeout(FETCH_TIMEOUT).form(&form);
-        let response = request.send().await.map_err(|_| Refusal::down(None, "the token endpoint does not answer"))?;
+        let response =
+            request.send().await.map_err(|_| TokenError::down(None, "the token endpoint does not answer"))?;
         let status = response.status();
-        let retry_after = super::text(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
+        let retry_after = response::header(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
         let retry_after = retry_after.map(|wait| wait.min(LONGEST_WAIT));
-        let kind = super::text(&response, "content-type");
+        let kind = response::header(&response, "content-type");
         let date = date(&response);
-        let body: Option<Value> = super::read(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let body: Option<Value> = response::body(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(body) = body else {
             // Not Entra speaks there: what it asks for counts for nothing.
-            let what =
-                format!("something answers in the token endpoint's place: {}", stranger(status, kind.as_deref()));
-            return Err(Refusal::down(None, &what));
+            let what = format!(
+                "something answers in the token endpoint's place: {}",
+                unexpected_answer(status, kind.as_deref())
+            );
+            return Err(TokenError::down(None, &what));
         };
         if status.is_success() {
-            let none = || Refusal::down(None, "the token endpoint's answer holds no token");
+            let none = || TokenError::down(None, "the token endpoint's answer holds no token");
             return token::read(&body, now).ok_or_else(none);
         }
-        Err(Refusal { date, ..refusal(status, &body, retry_after) })
+        Err(TokenError { date, ..refusal(status, &body, retry_after) })
     }
 }
 
-/// What somebody answered who is not Microsoft: a proxy, a captive portal, a firewall.
-fn stranger(status: StatusCode, kind: Option<&str>) -> String {
+/// An answer that is not Microsoft's: a proxy's, a captive portal's, a firewall's.
+fn unexpected_answer(status: StatusCode, kind: Option<&str>) -> String {
     let kind = kind.and_then(|kind| kind.split(';').next()).filter(|kind| !kind.trim().is_empty());
     format!("HTTP {}, {}", status.as_u16(), kind.map_or_else(|| "of no kind that is told".into(), printable))
 }
 
 /// What the other side's clock says.
 pub(super) fn date(response: &Response) -> Option<Timestamp> {
-    super::text(response, "date").and_then(|text| Some(jiff::fmt::rfc2822::parse(&text).ok()?.timestamp()))
+    response::header(response, "date").and_then(|text| Some(jiff::fmt::rfc2822::parse(&text).ok()?.timestamp()))
 }
 
-fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> Refusal {
+fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> TokenError {
     let error = body["error"].as_str().unwrap_or_default();
     let passing = status.is_server_error()
         || matches!(status.as_u16(), 408 | 429)
-        || matches!(error, "temporarily_unavailable" | "server_error");
+        || codes::entra::find(error).is_some_and(|row| row.is_temporary);
     let failure = if passing { Failure::EntraUnavailable { retry_after } } else { Failure::Credentials };
     let numbers: Vec<i64> = body["error_codes"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
     let code = match numbers.first() {
@@ -159,13 +164,13 @@ fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> R
     let is_of_proof = !passing && (error == "invalid_client" || status == StatusCode::UNAUTHORIZED);
     let mut error = GraphError::new(failure, code, description);
     let id = |name: &str| printable(body[name].as_str().unwrap_or_default());
-    error.entra = Some(Box::new(EntraTrail {
+    error.entra = Some(Box::new(EntraRequestIds {
         status: status.as_u16(),
         trace_id: id("trace_id"),
         correlation_id: id("correlation_id"),
         timestamp: id("timestamp"),
     }));
-    Refusal { error, date: None, is_of_proof, numbers }
+    TokenError { error, date: None, is_of_proof, numbers }
 }
 
 #[cfg(test)]
@@ -174,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    fn refused(status: u16, error: &str, numbers: &[i64]) -> Refusal {
+    fn refused(status: u16, error: &str, numbers: &[i64]) -> TokenError {
         let body = json!({"error": error, "error_codes": numbers, "error_description": "AADSTS0: Words.\r\nTrace"});
         refusal(StatusCode::from_u16(status).unwrap(), &body, None)
     }

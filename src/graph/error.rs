@@ -1,7 +1,6 @@
-//! What Microsoft's refusals mean: by code first, by HTTP status second, as Microsoft advises.
+//! What a failed call means for the engine: by code first, by HTTP status second, as Microsoft advises.
 //!
-//! Codes with their meanings are from Microsoft's error pages, its SDKs, the Exchange response-code list, and errors that
-//! others have seen from the live service; an unknown code is never guessed at, its status decides.
+//! An unknown code is never guessed at: its status decides.
 
 use std::time::Duration;
 
@@ -10,17 +9,16 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::codes::{self, graph::CLAIMS_CHALLENGE, own::NO_ANSWER};
 use crate::reconcile::failure::Failure;
 
 /// How much of Microsoft's own words is kept.
 const LONGEST_MESSAGE: usize = 300;
-/// Our word for Graph's wish for a token that was issued after something changed (continuous access evaluation).
-const CLAIMS_CHALLENGE: &str = "claims-challenge";
 const LONGEST_WAIT: Duration = Duration::from_hours(31 * 24);
 
 /// The ids that Microsoft's support asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trail {
+pub struct RequestIds {
     /// Ours.
     pub client_request_id: Uuid,
     /// Graph's; `None` when it did not answer.
@@ -29,14 +27,14 @@ pub struct Trail {
     pub status: Option<u16>,
 }
 
-impl Trail {
+impl RequestIds {
     pub(super) const fn new(client_request_id: Uuid) -> Self {
         Self { client_request_id, request_id: None, status: None }
     }
 
     /// For a leave's timeline.
     #[must_use]
-    pub fn story(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         json!({
             "status": self.status,
             "request_id": self.request_id,
@@ -47,7 +45,7 @@ impl Trail {
 
 /// What Entra's support asks for: it has other ids than Graph's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntraTrail {
+pub struct EntraRequestIds {
     /// The HTTP status.
     pub status: u16,
     /// "Trace ID".
@@ -68,9 +66,9 @@ pub struct GraphError {
     /// Microsoft's words. For people who may see the mapping; not for logs: they may name the mailbox.
     pub message: String,
     /// The ids of the call, when there was one.
-    pub trail: Option<Box<Trail>>,
+    pub request_ids: Option<Box<RequestIds>>,
     /// The ids of a refused token, when Entra gave any. Other ones at every try: not part of a sentence that is compared.
-    pub entra: Option<Box<EntraTrail>>,
+    pub entra: Option<Box<EntraRequestIds>>,
     /// The event that a refused create had already made.
     pub existing_event: Option<Box<str>>,
     /// How long Microsoft asks us to stay away from the mailbox, whatever else it says.
@@ -84,16 +82,16 @@ impl GraphError {
             failure,
             code: printable(&code.into()),
             message: printable(first_line),
-            trail: None,
+            request_ids: None,
             entra: None,
             existing_event: None,
             retry_after: None,
         }
     }
 
-    /// Nobody answered, or not in a way that can be understood.
-    pub(super) fn silent(why: &str) -> Self {
-        Self::new(Failure::Unavailable { retry_after: None }, "no-answer", why)
+    /// There was no answer, or none that can be understood.
+    pub(super) fn no_answer(why: &str) -> Self {
+        Self::new(Failure::Unavailable { retry_after: None }, NO_ANSWER, why)
     }
 
     /// No answer came in time. The request may still be under way at Graph and count towards the mailbox's limit of
@@ -102,7 +100,7 @@ impl GraphError {
     pub(super) fn timed_out(call_timeout: Duration) -> Self {
         let retry_after = Some(2 * call_timeout);
         let failure = Failure::Unavailable { retry_after };
-        Self { retry_after, ..Self::new(failure, "no-answer", "no answer within sync.call_timeout") }
+        Self { retry_after, ..Self::new(failure, NO_ANSWER, "no answer within sync.call_timeout") }
     }
 
     /// Nothing was found of a request that may still be carried out: too early to tell.
@@ -115,11 +113,11 @@ impl GraphError {
         )
     }
 
-    /// The event changes faster than it can be written. `trail`: the last call's ids.
+    /// The event changes faster than it can be written. `request_ids`: the last call's ids.
     #[must_use]
-    pub fn no_end(trail: Option<Trail>) -> Self {
+    pub fn no_end(request_ids: Option<RequestIds>) -> Self {
         let error = Self::new(Failure::Conflict, "no-end", "the event changes faster than it can be written");
-        Self { trail: trail.map(Box::new), ..error }
+        Self { request_ids: request_ids.map(Box::new), ..error }
     }
 
     /// Not asked at all: others got no proper answer a moment ago.
@@ -142,8 +140,8 @@ impl GraphError {
         )
     }
 
-    pub(super) fn on(mut self, trail: Trail) -> Self {
-        self.trail = Some(Box::new(trail));
+    pub(super) fn on(mut self, request_ids: RequestIds) -> Self {
+        self.request_ids = Some(Box::new(request_ids));
         self
     }
 
@@ -177,7 +175,7 @@ impl GraphError {
         if !self.message.is_empty() {
             sentence = format!("{sentence}: {}", self.message.trim_end_matches('.'));
         }
-        if let Some(request_id) = self.trail.as_ref().and_then(|trail| trail.request_id.as_ref()) {
+        if let Some(request_id) = self.request_ids.as_ref().and_then(|request_ids| request_ids.request_id.as_ref()) {
             sentence = format!("{sentence} (request-id {request_id})");
         }
         sentence
@@ -216,44 +214,12 @@ fn classify(status: StatusCode, code: Option<&str>, retry_after: Option<Duration
     code.and_then(|code| by_code(code, retry_after)).unwrap_or_else(|| by_status(status, retry_after))
 }
 
+/// What the code means, whatever the status. The table's failures have no wait; the answer's is put in.
 fn by_code(code: &str, retry_after: Option<Duration>) -> Option<Failure> {
-    Some(match code {
-        CLAIMS_CHALLENGE | "InvalidAuthenticationToken" | "AuthenticationError" | "TokenNotFound" => {
-            Failure::Credentials
-        }
-        "ErrorAccessDenied" | "Authorization_RequestDenied" | "AccessDenied" => Failure::AccessDenied,
-        "ErrorQuotaExceeded" | "QuotaExceeded" => Failure::MailboxFull,
-        "ErrorItemNotFound" | "ErrorInvalidIdMalformed" => Failure::EventGone,
-        "ErrorInvalidUser"
-        | "MailboxNotEnabledForRESTAPI"
-        | "MailboxNotHostedInExchangeOnline"
-        | "ErrorNonExistentMailbox"
-        | "ResourceNotFound"
-        | "Request_ResourceNotFound" => Failure::MailboxMissing,
-        "ErrorDuplicateTransactionId" => Failure::AlreadyCreated,
-        "ErrorIrresolvableConflict" | "ConcurrentItemSave" | "ErrorStaleObject" => Failure::Conflict,
-        "ErrorInvalidRequest"
-        | "ErrorPropertyValidationFailure"
-        | "ErrorInvalidParameter"
-        | "TimeZoneNotSupportedException"
-        | "RequestBodyRead"
-        | "UnableToDeserializePostBody"
-        | "ErrorInvalidPropertySet"
-        | "ErrorCalendarDurationIsTooLong" => Failure::Rejected,
-        "ApplicationThrottled" | "TooManyRequests" | "activityLimitReached" | "ErrorExceededConnectionCount" => {
-            Failure::Throttled { retry_after }
-        }
-        "ErrorServerBusy"
-        | "ErrorMailboxStoreUnavailable"
-        | "ErrorMailboxMoveInProgress"
-        | "ErrorMailboxFailover"
-        | "ErrorConnectionFailed"
-        | "ErrorTimeoutExpired"
-        | "ErrorADUnavailable"
-        | "ErrorInsufficientResources"
-        | "ErrorTooManyObjectsOpened"
-        | "serviceNotAvailable" => Failure::Unavailable { retry_after },
-        _ => return None,
+    Some(match codes::graph::find(code)?.failure? {
+        Failure::Throttled { .. } => Failure::Throttled { retry_after },
+        Failure::Unavailable { .. } => Failure::Unavailable { retry_after },
+        failure => failure,
     })
 }
 

@@ -1,14 +1,12 @@
 //! The four calls we make: create, update, remove, and find what is ours.
 
 use reqwest::Method;
-use serde_json::Value;
-use tokio::time::Instant;
-use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Answer, Graph, GraphError, Trail, calendars,
-    wire::{self, Event, Page},
+    Graph, GraphError, Mailbox, RequestIds, calendars,
+    client::{Answer, MOST_PAGES, parse},
+    wire::{self, EventPage, WireEvent},
 };
 use crate::{
     domain::{
@@ -18,18 +16,6 @@ use crate::{
     reconcile::failure::Failure,
 };
 
-/// Nobody has so many copies of one event.
-pub(super) const MOST_PAGES: usize = 20;
-
-/// Whose calendar, and how long it is ours to call.
-#[derive(Debug, Clone, Copy)]
-pub struct Mailbox<'a> {
-    /// Whose: the Entra object id, or the address where no id is known.
-    pub user: &'a str,
-    /// When every request must be over, and after which none begins: the lease may be somebody else's soon.
-    pub until: Instant,
-}
-
 /// An event as Graph says it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -38,18 +24,18 @@ pub struct Written {
     /// The event in Outlook on the web.
     pub web_link: Option<String>,
     /// The ids of the call.
-    pub trail: Trail,
+    pub request_ids: RequestIds,
 }
 
 /// The events of a mailbox that carry a marker; deleted ones are not among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The one that is ours, should there be several: a copy that somebody made carries the marker too.
+    /// The event that we created; copies that people made of it carry the marker too.
     pub ours: Option<Written>,
     /// The ids of all of them.
     pub ids: Vec<String>,
     /// The ids of the call.
-    pub trail: Trail,
+    pub request_ids: RequestIds,
 }
 
 impl Graph {
@@ -94,10 +80,10 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn remove(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Trail, GraphError> {
+    pub async fn remove(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<RequestIds, GraphError> {
         match self.call(mailbox.until, Method::DELETE, self.url(&mailbox, &["events", event_id]), None).await {
-            Ok(Answer { trail, .. }) => Ok(trail),
-            Err(GraphError { failure: Failure::EventGone, trail: Some(trail), .. }) => Ok(*trail),
+            Ok(Answer { request_ids, .. }) => Ok(request_ids),
+            Err(GraphError { failure: Failure::EventGone, request_ids: Some(request_ids), .. }) => Ok(*request_ids),
             Err(error) => Err(error),
         }
     }
@@ -113,58 +99,45 @@ impl Graph {
         url.set_query(Some(&query));
         let mut events = Vec::new();
         for _ in 0..MOST_PAGES {
-            let Answer { body, trail } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
-            let page: Page = parse(body, &trail)?;
+            let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url.clone(), None).await?;
+            let page: EventPage = parse(body, &request_ids)?;
             events.extend(page.value);
-            match page.next_link.map(|link| self.own(&link, &trail)) {
+            match page.next_link.map(|link| self.next_page(&link, &request_ids)) {
                 Some(next) => url = next?,
-                None => return Ok(found(events, &transaction, trail)),
+                None => return Ok(found(events, &transaction, request_ids)),
             }
         }
-        Err(GraphError::silent("the list of marked events never ends"))
+        Err(GraphError::no_answer("the list of marked events never ends"))
     }
-
-    /// A link that Graph gave us, if it leads to Graph: our token goes nowhere else.
-    pub(super) fn own(&self, link: &str, trail: &Trail) -> Result<Url, GraphError> {
-        Url::parse(link)
-            .ok()
-            .filter(|url| url.origin() == self.root.origin())
-            .ok_or_else(|| GraphError::silent("a list goes on at another host").on(trail.clone()))
-    }
-}
-
-pub(super) fn parse<T: serde::de::DeserializeOwned>(body: Option<Value>, trail: &Trail) -> Result<T, GraphError> {
-    serde_json::from_value(body.unwrap_or(Value::Null))
-        .map_err(|_| GraphError::silent("the answer has not the shape that Microsoft documents").on(trail.clone()))
 }
 
 fn written(answer: Answer) -> Result<Written, GraphError> {
-    let event: Event = parse(answer.body, &answer.trail)?;
-    Ok(as_written(event, answer.trail))
+    let event: WireEvent = parse(answer.body, &answer.request_ids)?;
+    Ok(as_written(event, answer.request_ids))
 }
 
-fn as_written(event: Event, trail: Trail) -> Written {
-    let Event { id, web_link, .. } = event;
-    Written { event_id: id, web_link, trail }
+fn as_written(event: WireEvent, request_ids: RequestIds) -> Written {
+    let WireEvent { id, web_link, .. } = event;
+    Written { event_id: id, web_link, request_ids }
 }
 
-fn found(mut events: Vec<Event>, transaction: &Uuid, trail: Trail) -> Found {
+fn found(mut events: Vec<WireEvent>, transaction: &Uuid, request_ids: RequestIds) -> Found {
     let transaction = transaction.hyphenated().to_string();
     let ids = events.iter().map(|event| event.id.clone()).collect();
     // The one that we created; else the oldest, of which the others can only be copies.
     events.sort_by_key(|event| {
         (event.transaction_id.as_deref() != Some(transaction.as_str()), event.created_date_time.clone())
     });
-    let ours = events.into_iter().next().map(|event| as_written(event, trail.clone()));
-    Found { ours, ids, trail }
+    let ours = events.into_iter().next().map(|event| as_written(event, request_ids.clone()));
+    Found { ours, ids, request_ids }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn event(id: &str, transaction: Option<Uuid>, created: &str) -> Event {
-        Event {
+    fn event(id: &str, transaction: Option<Uuid>, created: &str) -> WireEvent {
+        WireEvent {
             id: id.into(),
             web_link: None,
             transaction_id: transaction.map(|id| id.to_string()),
@@ -181,7 +154,7 @@ mod tests {
             (vec![event("copy", None, "1"), event("ours", Some(ours), "2")], Some("ours")),
             (vec![event("young", None, "2"), event("old", Some(other), "1")], Some("old")),
         ] {
-            let found = found(events, &ours, Trail::new(Uuid::nil()));
+            let found = found(events, &ours, RequestIds::new(Uuid::nil()));
             assert_eq!(found.ours.map(|event| event.event_id).as_deref(), expected);
         }
     }

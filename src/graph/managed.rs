@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     GraphError,
     error::parse_retry_after,
+    response,
     token::{self, Token},
 };
 use crate::{config::ManagedHost, reconcile::failure::Failure};
@@ -32,12 +33,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(800);
 /// After that the tenant waits instead, and is tried again and again: with status 410 (the host is being updated) that
 /// may take more than a minute, longer than a call may.
-const PATIENCE: Duration = Duration::from_secs(8);
+const RETRY_FOR_AT_MOST: Duration = Duration::from_secs(8);
 /// Microsoft's libraries read no more of a key.
 const LONGEST_KEY: u64 = 4096;
 
 /// One managed identity.
-pub(super) struct Identity {
+pub(super) struct ManagedIdentity {
     http: Client,
     host: ManagedHost,
     /// Without the `/.default` that Entra's own endpoint wants.
@@ -46,12 +47,12 @@ pub(super) struct Identity {
 }
 
 /// Why there is no token, and whether it is worth asking again soon.
-struct Denied {
+struct IdentityError {
     error: GraphError,
     passing: bool,
 }
 
-impl Identity {
+impl ManagedIdentity {
     pub(super) fn new(http: Client, host: ManagedHost, resource: &str, client_id: Option<String>) -> Self {
         Self { http, host, resource: resource.to_owned(), client_id }
     }
@@ -61,37 +62,37 @@ impl Identity {
         let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            let denied = match self.ask(now).await {
+            let error = match self.ask(now).await {
                 Ok(token) => return Ok(token),
-                Err(denied) => denied,
+                Err(error) => error,
             };
-            let asked = match denied.error.failure {
+            let asked = match error.error.failure {
                 Failure::EntraUnavailable { retry_after } => retry_after.unwrap_or_default(),
                 _ => Duration::ZERO,
             };
-            if !denied.passing || begun.elapsed() + pause.max(asked) > PATIENCE {
-                return Err(denied.error);
+            if !error.passing || begun.elapsed() + pause.max(asked) > RETRY_FOR_AT_MOST {
+                return Err(error.error);
             }
             sleep(pause.max(asked)).await;
             pause *= 2;
         }
     }
 
-    async fn ask(&self, now: Timestamp) -> Result<Token, Denied> {
+    async fn ask(&self, now: Timestamp) -> Result<Token, IdentityError> {
         let mut response = self.send(self.request()).await?;
         if let ManagedHost::Arc { keys, .. } = &self.host
             && response.status() == StatusCode::UNAUTHORIZED
         {
             let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-            let path = key_path(challenge.unwrap_or_default(), keys).map_err(Denied::for_good)?;
+            let path = key_path(challenge.unwrap_or_default(), keys).map_err(IdentityError::for_good)?;
             let key = tokio::task::spawn_blocking(move || read_key(&path)).await;
             let unread = |_| GraphError::new(Failure::Credentials, "arc-key", "Azure Arc's key could not be read");
-            let key = key.map_err(unread).and_then(|key| key).map_err(Denied::for_good)?;
+            let key = key.map_err(unread).and_then(|key| key).map_err(IdentityError::for_good)?;
             response = self.send(self.request().header(AUTHORIZATION, key)).await?;
         }
         let status = response.status();
-        let retry_after = super::text(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
-        let body = super::read(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let retry_after = response::header(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
+        let body = response::body(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let body: Value = body.unwrap_or(Value::Null);
         if !status.is_success() {
             return Err(refusal(status, &body, retry_after));
@@ -101,9 +102,9 @@ impl Identity {
             && !given.eq_ignore_ascii_case(wanted)
         {
             let why = "the host gave the token of another identity than managed_identity_client_id names";
-            return Err(Denied::for_good(GraphError::new(Failure::Credentials, "identity-mismatch", why)));
+            return Err(IdentityError::for_good(GraphError::new(Failure::Credentials, "identity-mismatch", why)));
         }
-        token::read(&body, now).ok_or_else(|| Denied::silent("the identity endpoint's answer holds no token"))
+        token::read(&body, now).ok_or_else(|| IdentityError::silent("the identity endpoint's answer holds no token"))
     }
 
     fn request(&self) -> RequestBuilder {
@@ -128,35 +129,36 @@ impl Identity {
         }
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, Denied> {
-        let silent = |_| Denied::silent("the managed identity's host does not answer: is this machine on Azure?");
+    async fn send(&self, request: RequestBuilder) -> Result<Response, IdentityError> {
+        let silent =
+            |_| IdentityError::silent("the managed identity's host does not answer: is this machine on Azure?");
         request.send().await.map_err(silent)
     }
 }
 
-impl Denied {
+impl IdentityError {
     const fn for_good(error: GraphError) -> Self {
         Self { error, passing: false }
     }
 
-    /// No answer at all is not asked for again at once: whoever is not on Azure would only wait longer.
+    /// No answer at all is not asked for again at once: a machine that is not on Azure would only wait longer.
     fn silent(why: &str) -> Self {
         let failure = Failure::EntraUnavailable { retry_after: None };
         Self::for_good(GraphError::new(failure, "identity-no-answer", why))
     }
 }
 
-fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> Denied {
+fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> IdentityError {
     // 404 and 410 are what the metadata service says while it is being updated.
     let passing = status.is_server_error() || matches!(status.as_u16(), 404 | 408 | 410 | 429);
     let failure = if passing { Failure::EntraUnavailable { retry_after } } else { Failure::Credentials };
     let word = body["error"].as_str().map_or_else(|| format!("HTTP {}", status.as_u16()), str::to_owned);
     let said = [&body["error_description"], &body["message"], &body["error"]["message"]];
     let said = said.into_iter().find_map(Value::as_str).unwrap_or("the managed identity's host gives no token");
-    Denied { error: GraphError::new(failure, word, said), passing }
+    IdentityError { error: GraphError::new(failure, word, said), passing }
 }
 
-/// The key that Arc's agent wants to be read to it, if it is one: whoever plays the agent must not get at other files.
+/// The key that Arc's agent wants to be read to it, if it is one: a program that poses as the agent must not get other files read.
 fn key_path(challenge: &str, folder: &Path) -> Result<PathBuf, GraphError> {
     let wrong = |why| GraphError::new(Failure::Credentials, "arc-key", why);
     let (_, realm) = challenge.split_once("realm=").ok_or_else(|| wrong("Azure Arc's agent names no key"))?;
@@ -250,11 +252,11 @@ mod tests {
             (403, Failure::Credentials),
         ] {
             let body = json!({"error": "invalid_request", "error_description": "Identity not found"});
-            let denied = refusal(StatusCode::from_u16(status).unwrap(), &body, None);
-            assert_eq!((denied.error.failure, denied.passing), (failure, failure == down), "{status}");
-            assert_eq!(denied.error.sentence(), "invalid_request: Identity not found");
+            let error = refusal(StatusCode::from_u16(status).unwrap(), &body, None);
+            assert_eq!((error.error.failure, error.passing), (failure, failure == down), "{status}");
+            assert_eq!(error.error.sentence(), "invalid_request: Identity not found");
         }
-        let denied = refusal(StatusCode::BAD_REQUEST, &json!({"statusCode": 400, "message": "No MSI found"}), None);
-        assert_eq!(denied.error.sentence(), "HTTP 400: No MSI found");
+        let error = refusal(StatusCode::BAD_REQUEST, &json!({"statusCode": 400, "message": "No MSI found"}), None);
+        assert_eq!(error.error.sentence(), "HTTP 400: No MSI found");
     }
 }

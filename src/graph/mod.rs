@@ -1,11 +1,13 @@
 //! Microsoft: the only module that talks to Entra and Graph.
 //!
-//! One [`Graph`] per tenant. It sends what it is told, once, and says what came of it in the words of
-//! [`Failure`]; it never waits and tries again by itself (that is state, and the store's). It never touches an event
-//! whose id it was not given.
+//! One [`Graph`] per tenant. Each method sends its request once and reports the outcome as a
+//! [`Failure`](crate::reconcile::failure::Failure); it never retries by itself, because retries are state, and state is the
+//! store's. It must never touch an event whose id it was not given.
 
 mod assertion;
 mod calendars;
+mod client;
+pub mod codes;
 mod credential;
 mod directory;
 mod entra;
@@ -14,218 +16,16 @@ mod events;
 mod managed;
 mod probe;
 mod reply;
+mod response;
 mod settings;
 mod token;
+mod token_source;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
-
-use credential::Credential;
-pub use error::{EntraTrail, GraphError, Trail};
-pub use events::{Found, Mailbox, Written};
-pub use probe::{Met, Obstacle, Seen, Unmet, exchange_rights, meet_entra, meet_graph};
-use reqwest::{Client, Method, RequestBuilder, Response, header};
-use serde_json::Value;
-pub use settings::{MailboxTime, WorkingHours};
-use token::TokenSource;
-use tokio::{sync::watch, time::Instant};
-use url::Url;
-
-use crate::{
-    clock::{Clock, Random},
-    config::Microsoft,
-    domain::credential::Standing,
-    reconcile::failure::Failure,
+pub use client::{Graph, Mailbox};
+pub use error::{EntraRequestIds, GraphError, RequestIds};
+pub use events::{Found, Written};
+pub use probe::{
+    EXCHANGE_APP, EventSnapshot, HostAnswer, NetworkFailure, Unreachable, exchange_rights, reach_entra, reach_graph,
 };
-
-/// Ids that survive a move to another folder; must be asked for on every single request (Microsoft: immutable ids).
-const PREFER: &str = "IdType=\"ImmutableId\"";
-/// More than any answer of interest.
-const LONGEST_BODY: usize = 4 << 20;
-
-/// One tenant's Graph.
-#[derive(Debug)]
-pub struct Graph {
-    http: Client,
-    root: Url,
-    tokens: Arc<TokenSource>,
-    random: Arc<dyn Random>,
-    call_timeout: Duration,
-}
-
-/// A good answer.
-struct Answer {
-    body: Option<Value>,
-    trail: Trail,
-}
-
-impl Graph {
-    /// The Graph of that tenant. A mailbox that gave no answer within `call_timeout` is left alone for twice as long.
-    /// `direct` is for the host of a managed identity, which no proxy reaches.
-    #[must_use]
-    pub fn new(
-        http: Client,
-        direct: Client,
-        microsoft: &Microsoft,
-        call_timeout: Duration,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-    ) -> Self {
-        let resource = microsoft.graph.as_str().trim_end_matches('/');
-        let credential =
-            Credential::new(http.clone(), direct, microsoft, resource, Arc::clone(&clock), Arc::clone(&random));
-        let tokens = Arc::new(TokenSource::new(credential, clock));
-        Self { http, root: microsoft.graph.clone(), tokens, random, call_timeout }
-    }
-
-    /// Makes sure that there is a token, so that a call that may begin begins at once.
-    ///
-    /// # Errors
-    /// When Entra gives none: [`Failure::Credentials`] or [`Failure::EntraUnavailable`].
-    pub async fn sign_in(&self, end: Instant) -> Result<(), GraphError> {
-        self.tokens.token_by(end).await.map(|_token| ())
-    }
-
-    /// How the tenant's credential stands, now and later.
-    #[must_use]
-    pub fn standing(&self) -> watch::Receiver<Standing> {
-        self.tokens.credential().standing()
-    }
-
-    /// Looks whether the credential was renewed meanwhile: at its file, and, where Microsoft refused it, by asking again.
-    pub async fn look_at_credential(&self) {
-        self.tokens.credential().look().await;
-        self.tokens.look_again().await;
-    }
-
-    /// One request that is over by `end`. A token that Graph refuses is not used again; whether to try with a new one is the caller's to say, who
-    /// knows whether a call may still begin.
-    async fn call(&self, end: Instant, method: Method, url: Url, body: Option<&Value>) -> Result<Answer, GraphError> {
-        let mut trail = Trail::new(self.random.uuid());
-        match self.call_until(end, method, url, body, &mut trail).await {
-            Ok(body) => Ok(Answer { body, trail }),
-            Err(error) => Err(error.on(trail)),
-        }
-    }
-
-    async fn call_until(
-        &self,
-        end: Instant,
-        method: Method,
-        url: Url,
-        body: Option<&Value>,
-        trail: &mut Trail,
-    ) -> Result<Option<Value>, GraphError> {
-        let token = self.tokens.token_by(end).await?;
-        let answer = self.send_by(end, &token, method, url, body, trail).await;
-        if answer.as_ref().is_err_and(|error| error.failure == Failure::Credentials) {
-            self.tokens.refused(&token);
-        }
-        answer
-    }
-
-    async fn send_by(
-        &self,
-        end: Instant,
-        token: &token::Token,
-        method: Method,
-        url: Url,
-        body: Option<&Value>,
-        trail: &mut Trail,
-    ) -> Result<Option<Value>, GraphError> {
-        let timed_out = Err(GraphError::timed_out(self.call_timeout));
-        // A process that was frozen must not begin a request when it wakes up: the mailbox may be somebody else's by then. No
-        // timer can say so, for the runtime's own idea of the time is as old as the freeze.
-        if Instant::now() >= end {
-            return timed_out;
-        }
-        tokio::time::timeout_at(end, self.send(token, method, url, body, trail)).await.unwrap_or(timed_out)
-    }
-
-    async fn send(
-        &self,
-        token: &token::Token,
-        method: Method,
-        url: Url,
-        body: Option<&Value>,
-        trail: &mut Trail,
-    ) -> Result<Option<Value>, GraphError> {
-        let mut request: RequestBuilder = self
-            .http
-            .request(method.clone(), url)
-            .header(header::AUTHORIZATION, token.header())
-            .header("Prefer", PREFER)
-            .header("client-request-id", trail.client_request_id.hyphenated().to_string())
-            .header("return-client-request-id", "true")
-            .header(header::ACCEPT, "application/json");
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.map_err(|error| self.silence(&error))?;
-        let status = response.status();
-        trail.status = Some(status.as_u16());
-        trail.request_id = text(&response, "request-id");
-        tracing::debug!(
-            %method,
-            status = status.as_u16(),
-            client_request_id = %trail.client_request_id,
-            request_id = trail.request_id.as_deref(),
-            "Graph answered"
-        );
-        let (retry_after, challenge) = (text(&response, "retry-after"), text(&response, "www-authenticate"));
-        let body = read(response).await;
-        if status.is_success() {
-            return match body {
-                Some(bytes) if bytes.is_empty() => Ok(None),
-                // Carried out, but what was said about it is lost: the same as no answer.
-                Some(bytes) => match serde_json::from_slice(&bytes) {
-                    Ok(value) => Ok(Some(value)),
-                    Err(_) => Err(GraphError::silent("the answer is not JSON")),
-                },
-                None => Err(GraphError::silent("the answer broke off")),
-            };
-        }
-        let body = body.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
-        Err(GraphError::refused(status, &body, retry_after.as_deref(), challenge.as_deref(), self.tokens.now()))
-    }
-
-    fn silence(&self, error: &reqwest::Error) -> GraphError {
-        if error.is_connect() {
-            GraphError::silent("no connection")
-        } else if error.is_timeout() {
-            GraphError::timed_out(self.call_timeout)
-        } else {
-            GraphError::silent("the connection broke off")
-        }
-    }
-
-    /// `{root}/v1.0/users/{mailbox}/{rest…}`.
-    fn url(&self, mailbox: &Mailbox<'_>, rest: &[&str]) -> Url {
-        let rest = rest.iter().map(|segment| wire::segment(segment)).collect::<Vec<_>>().join("/");
-        self.users(&format!("{}/{rest}", wire::user(mailbox.user)))
-    }
-
-    /// `{root}/v1.0/users{rest}`, where the rest is encoded already.
-    fn users(&self, rest: &str) -> Url {
-        let mut url = self.root.clone();
-        let base = self.root.path().trim_end_matches('/');
-        url.set_path(&format!("{base}/v1.0/users{rest}"));
-        url
-    }
-}
-
-fn text(response: &Response, name: &str) -> Option<String> {
-    response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// The whole body, or `None` when it broke off or never ended.
-async fn read(mut response: Response) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.ok()? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > LONGEST_BODY {
-            return None;
-        }
-    }
-    Some(bytes)
-}
+pub use settings::{MailboxTime, WorkingHours};

@@ -1,7 +1,7 @@
 //! What only the doctor asks: whether Microsoft can be reached at all, what a token says, whether a calendar opens.
 //!
-//! Everything is asked once and reported as it came; what it means is the doctor's to say. It must never change anything,
-//! and never hand out a token: of a token it tells only what it claims.
+//! Everything is asked once and reported as it came; what it means, the doctor decides. It must never change anything,
+//! and never hand out a token: only its claims are passed on.
 
 use std::{error::Error as _, sync::Arc};
 
@@ -12,54 +12,63 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::{Answer, Graph, GraphError, Mailbox, credential::Credential, entra, error::printable, events::parse};
+use super::{
+    Graph, GraphError, Mailbox,
+    client::{Answer, parse},
+    credential::TenantCredential,
+    entra,
+    error::printable,
+    response,
+};
 use crate::{
     clock::{Clock, Random},
     config::Microsoft,
-    domain::microsoft::EXCHANGE_APP,
 };
+
+/// The resource "Office 365 Exchange Online" in every directory, which EWS belongs to.
+pub const EXCHANGE_APP: &str = "00000002-0000-0ff1-ce00-000000000000";
 
 /// A host that answered, whatever it said.
 #[derive(Debug, Clone)]
-pub struct Met {
+pub struct HostAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The host's own time.
     pub date: Option<Timestamp>,
-    /// What it said, where that was JSON.
+    /// Its body where that was JSON, else `null`.
     pub body: Value,
 }
 
 /// A host that did not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmet {
-    /// What is in the way.
-    pub obstacle: Obstacle,
-    /// The innermost cause in the words of whoever saw it.
-    pub told: String,
+pub struct Unreachable {
+    /// At which step it failed.
+    pub failure: NetworkFailure,
+    /// The innermost cause, in the words of the library that reported it.
+    pub detail: String,
 }
 
-/// What may be in the way to a host.
+/// The step at which a connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum NetworkFailure {
     /// The name has no address here.
-    Name,
-    /// Nobody takes connections there.
-    Connection,
-    /// No trust, or no TLS at all.
+    Dns,
+    /// The connection was not accepted.
+    Connect,
+    /// TLS failed: an untrusted certificate, or no TLS at all.
     Tls,
-    /// The proxy does not let us through.
+    /// The proxy refused the connection.
     Proxy,
     /// No answer in time.
-    Silence,
+    Timeout,
     /// The connection broke off.
-    Broken,
+    Disconnected,
 }
 
 /// An event as it is in the calendar now.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct EventSnapshot {
     /// Its title.
     pub subject: String,
     /// `private` and its like.
@@ -69,34 +78,34 @@ pub struct Seen {
     /// Whole days.
     pub is_all_day: bool,
     /// Its first moment.
-    pub start: Moment,
+    pub start: LocalDateTime,
     /// The first moment after it.
-    pub end: Moment,
+    pub end: LocalDateTime,
 }
 
 /// A moment as Graph writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Moment {
+pub struct LocalDateTime {
     /// Wall time.
     pub date_time: DateTime,
 }
 
-/// Asks Entra's public document of that directory: nothing is proven by it, and nothing has to be.
+/// Fetches the directory's public `OpenID` configuration from Entra, which needs no credential.
 ///
 /// # Errors
-/// When nobody answers there.
-pub async fn meet_entra(http: &Client, microsoft: &Microsoft, end: Instant) -> Result<Met, Unmet> {
+/// When the host does not answer.
+pub async fn reach_entra(http: &Client, microsoft: &Microsoft, end: Instant) -> Result<HostAnswer, Unreachable> {
     let rest = format!("{}/v2.0/.well-known/openid-configuration", microsoft.directory_id);
-    meet(http, below(&microsoft.authority, &rest), end).await
+    reach(http, below(&microsoft.authority, &rest), end).await
 }
 
-/// Asks Graph without a token, which it refuses: that is answer enough.
+/// Asks Graph without a token. It answers with 401, which shows that it can be reached.
 ///
 /// # Errors
-/// When nobody answers there.
-pub async fn meet_graph(http: &Client, microsoft: &Microsoft, end: Instant) -> Result<Met, Unmet> {
-    meet(http, below(&microsoft.graph, "v1.0/me"), end).await
+/// When the host does not answer.
+pub async fn reach_graph(http: &Client, microsoft: &Microsoft, end: Instant) -> Result<HostAnswer, Unreachable> {
+    reach(http, below(&microsoft.graph, "v1.0/me"), end).await
 }
 
 /// The rights that the app has at Exchange Online itself, as a token for it names them: a remnant of EWS shows there, and
@@ -109,7 +118,7 @@ pub async fn exchange_rights(
     random: Arc<dyn Random>,
     end: Instant,
 ) -> Option<Vec<String>> {
-    let credential = Credential::new(http, direct, microsoft, EXCHANGE_APP, clock, random);
+    let credential = TenantCredential::new(http, direct, microsoft, EXCHANGE_APP, clock, random);
     let token = timeout_at(end, credential.fetch()).await.ok()?.ok()?;
     let claims = token.claims()?;
     let roles = claims["roles"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -149,11 +158,11 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`](crate::reconcile::failure::Failure).
-    pub async fn read_event(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<Seen, GraphError> {
+    pub async fn read_event(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<EventSnapshot, GraphError> {
         let mut url = self.url(&mailbox, &["events", event_id]);
         url.set_query(Some("$select=id,subject,sensitivity,showAs,isAllDay,start,end"));
-        let Answer { body, trail } = self.call(mailbox.until, Method::GET, url, None).await?;
-        parse(body, &trail)
+        let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url, None).await?;
+        parse(body, &request_ids)
     }
 }
 
@@ -163,46 +172,46 @@ fn below(base: &Url, rest: &str) -> Url {
     url
 }
 
-async fn meet(http: &Client, url: Url, end: Instant) -> Result<Met, Unmet> {
-    let silence = || Unmet { obstacle: Obstacle::Silence, told: "no answer in time".into() };
+async fn reach(http: &Client, url: Url, end: Instant) -> Result<HostAnswer, Unreachable> {
+    let timeout = || Unreachable { failure: NetworkFailure::Timeout, detail: "no answer in time".into() };
     let answer = timeout_at(end, async {
-        let response: Response = http.get(url).send().await.map_err(|error| unmet(&error))?;
+        let response: Response = http.get(url).send().await.map_err(|error| unreachable(&error))?;
         let status = response.status().as_u16();
         let date = entra::date(&response);
-        let body = super::read(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok(Met { status, date, body: body.unwrap_or(Value::Null) })
+        let body = response::body(response).await.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok(HostAnswer { status, date, body: body.unwrap_or(Value::Null) })
     });
-    answer.await.unwrap_or_else(|_| Err(silence()))
+    answer.await.unwrap_or_else(|_| Err(timeout()))
 }
 
-/// The libraries tell the obstacle in words only; a word that is not known here is told as it is.
-fn unmet(error: &reqwest::Error) -> Unmet {
+/// The libraries report the step only in words; the text is passed on unchanged.
+fn unreachable(error: &reqwest::Error) -> Unreachable {
     let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(inner) = cause {
         causes.push(inner.to_string());
         cause = inner.source();
     }
-    let obstacle = if error.is_timeout() {
-        Obstacle::Silence
+    let failure = if error.is_timeout() {
+        NetworkFailure::Timeout
     } else if error.is_connect() {
-        in_the_way(&causes.join("; ").to_ascii_lowercase())
+        connect_failure(&causes.join("; ").to_ascii_lowercase())
     } else {
-        Obstacle::Broken
+        NetworkFailure::Disconnected
     };
-    Unmet { obstacle, told: printable(causes.last().map_or("no cause was told", String::as_str)) }
+    Unreachable { failure, detail: printable(causes.last().map_or("no cause was told", String::as_str)) }
 }
 
-fn in_the_way(causes: &str) -> Obstacle {
-    let tells = |words: &[&str]| words.iter().any(|word| causes.contains(word));
-    if tells(&["dns error", "lookup address"]) {
-        Obstacle::Name
-    } else if tells(&["tunnel", "proxy"]) {
-        Obstacle::Proxy
-    } else if tells(&["certificate", "tls", "handshake", "corrupt message", "received fatal alert"]) {
-        Obstacle::Tls
+fn connect_failure(causes: &str) -> NetworkFailure {
+    let names = |words: &[&str]| words.iter().any(|word| causes.contains(word));
+    if names(&["dns error", "lookup address"]) {
+        NetworkFailure::Dns
+    } else if names(&["tunnel", "proxy"]) {
+        NetworkFailure::Proxy
+    } else if names(&["certificate", "tls", "handshake", "corrupt message", "received fatal alert"]) {
+        NetworkFailure::Tls
     } else {
-        Obstacle::Connection
+        NetworkFailure::Connect
     }
 }
 
@@ -211,17 +220,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_libraries_words_name_the_obstacle() {
-        for (causes, obstacle) in [
-            ("client error (connect); dns error; failed to lookup address information", Obstacle::Name),
-            ("client error (connect); tcp connect error; connection refused (os error 111)", Obstacle::Connection),
-            ("client error (connect); tunnel error: unsuccessful", Obstacle::Proxy),
-            ("client error (connect); proxy authorization required", Obstacle::Proxy),
-            ("client error (connect); invalid peer certificate: unknownissuer", Obstacle::Tls),
-            ("client error (connect); received corrupt message of type invalidcontenttype", Obstacle::Tls),
-            ("client error (connect); something new", Obstacle::Connection),
+    fn the_libraries_words_name_the_step_that_failed() {
+        for (causes, failure) in [
+            ("client error (connect); dns error; failed to lookup address information", NetworkFailure::Dns),
+            ("client error (connect); tcp connect error; connection refused (os error 111)", NetworkFailure::Connect),
+            ("client error (connect); tunnel error: unsuccessful", NetworkFailure::Proxy),
+            ("client error (connect); proxy authorization required", NetworkFailure::Proxy),
+            ("client error (connect); invalid peer certificate: unknownissuer", NetworkFailure::Tls),
+            ("client error (connect); received corrupt message of type invalidcontenttype", NetworkFailure::Tls),
+            ("client error (connect); something new", NetworkFailure::Connect),
         ] {
-            assert_eq!(in_the_way(causes), obstacle, "{causes}");
+            assert_eq!(connect_failure(causes), failure, "{causes}");
         }
     }
 }

@@ -7,7 +7,10 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Graph, GraphError, Mailbox, Trail, events::parse};
+use super::{
+    Graph, GraphError, Mailbox, RequestIds,
+    client::{Answer, parse},
+};
 use crate::domain::{
     policy::Audience,
     reply::{Setting, Status, Wanted},
@@ -17,23 +20,23 @@ use crate::domain::{
 #[derive(Deserialize)]
 struct MailboxSettings {
     #[serde(rename = "automaticRepliesSetting")]
-    replies: Wire,
+    replies: WireSetting,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
+struct WireSetting {
     status: Status,
-    external_audience: Option<Reach>,
-    scheduled_start_date_time: Option<Zoned>,
-    scheduled_end_date_time: Option<Zoned>,
+    external_audience: Option<ExternalAudience>,
+    scheduled_start_date_time: Option<WireDateTime>,
+    scheduled_end_date_time: Option<WireDateTime>,
     internal_reply_message: Option<String>,
     external_reply_message: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Reach {
+enum ExternalAudience {
     None,
     ContactsOnly,
     All,
@@ -41,7 +44,7 @@ enum Reach {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Zoned {
+struct WireDateTime {
     date_time: DateTime,
     time_zone: Option<String>,
 }
@@ -51,11 +54,11 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`](crate::reconcile::failure::Failure); `AccessDenied` when the app may not look into mailbox settings.
-    pub async fn automatic_reply(&self, mailbox: Mailbox<'_>) -> Result<(Setting, Trail), GraphError> {
-        let Answer { body, trail } =
+    pub async fn automatic_reply(&self, mailbox: Mailbox<'_>) -> Result<(Setting, RequestIds), GraphError> {
+        let Answer { body, request_ids } =
             self.call(mailbox.until, Method::GET, self.url(&mailbox, &["mailboxSettings"]), None).await?;
-        let settings: MailboxSettings = parse(body, &trail)?;
-        Ok((settings.replies.setting(), trail))
+        let settings: MailboxSettings = parse(body, &request_ids)?;
+        Ok((settings.replies.setting(), request_ids))
     }
 
     /// Schedules a reply; gives it as Graph has it now, where it says so.
@@ -66,11 +69,11 @@ impl Graph {
         &self,
         mailbox: Mailbox<'_>,
         wanted: &Wanted,
-    ) -> Result<(Option<Setting>, Trail), GraphError> {
+    ) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let Wanted { from, until, audience, inside, outside, .. } = wanted;
         let body = json!({
             "status": "scheduled",
-            "externalAudience": reach(*audience),
+            "externalAudience": external_audience(*audience),
             "scheduledStartDateTime": in_utc(*from),
             "scheduledEndDateTime": in_utc(*until),
             "internalReplyMessage": inside,
@@ -87,35 +90,39 @@ impl Graph {
         &self,
         mailbox: Mailbox<'_>,
         back: &Setting,
-    ) -> Result<(Option<Setting>, Trail), GraphError> {
+    ) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let body = json!({
             "status": "disabled",
-            "externalAudience": reach(back.audience),
+            "externalAudience": external_audience(back.audience),
             "internalReplyMessage": back.inside,
             "externalReplyMessage": back.outside,
         });
         self.write_reply(mailbox, body).await
     }
 
-    async fn write_reply(&self, mailbox: Mailbox<'_>, setting: Value) -> Result<(Option<Setting>, Trail), GraphError> {
+    async fn write_reply(
+        &self,
+        mailbox: Mailbox<'_>,
+        setting: Value,
+    ) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let url = self.url(&mailbox, &["mailboxSettings"]);
         let body = json!({"automaticRepliesSetting": setting});
-        let Answer { body, trail } = self.call(mailbox.until, Method::PATCH, url, Some(&body)).await?;
+        let Answer { body, request_ids } = self.call(mailbox.until, Method::PATCH, url, Some(&body)).await?;
         let answered = body.and_then(|body| serde_json::from_value::<MailboxSettings>(body).ok());
-        Ok((answered.map(|settings| settings.replies.setting()), trail))
+        Ok((answered.map(|settings| settings.replies.setting()), request_ids))
     }
 }
 
-impl Wire {
+impl WireSetting {
     fn setting(self) -> Setting {
         let start = self.scheduled_start_date_time.as_ref().and_then(moment);
         Setting {
             status: self.status,
             audience: match self.external_audience {
-                Some(Reach::None) => Audience::None,
-                Some(Reach::ContactsOnly) => Audience::ContactsOnly,
+                Some(ExternalAudience::None) => Audience::None,
+                Some(ExternalAudience::ContactsOnly) => Audience::ContactsOnly,
                 // Exchange's own default.
-                Some(Reach::All) | None => Audience::All,
+                Some(ExternalAudience::All) | None => Audience::All,
             },
             window: start.zip(self.scheduled_end_date_time.as_ref().and_then(moment)),
             inside: self.internal_reply_message.unwrap_or_default(),
@@ -124,7 +131,7 @@ impl Wire {
     }
 }
 
-const fn reach(audience: Audience) -> &'static str {
+const fn external_audience(audience: Audience) -> &'static str {
     match audience {
         Audience::None => "none",
         Audience::ContactsOnly => "contactsOnly",
@@ -138,7 +145,7 @@ fn in_utc(at: Timestamp) -> Value {
 }
 
 /// The moment; `None` in a zone that nobody knows.
-fn moment(zoned: &Zoned) -> Option<Timestamp> {
+fn moment(zoned: &WireDateTime) -> Option<Timestamp> {
     let zone = Zone::of_outlook(zoned.time_zone.as_deref().unwrap_or("UTC"))?;
     Some(zoned.date_time.to_zoned(zone.rules()).ok()?.timestamp())
 }
@@ -157,14 +164,15 @@ mod tests {
             ("2026-12-21T00:00:00", Some("tzone://Microsoft/Utc"), Some("2026-12-21T00:00:00Z")),
             ("2026-12-21T00:00:00", Some("Customized Time Zone"), None),
         ] {
-            let zoned = Zoned { date_time: time.parse().unwrap(), time_zone: zone.map(str::to_owned) };
+            let zoned = WireDateTime { date_time: time.parse().unwrap(), time_zone: zone.map(str::to_owned) };
             assert_eq!(moment(&zoned), at.map(|at| at.parse().unwrap()), "{time} {zone:?}");
         }
     }
 
     #[test]
     fn what_graph_leaves_out_is_nothing() {
-        let wire: Wire = serde_json::from_value(json!({"status": "disabled", "scheduledStartDateTime": null})).unwrap();
+        let wire: WireSetting =
+            serde_json::from_value(json!({"status": "disabled", "scheduledStartDateTime": null})).unwrap();
         let setting = wire.setting();
         assert_eq!((setting.status, setting.window, setting.inside.as_str()), (Status::Disabled, None, ""));
     }

@@ -6,7 +6,10 @@ use jiff::civil::{Time, Weekday};
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::{Answer, Graph, GraphError, Mailbox, events::parse};
+use super::{
+    Graph, GraphError, Mailbox,
+    client::{Answer, parse},
+};
 
 /// Zone and working hours as Exchange keeps them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -50,8 +53,8 @@ impl Graph {
     pub async fn mailbox_time(&self, mailbox: Mailbox<'_>) -> Result<MailboxTime, GraphError> {
         let mut url = self.url(&mailbox, &["mailboxSettings"]);
         url.set_query(Some("$select=timeZone,workingHours"));
-        let Answer { body, trail } = self.call(mailbox.until, Method::GET, url, None).await?;
-        parse(body, &trail)
+        let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url, None).await?;
+        parse(body, &request_ids)
     }
 }
 

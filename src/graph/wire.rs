@@ -11,7 +11,7 @@ use crate::domain::{
     marker::Marker,
 };
 
-/// The property by which we recognise our events. Fixed for ever: named properties are a limited resource of a mailbox,
+/// The property by which we recognise our events. Never to be changed: named properties are a limited resource of a mailbox,
 /// and events written under another name would no longer be found.
 pub(super) const MARKER: &str = "String {7c1d2f0e-5b7a-4e0e-9d51-0b6a3c5e8f42} Name LeavebridgeMapping";
 
@@ -102,7 +102,7 @@ pub(super) fn marked(marker: Uuid) -> [(&'static str, String); 3] {
 /// What we read of an event.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Event {
+pub(super) struct WireEvent {
     pub(super) id: String,
     pub(super) web_link: Option<String>,
     pub(super) transaction_id: Option<String>,
@@ -111,8 +111,8 @@ pub(super) struct Event {
 
 /// A page of events.
 #[derive(Debug, Deserialize)]
-pub(super) struct Page {
-    pub(super) value: Vec<Event>,
+pub(super) struct EventPage {
+    pub(super) value: Vec<WireEvent>,
     #[serde(rename = "@odata.nextLink")]
     pub(super) next_link: Option<String>,
 }

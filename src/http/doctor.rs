@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Api,
+    api::Api,
     auth::Caller,
-    intake,
-    problem::{ProblemDetails, Refusal},
+    body::{read_body, read_json},
+    problem::{ApiError, ProblemDetails},
 };
 use crate::{
     config::Scope,
@@ -41,14 +41,18 @@ pub(super) struct Examination {
     ),
     security(("token" = ["ops:write"]))
 )]
-pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Json<Examination>, Refusal> {
+pub(super) async fn post(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Examination>, ApiError> {
     let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let order = order(&headers, body).await?;
     Ok(Json(Examination { findings: examine(&api, &caller, order).await? }))
 }
 
 /// Carries out an order as far as the caller may see.
-pub(super) async fn examine(api: &Api, caller: &Caller, order: Order) -> Result<Vec<Finding>, Refusal> {
+pub(super) async fn examine(api: &Api, caller: &Caller, order: Order) -> Result<Vec<Finding>, ApiError> {
     if let Some(tenant) = &order.tenant {
         caller.require_tenant(tenant)?;
     }
@@ -56,9 +60,9 @@ pub(super) async fn examine(api: &Api, caller: &Caller, order: Order) -> Result<
     let tenants: Vec<String> = tenants.map(str::to_owned).collect();
     order.check(&tenants.iter().map(String::as_str).collect::<Vec<_>>())?;
     let turn = Arc::clone(&api.0.examining).try_lock_owned();
-    let turn = turn.map_err(|_| Refusal::Unavailable("Another examination is under way."))?;
+    let turn = turn.map_err(|_| ApiError::Unavailable("Another examination is under way."))?;
     let doctor = api.0.doctor.clone();
-    // By itself: whoever asked may go away, and the test's event must be deleted all the same.
+    // In a task of its own: the caller may disconnect, and the test's event must be deleted all the same.
     let examining = tokio::spawn(async move {
         let findings = doctor.examine(&order, |tenant| tenants.iter().any(|own| own == tenant)).await;
         drop(turn);
@@ -66,21 +70,21 @@ pub(super) async fn examine(api: &Api, caller: &Caller, order: Order) -> Result<
     });
     match tokio::time::timeout(LONGEST, examining).await {
         Ok(Ok(findings)) => Ok(findings),
-        Ok(Err(_panicked)) => Err(Refusal::Broken),
-        Err(_) => Err(Refusal::Unavailable("The examination takes too long. Look at one tenant at a time.")),
+        Ok(Err(_panicked)) => Err(ApiError::Internal),
+        Err(_) => Err(ApiError::Unavailable("The examination takes too long. Look at one tenant at a time.")),
     }
 }
 
 /// What to look at: everything, when nothing is said.
-async fn order(headers: &HeaderMap, body: Body) -> Result<Order, Refusal> {
-    let body = intake::read(body).await?;
+async fn order(headers: &HeaderMap, body: Body) -> Result<Order, ApiError> {
+    let body = read_body(body).await?;
     if body.is_empty() {
         return Ok(Order::default());
     }
-    let value = intake::json(headers, &body)?;
+    let value = read_json(headers, &body)?;
     serde_path_to_error::deserialize(value).map_err(|error| {
         let mut problems = Problems::default();
         problems.add(error.path().to_string(), error.inner().to_string());
-        Refusal::Invalid(problems)
+        ApiError::Invalid(problems)
     })
 }

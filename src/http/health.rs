@@ -16,14 +16,15 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::{
-    Api,
-    auth::{Caller, Gate},
-    problem::{ProblemDetails, Refusal},
+    api::Api,
+    auth::{Authenticator, Caller},
+    problem::{ApiError, ProblemDetails},
 };
 use crate::{
     config::Scope,
     domain::credential::Expiry,
     store::stats::{Backlog, HeldReplies},
+    telemetry::TenantFigures,
 };
 
 /// A due mapping that waits longer than this means that deliveries do not keep up.
@@ -53,9 +54,10 @@ pub(super) struct Health {
     ),
     security((), ("token" = ["ops:read"]))
 )]
-pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let caller = if Gate::has_token(&headers) { Some(api.caller(&headers, Scope::OpsRead).await?) } else { None };
-    let (mut health, _) = look(&api, caller.as_ref()).await;
+pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let caller =
+        if Authenticator::has_token(&headers) { Some(api.caller(&headers, Scope::OpsRead).await?) } else { None };
+    let (mut health, _) = report(&api, caller.as_ref()).await;
     if caller.is_none() {
         for check in health.checks.values_mut() {
             *check = json!({"status": check["status"]});
@@ -67,7 +69,7 @@ pub(super) async fn health(State(api): State<Api>, headers: HeaderMap) -> Result
 
 /// How everything is, and what waits in each tenant: of those that the caller speaks for; of all, where nobody is told more
 /// than a word.
-pub(super) async fn look(api: &Api, caller: Option<&Caller>) -> (Health, Vec<(String, Backlog)>) {
+pub(super) async fn report(api: &Api, caller: Option<&Caller>) -> (Health, Vec<(String, Backlog)>) {
     let is_shown = |tenant: &str| caller.is_none_or(|caller| caller.client.tenants.iter().any(|own| own == tenant));
     let mut checks = Map::new();
     let ready = *api.0.ready.borrow();
@@ -122,7 +124,7 @@ const fn degraded_if(degraded: bool) -> &'static str {
 fn issuers(api: &Api) -> Value {
     let issuers: Map<String, Value> = api
         .0
-        .gate
+        .authenticator
         .issuers()
         .map(|(name, problem)| {
             let told = json!({"status": degraded_if(problem.is_some()), "problem": problem});
@@ -135,16 +137,16 @@ fn issuers(api: &Api) -> Value {
 
 /// Whether Microsoft serves every tenant, which of our credentials it takes, and for how long they are good.
 fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown: impl Fn(&str) -> bool) -> Value {
-    let now = api.0.gate.now();
+    let now = api.0.authenticator.now();
     let mut tenants = Map::new();
     let mut degraded = false;
-    for (name, standing) in api.0.standings.iter().filter(|(name, _)| is_shown(name)) {
+    for (name, credential) in api.0.credential_statuses.iter().filter(|(name, _)| is_shown(name)) {
         let state = states.iter().find(|state| state.tenant == *name);
-        let standing = standing.borrow().clone();
-        let days = standing.expires.map(|expires| expires.days_left(now));
+        let credential = credential.borrow().clone();
+        let days = credential.expires.map(|expires| expires.days_left(now));
         let expiring = days.is_some_and(|days| days <= EXPIRY_WARNING_DAYS);
         let blocked = state.and_then(|state| state.blocked_reason);
-        let ill = expiring || blocked.is_some() || standing.problem.is_some();
+        let ill = expiring || blocked.is_some() || credential.problem.is_some();
         degraded |= ill;
         tenants.insert(
             name.clone(),
@@ -154,10 +156,10 @@ fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown:
                 "detail": state.and_then(|state| state.blocked_detail.as_deref()),
                 "since": state.and_then(|state| state.blocked_since),
                 "last_success": state.and_then(|state| state.last_success),
-                "credential": standing.kind,
-                "credential_in_use": standing.in_use,
-                "credential_problem": standing.problem,
-                "secret_expires": standing.expires.map(Expiry::date),
+                "credential": credential.kind,
+                "credential_in_use": credential.in_use,
+                "credential_problem": credential.problem,
+                "secret_expires": credential.expires.map(Expiry::date),
                 "secret_expires_in_days": days,
             }),
         );
@@ -179,11 +181,11 @@ pub(super) async fn live() -> &'static str {
         (status = 503, description = "Not yet, or not at the moment", body = ProblemDetails, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Refusal> {
+pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, ApiError> {
     if *api.0.ready.borrow() && api.0.store.is_ready().await? {
         return Ok("ok\n");
     }
-    Err(Refusal::Unavailable("The database is not ready yet."))
+    Err(ApiError::Unavailable("The database is not ready yet."))
 }
 
 /// Figures for Prometheus.
@@ -195,22 +197,30 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Refusa
     ),
     security((), ("token" = ["ops:read"]))
 )]
-pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Result<Response, ApiError> {
     if api.0.protect_metrics {
         api.caller(&headers, Scope::OpsRead).await?;
     }
-    let now = api.0.gate.now();
-    for (name, standing) in &api.0.standings {
-        if let Some(expires) = standing.borrow().expires {
+    let now = api.0.authenticator.now();
+    for (name, credential) in &api.0.credential_statuses {
+        if let Some(expires) = credential.borrow().expires {
             api.0.metrics.credential(name, expires.seconds_left(now));
         }
     }
     // Figures of the database that is away are left as they were; the others are still worth having.
     if let (Ok(backlogs), Ok(states)) = tokio::join!(api.0.store.backlog(), api.0.store.tenant_states()) {
-        for name in api.0.standings.keys() {
-            let backlog = backlogs.iter().find(|(tenant, _)| tenant == name).map_or_else(Default::default, |(_, b)| *b);
-            let blocked = states.iter().any(|state| state.tenant == *name && state.blocked_reason.is_some());
-            api.0.metrics.tenant(name, backlog, blocked);
+        for name in api.0.credential_statuses.keys() {
+            let backlog = backlogs.iter().find(|(tenant, _)| tenant == name).map_or_else(Backlog::default, |(_, b)| *b);
+            let figures = TenantFigures {
+                due: backlog.due,
+                waiting: backlog.waiting,
+                parked: backlog.parked,
+                oldest_due: backlog.oldest,
+                replies_waiting: backlog.replies.waiting,
+                replies_parked: backlog.replies.parked,
+                is_blocked: states.iter().any(|state| state.tenant == *name && state.blocked_reason.is_some()),
+            };
+            api.0.metrics.tenant(name, figures);
         }
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.0.metrics.render()).into_response())

@@ -5,32 +5,31 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use axum::{
     Json,
-    body::{Body, Bytes},
+    body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use http_body_util::BodyExt as _;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::{
-    Api,
-    auth::{Caller, Gate},
-    problem::{ProblemDetails, Refusal},
+    api::Api,
+    auth::{Authenticator, Caller},
+    body::{read_body, read_json},
+    problem::{ApiError, ProblemDetails},
     shapes::{LeaveView, Outcome},
     webhook::Webhook,
 };
 use crate::{
     config::Scope,
-    crash,
     domain::{
         change::{Change, ignored},
         problem::Problems,
         team::{OWN, Place, places},
     },
+    failpoint,
     reconcile::{
         accept::{self, Target},
         state::{Acceptance, State as ItemState},
@@ -41,15 +40,11 @@ use crate::{
     },
 };
 
-const LONGEST_BODY: usize = 64 << 10;
-/// So much of a body that is too long is read and thrown away: whoever closes at once is not heard by a sender that is
-/// still sending.
-const LONGEST_REFUSED_BODY: usize = 32 << 20;
 const LONGEST_DELIVERY_ID: usize = 256;
 const LONGEST_WAIT: u64 = 30;
 /// While waiting, the leave is looked at this often at most.
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(20);
-/// Rings may get lost; waiting does not depend on them.
+/// Notifications may get lost; waiting does not depend on them.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 /// What became of a webhook.
@@ -132,13 +127,13 @@ pub(super) struct Receipt {
     ),
     security(("token" = ["leaves:write"]), ("signature" = []))
 )]
-pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
+pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let begun = Instant::now();
     let wait = asked_to_wait(&headers);
     let taking_in = take_in(&api, &headers, body);
     let Taken { caller, acceptance, leave, notes, ignored } = tokio::time::timeout(api.0.request_timeout, taking_in)
         .await
-        .map_err(|_| Refusal::Unavailable("It took too long to read or to store. Send it again."))??;
+        .map_err(|_| ApiError::Unavailable("It took too long to read or to store. Send it again."))??;
     api.0.metrics.intake(&caller.client.name, acceptance.word());
     if acceptance == Acceptance::Accepted {
         api.0.wake_up.note_due();
@@ -172,33 +167,35 @@ struct Taken {
     ignored: Vec<String>,
 }
 
-async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Refusal> {
+async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, ApiError> {
     // A token can be judged before the body is read; a signature cannot.
-    let by_token = if Gate::has_token(headers) { Some(api.0.gate.by_token(headers).await?) } else { None };
-    let body = read(body).await?;
+    let by_token =
+        if Authenticator::has_token(headers) { Some(api.0.authenticator.by_token(headers).await?) } else { None };
+    let body = read_body(body).await?;
     let caller = match by_token {
         Some(caller) => caller,
-        None => api.0.gate.by_signature(headers, &body)?,
+        None => api.0.authenticator.by_signature(headers, &body)?,
     };
     caller.require(Scope::LeavesWrite)?;
-    let value = json(headers, &body)?;
+    let value = read_json(headers, &body)?;
     let delivery_id = delivery_id(headers);
-    let change = Change::parse(&value, api.0.gate.now());
+    let change = Change::parse(&value, api.0.authenticator.now());
     let (change, delivery_id) = match (change, delivery_id) {
         (Ok(change), Ok(delivery_id)) => (change, delivery_id),
         (change, delivery_id) => {
             let mut problems = change.err().unwrap_or_default();
             delivery_id.err().into_iter().flat_map(Problems::into_vec).for_each(|p| problems.add(p.field, p.problem));
-            return Err(Refusal::Invalid(problems));
+            return Err(ApiError::Invalid(problems));
         }
     };
     let tenant = tenant(&caller, change.tenant.as_deref())?;
-    let source = caller.client.source.as_deref().ok_or(Refusal::Broken)?;
+    let source = caller.client.source.as_deref().ok_or(ApiError::Internal)?;
     if !*api.0.ready.borrow() {
-        return Err(Refusal::Unavailable("The database is not ready yet. Nothing was acknowledged; send it again."));
+        return Err(ApiError::Unavailable("The database is not ready yet. Nothing was acknowledged; send it again."));
     }
-    let policy = api.0.policies.get(tenant).ok_or(Refusal::Broken)?;
+    let policy = api.0.policies.get(tenant).ok_or(ApiError::Internal)?;
     let places = change.leave.as_ref().map(|leave| places(leave, source, policy)).unwrap_or_default();
+    let id = || api.0.random.uuid_at(api.0.authenticator.now());
     let target = |place: Place<'_>| Target { address: place.mailbox.to_owned(), calendar: place.calendar.to_owned() };
     let targets: Vec<Target> = places.into_iter().map(target).collect();
     let hash = digest::digest(&digest::SHA256, &body);
@@ -211,51 +208,19 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Re
         status: change.status,
         leave: change.leave.clone(),
         at: change.at,
-        ids: (0..targets.len() * 2 + 1).map(|_| api.0.random.uuid_at(api.0.gate.now())).collect(),
+        ids: (0..targets.len() * 2 + 1).map(|_| id()).collect(),
         targets,
         has_replies: policy.replies(),
     };
-    crash::point("before", "intake");
+    failpoint::hit("before", "intake");
     let taken = api.0.store.accept(new).await?;
-    crash::point("after", "intake");
+    failpoint::hit("after", "intake");
     match taken {
         Intake::Done { acceptance, leave, notes } => {
             Ok(Taken { caller: caller.clone(), acceptance, leave, notes, ignored: ignored(&value) })
         }
-        Intake::Reused => Err(Refusal::Reused),
+        Intake::Reused => Err(ApiError::DeliveryIdReused),
     }
-}
-
-pub(super) async fn read(mut body: Body) -> Result<Bytes, Refusal> {
-    let mut bytes = Vec::new();
-    let mut length = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::NotJson("It broke off.".into()))?;
-        let Ok(data) = frame.into_data() else { continue };
-        length += data.len();
-        if length <= LONGEST_BODY {
-            bytes.extend_from_slice(&data);
-        } else if length > LONGEST_REFUSED_BODY {
-            break;
-        }
-    }
-    if length > LONGEST_BODY { Err(Refusal::TooLarge) } else { Ok(bytes.into()) }
-}
-
-/// The body as JSON, if it is declared as such.
-pub(super) fn json(headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
-    if !is_json(headers) {
-        return Err(Refusal::NotJsonMediaType);
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        Refusal::NotJson(format!("It stops being JSON at line {}, column {}.", error.line(), error.column()))
-    })
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 /// The id that the sender gives this delivery, if it does.
@@ -275,14 +240,14 @@ fn delivery_id(headers: &HeaderMap) -> Result<Option<String>, Problems> {
     }
 }
 
-fn tenant<'a>(caller: &'a Caller, named: Option<&'a str>) -> Result<&'a str, Refusal> {
+fn tenant<'a>(caller: &'a Caller, named: Option<&'a str>) -> Result<&'a str, ApiError> {
     match (named, caller.client.tenants.as_slice()) {
         (Some(named), _) => caller.require_tenant(named).map(|()| named),
         (None, [only]) => Ok(only),
         (None, _) => {
             let mut problems = Problems::default();
             problems.add("data.tenant", "is missing: the caller speaks for several tenants");
-            Err(Refusal::Invalid(problems))
+            Err(ApiError::Invalid(problems))
         }
     }
 }
@@ -300,13 +265,13 @@ fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
         .map(|seconds: u64| Duration::from_secs(seconds.min(LONGEST_WAIT)))
 }
 
-/// The leave once nothing of it is under way any more that could soon be over, or as it stands at the deadline.
+/// The leave as soon as no delivery of it is expected to end soon, or as it is at the deadline.
 async fn settled(api: &Api, leave: ListedLeave, deadline: Instant) -> ListedLeave {
-    let mut bell = api.0.wake_up.settled();
+    let mut notes = api.0.wake_up.settled();
     let mut latest = leave;
     loop {
-        // Before the look: what settles later rings.
-        bell.borrow_and_update();
+        // Before the look: what settles later is noticed.
+        notes.borrow_and_update();
         match api.0.store.leave(&latest.tenant, &latest.source, &latest.id).await {
             Ok(Some(leave)) => latest = leave,
             Ok(None) => {}
@@ -327,7 +292,7 @@ async fn settled(api: &Api, leave: ListedLeave, deadline: Instant) -> ListedLeav
             () = api.0.stop.cancelled() => return latest,
             () = tokio::time::sleep_until(deadline) => return latest,
             () = tokio::time::sleep_until(next_look) => {}
-            _ = bell.changed() => {}
+            _ = notes.changed() => {}
         }
         tokio::time::sleep(LOOK_AT_MOST_EVERY).await;
     }

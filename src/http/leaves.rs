@@ -12,8 +12,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    Api,
-    problem::{ProblemDetails, Refusal},
+    api::Api,
+    problem::{ApiError, ProblemDetails},
     shapes::LeaveView,
 };
 use crate::{config::Scope, domain::problem::Problems};
@@ -42,12 +42,12 @@ pub(super) async fn get(
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<LeaveView>, Refusal> {
+) -> Result<Json<LeaveView>, ApiError> {
     let caller = api.caller(&headers, Scope::LeavesRead).await?;
     let Ok(Query(which)) = query else {
         let mut problems = Problems::default();
         problems.add("tenant", "must be given at most once, as text");
-        return Err(Refusal::Invalid(problems));
+        return Err(ApiError::Invalid(problems));
     };
     let tenant = match (which.tenant, caller.client.tenants.as_slice()) {
         (Some(tenant), _) => caller.require_tenant(&tenant).map(|()| tenant)?,
@@ -55,12 +55,12 @@ pub(super) async fn get(
         (None, _) => {
             let mut problems = Problems::default();
             problems.add("tenant", "is missing: the caller speaks for several tenants");
-            return Err(Refusal::Invalid(problems));
+            return Err(ApiError::Invalid(problems));
         }
     };
-    let unknown = Refusal::NotFound("The caller's source has sent no leave of this id. Case matters.");
+    let unknown = ApiError::NotFound("The caller's source has sent no leave of this id. Case matters.");
     // PostgreSQL holds only UTF-8 and no NUL, so neither does any leave.
     let Some(Path(id)) = path.ok().filter(|Path(id)| !id.contains('\0')) else { return Err(unknown) };
-    let source = caller.client.source.as_deref().ok_or(Refusal::Broken)?;
+    let source = caller.client.source.as_deref().ok_or(ApiError::Internal)?;
     api.0.store.leave(&tenant, source, &id).await?.map(|leave| Json(leave.into())).ok_or(unknown)
 }

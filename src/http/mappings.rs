@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    Api,
+    api::Api,
     auth::Caller,
-    problem::{ProblemDetails, Refusal},
+    problem::{ApiError, ProblemDetails},
     query::{self, ListQuery},
     shapes::{AutomaticReply, MappingView, TimelineEntry},
 };
@@ -76,13 +76,13 @@ pub(super) struct Retried {
     ),
     security(("token" = ["ops:read"]))
 )]
-pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Json<MappingList>, Refusal> {
+pub(super) async fn list(State(api): State<Api>, headers: HeaderMap, uri: Uri) -> Result<Json<MappingList>, ApiError> {
     let caller = api.caller(&headers, Scope::OpsRead).await?;
     page(&api, &query::list(&uri, &caller)?).await.map(Json)
 }
 
 /// One page of a list.
-pub(super) async fn page(api: &Api, query: &ListQuery) -> Result<MappingList, Refusal> {
+pub(super) async fn page(api: &Api, query: &ListQuery) -> Result<MappingList, ApiError> {
     let mut mappings = api.0.store.mappings(&query.filter, query.after, query.limit + 1).await?;
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let more = mappings.len() > limit;
@@ -114,7 +114,7 @@ pub(super) async fn get(
     State(api): State<Api>,
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<MappingWithTimeline>, Refusal> {
+) -> Result<Json<MappingWithTimeline>, ApiError> {
     let caller = api.caller(&headers, Scope::OpsRead).await?;
     let (mapping, timeline) = find(&api, &caller, path).await?;
     let automatic_reply = api.0.store.replies_of(&[mapping.id]).await?.remove(&mapping.id).map(Into::into);
@@ -138,7 +138,7 @@ pub(super) async fn retry(
     State(api): State<Api>,
     headers: HeaderMap,
     path: Result<Path<String>, PathRejection>,
-) -> Result<(StatusCode, Json<Retried>), Refusal> {
+) -> Result<(StatusCode, Json<Retried>), ApiError> {
     let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let (mapping, _) = find(&api, &caller, path).await?;
     let retried = retry_now(&api, &caller, Some(mapping.id), &Filter::default()).await?;
@@ -170,7 +170,7 @@ pub(super) async fn retry_all(
     State(api): State<Api>,
     headers: HeaderMap,
     uri: Uri,
-) -> Result<(StatusCode, Json<Retried>), Refusal> {
+) -> Result<(StatusCode, Json<Retried>), ApiError> {
     let caller = api.caller(&headers, Scope::OpsWrite).await?;
     let filter = query::filter(&uri, &caller)?;
     let retried = retry_now(&api, &caller, None, &filter).await?;
@@ -183,7 +183,7 @@ pub(super) async fn retry_now(
     caller: &Caller,
     id: Option<Uuid>,
     filter: &Filter,
-) -> Result<Retried, Refusal> {
+) -> Result<Retried, ApiError> {
     let retried = api.0.store.retry(id, filter, &caller.client.name).await?;
     let replies = api.0.store.retry_replies(id, filter).await?;
     api.0.wake_up.note_due();
@@ -195,8 +195,8 @@ pub(super) async fn find(
     api: &Api,
     caller: &Caller,
     path: Result<Path<String>, PathRejection>,
-) -> Result<(MappingView, Vec<TimelineEntry>), Refusal> {
-    let unknown = Refusal::NotFound("There is no mapping of this id.");
+) -> Result<(MappingView, Vec<TimelineEntry>), ApiError> {
+    let unknown = ApiError::NotFound("There is no mapping of this id.");
     let Some(id) = path.ok().and_then(|Path(id)| Uuid::parse_str(&id).ok()) else { return Err(unknown) };
     let found = api.0.store.mapping(id).await?;
     let found = found.map(|(mapping, lines)| (mapping.into(), lines.into_iter().map(Into::into).collect()));

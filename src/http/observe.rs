@@ -11,7 +11,7 @@ use axum::{
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Api, problem::Refusal};
+use super::{api::Api, problem::ApiError};
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -29,8 +29,8 @@ pub(super) async fn observe(State(api): State<Api>, request: Request, next: Next
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().into());
     let span = tracing::info_span!("request", request_id = %id, method, route);
     let mut response = next.run(request).instrument(span.clone()).await;
-    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
-        response = refusal.render(&id);
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        response = error.render(&id);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -51,7 +51,7 @@ pub(super) async fn observe(State(api): State<Api>, request: Request, next: Next
     response
 }
 
-/// The method's name if it is one of HTTP's own: whoever makes up others must not make up figures with them.
+/// The method's name if it is one of HTTP's own: made-up methods must not create metrics of their own.
 fn known(method: &Method) -> &'static str {
     const NAMES: [&str; 9] = ["GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT"];
     NAMES.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")

@@ -1,6 +1,6 @@
 //! Refusals as people and programs read them: RFC 9457 `application/problem+json`.
 //!
-//! What went wrong inside is logged once, where it is turned into a refusal, and never sent.
+//! What went wrong inside is logged once, where it is turned into an API error, and never sent.
 
 use axum::{
     Json,
@@ -20,19 +20,19 @@ const RETRY_AFTER: &str = "5";
 
 /// Why a request is refused, one variant per status.
 #[derive(Debug, Clone)]
-pub(super) enum Refusal {
+pub(super) enum ApiError {
     NotJson(String),
     /// No credentials, or none that are good.
-    Unknown(&'static str),
+    Unauthorized(&'static str),
     Forbidden(String),
     NotFound(&'static str),
     MethodNotAllowed,
     /// A delivery id came again with another body.
-    Reused,
+    DeliveryIdReused,
     TooLarge,
     NotJsonMediaType,
     Invalid(Problems),
-    Broken,
+    Internal,
     Unavailable(&'static str),
 }
 
@@ -56,12 +56,12 @@ pub(super) struct ProblemDetails {
     errors: Vec<Problem>,
 }
 
-impl Refusal {
+impl ApiError {
     /// Status, stable word, title, and what to do about it.
     pub(super) fn parts(&self) -> (StatusCode, &'static str, &'static str, String) {
         let (status, word, title, detail) = match self {
             Self::NotJson(why) => (StatusCode::BAD_REQUEST, "not-json", "The body is not JSON", why.as_str()),
-            Self::Unknown(why) => (StatusCode::UNAUTHORIZED, "unauthorized", "The caller is not known", *why),
+            Self::Unauthorized(why) => (StatusCode::UNAUTHORIZED, "unauthorized", "The caller is not known", *why),
             Self::Forbidden(why) => (StatusCode::FORBIDDEN, "forbidden", "The caller may not do this", why.as_str()),
             Self::NotFound(what) => (StatusCode::NOT_FOUND, "not-found", "There is nothing here", *what),
             Self::MethodNotAllowed => (
@@ -70,7 +70,7 @@ impl Refusal {
                 "This address does not take that method",
                 "See /openapi.json for what it takes.",
             ),
-            Self::Reused => (
+            Self::DeliveryIdReused => (
                 StatusCode::CONFLICT,
                 "delivery-id-reused",
                 "The delivery id was used before for another body",
@@ -95,7 +95,7 @@ impl Refusal {
                 "Something in the request is not as it should be",
                 "Nothing was stored. `errors` names everything that is wrong.",
             ),
-            Self::Broken => (
+            Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
                 "Something broke inside",
@@ -126,7 +126,7 @@ impl Refusal {
             Self::Unavailable(_) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
             }
-            Self::Unknown(_) => {
+            Self::Unauthorized(_) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             _ => {}
@@ -135,7 +135,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.parts().0.into_response();
         response.extensions_mut().insert(self);
@@ -143,13 +143,13 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<Problems> for Refusal {
+impl From<Problems> for ApiError {
     fn from(problems: Problems) -> Self {
         Self::Invalid(problems)
     }
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let cause = error.cause();
         match error {
@@ -159,7 +159,7 @@ impl From<StoreError> for Refusal {
             }
             StoreError::Broken(_) => {
                 tracing::error!(cause, "{error}");
-                Self::Broken
+                Self::Internal
             }
         }
     }

@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{auth::Caller, problem::Refusal};
+use super::{auth::Caller, problem::ApiError};
 use crate::{
     domain::problem::Problems,
     reconcile::state::State,
@@ -25,16 +25,16 @@ pub(super) struct ListQuery {
 }
 
 /// Reads the parameters that choose mappings and refuses those of a list: who says `limit` must not get more.
-pub(super) fn filter(uri: &Uri, caller: &Caller) -> Result<Filter, Refusal> {
+pub(super) fn filter(uri: &Uri, caller: &Caller) -> Result<Filter, ApiError> {
     read(uri, caller, false).map(|query| query.filter)
 }
 
 /// Reads the parameters of a list of mappings.
-pub(super) fn list(uri: &Uri, caller: &Caller) -> Result<ListQuery, Refusal> {
+pub(super) fn list(uri: &Uri, caller: &Caller) -> Result<ListQuery, ApiError> {
     read(uri, caller, true)
 }
 
-fn read(uri: &Uri, caller: &Caller, is_list: bool) -> Result<ListQuery, Refusal> {
+fn read(uri: &Uri, caller: &Caller, is_list: bool) -> Result<ListQuery, ApiError> {
     let mut query = ListQuery { filter: Filter::default(), limit: USUAL_LIST, after: None };
     let mut tenant = None;
     let mut problems = Problems::default();
@@ -74,7 +74,7 @@ fn read(uri: &Uri, caller: &Caller, is_list: bool) -> Result<ListQuery, Refusal>
 }
 
 /// The tenants that the caller may see, or the one that it asks for.
-fn tenants(caller: &Caller, asked: Option<String>) -> Result<Vec<String>, Refusal> {
+fn tenants(caller: &Caller, asked: Option<String>) -> Result<Vec<String>, ApiError> {
     match asked {
         Some(tenant) => caller.require_tenant(&tenant).map(|()| vec![tenant]),
         None => Ok(caller.client.tenants.clone()),

@@ -41,7 +41,7 @@ struct Data {
     /// Whose leave it is. Not needed to cancel.
     staff: Option<Person>,
     /// Where it stands; approved where nothing is said.
-    status: Option<Standing>,
+    status: Option<LeaveStatus>,
     /// The kind of leave, by the source's own code; policies go by it.
     #[schema(max_length = 64, example = "ANNUAL")]
     leave_type: Option<String>,
@@ -88,7 +88,7 @@ struct Person {
 #[schema(as = WebhookStatus)]
 #[serde(rename_all = "lowercase")]
 #[expect(dead_code, reason = "only described here")]
-enum Standing {
+enum LeaveStatus {
     Pending,
     Approved,
     Rejected,

@@ -169,13 +169,6 @@ impl Store {
         Ok(Self { pool, options, intake: Arc::default() })
     }
 
-    /// Whether that is a URL of a PostgreSQL database.
-    #[must_use]
-    pub fn is_url(url: &SecretString) -> bool {
-        let url = url.expose_secret();
-        (url.starts_with("postgres://") || url.starts_with("postgresql://")) && url.parse::<PgConnectOptions>().is_ok()
-    }
-
     /// Brings the schema up to date. Safe for several replicas at once: an advisory lock lets one go first.
     ///
     /// # Errors

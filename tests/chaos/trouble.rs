@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Longer than the service takes to finish what is under way.
-const PATIENCE: Duration = Duration::from_secs(30);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// Begins all kinds of trouble.
 pub(crate) fn brew(stage: &Arc<Stage>, over: &CancellationToken, working: &mut JoinSet<anyhow::Result<()>>) {
@@ -105,10 +105,10 @@ async fn disturb(stage: &Stage, replica: &Replica, kind: usize, wait: Duration) 
             replica.start().await
         }
         _ => {
-            let in_good_order = replica.stop(PATIENCE).await?;
+            let in_good_order = replica.stop(STOP_LIMIT).await?;
             stage.done("stopped", &replica.name);
             if !in_good_order {
-                stage.tally.odd(format!("{} did not stop within {} s", replica.name, PATIENCE.as_secs()));
+                stage.tally.odd(format!("{} did not stop within {} s", replica.name, STOP_LIMIT.as_secs()));
             }
             replica.start().await
         }

@@ -10,26 +10,23 @@ use std::{
 const MAY_USE: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("clock", &[]),
-    ("crash", &[]),
+    ("failpoint", &[]),
     ("outgoing", &[]),
-    ("config", &["domain", "store"]),
-    ("telemetry", &["config", "store"]),
+    ("config", &["domain"]),
+    ("telemetry", &["config"]),
     ("reconcile", &["domain"]),
     ("store", &["domain", "reconcile"]),
     ("graph", &["domain", "clock", "config", "reconcile"]),
-    ("engine", &["domain", "reconcile", "store", "graph", "clock", "config", "crash", "telemetry"]),
+    ("engine", &["domain", "reconcile", "store", "graph", "clock", "config", "failpoint", "telemetry"]),
     ("doctor", &["domain", "reconcile", "store", "graph", "clock", "config", "outgoing"]),
-    ("http", &["doctor", "domain", "reconcile", "store", "clock", "config", "crash", "telemetry"]),
+    ("http", &["doctor", "domain", "reconcile", "store", "clock", "config", "failpoint", "telemetry"]),
     ("app", &["clock", "config", "doctor", "graph", "http", "outgoing", "store", "engine", "telemetry"]),
     ("demo", &["app", "clock", "config", "http", "outgoing", "telemetry"]),
-    (
-        "cli",
-        &["app", "clock", "config", "demo", "doctor", "domain", "http", "outgoing", "store", "telemetry"],
-    ),
+    ("cli", &["app", "clock", "config", "demo", "doctor", "domain", "http", "outgoing", "store", "telemetry"]),
 ];
 
 /// Crates that only these modules may name.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("sqlx", &["store", "app"]),
     ("axum", &["http", "app"]),
     ("reqwest", &["doctor", "graph", "http", "outgoing", "demo"]),
@@ -37,6 +34,7 @@ const HOMES: [(&str, &[&str]); 7] = [
     ("clap", &["cli", "demo"]),
     ("leavebridge_simulator", &["cli", "demo"]),
     ("leavebridge_stage", &["demo"]),
+    ("utoipa", &["doctor", "http"]),
 ];
 
 /// Every package beside the service, by its folder in `crates`, and the packages of ours that its code may name. None

@@ -7,8 +7,7 @@ use leavebridge::{
     domain::change::{Change, ignored},
     http,
     reconcile::state::Reason,
-    store::stats::{Backlog, HeldReplies},
-    telemetry::Metrics,
+    telemetry::{Metrics, TenantFigures},
 };
 use serde_json::Value;
 
@@ -108,16 +107,15 @@ fn the_metrics_are_as_agreed() {
     metrics.reply("default", "scheduled");
     metrics.tenant(
         "default",
-        Backlog {
+        TenantFigures {
             due: 1,
             waiting: 2,
             parked: 3,
-            oldest: Duration::from_secs(4),
-            failing: Duration::from_secs(5),
-            denied: 6,
-            replies: HeldReplies { waiting: 7, denied: 8, parked: 9 },
+            oldest_due: Duration::from_secs(4),
+            replies_waiting: 7,
+            replies_parked: 9,
+            is_blocked: true,
         },
-        true,
     );
     metrics.credential("default", 7);
     let text = metrics.render();

@@ -51,9 +51,7 @@ async fn one_tenants_backlog_does_not_hold_up_another_tenant() {
         app.post("ess", &updated(&format!("LA-{n}"), 0, &json!({"staff": {"email": address}}))).await;
     }
     app.post("group", &updated("ACME-1", 0, &json!({"tenant": "acme"}))).await;
-    app.database
-        .execute("UPDATE tenants SET blocked_until = NULL; SELECT pg_notify('leavebridge_due', '')")
-        .await;
+    app.database.execute("UPDATE tenants SET blocked_until = NULL; SELECT pg_notify('leavebridge_due', '')").await;
     until("all are in Outlook", async || app.microsoft.calls().await.len() == 41).await;
     let mut created = app.microsoft.journal().await;
     created.retain(|entry| entry["method"] == "POST" && entry["path"].as_str().unwrap().ends_with("/events"));

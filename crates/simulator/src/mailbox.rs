@@ -35,6 +35,8 @@ pub(crate) struct Mailbox {
     by_transaction: HashMap<Box<str>, u32>,
     /// Living events by extended property and value.
     by_marker: HashMap<Box<str>, Vec<u32>>,
+    /// How many living events carry just the same extended properties.
+    marked_alike: HashMap<Vec<Box<str>>, i64>,
     score: Arc<Score>,
 }
 
@@ -62,6 +64,7 @@ impl Mailbox {
             changes: 0,
             by_transaction: HashMap::new(),
             by_marker: HashMap::new(),
+            marked_alike: HashMap::new(),
             score,
         }
     }
@@ -230,9 +233,12 @@ impl Mailbox {
 
     fn mark(&mut self, serial: u32, properties: &[(PropertyId, Box<str>)]) {
         for (id, value) in properties {
-            let same = self.by_marker.entry(id.index_key(value)).or_default();
-            self.score.duplicates(i64::try_from(same.len()).unwrap_or(i64::MAX));
-            same.push(serial);
+            self.by_marker.entry(id.index_key(value)).or_default().push(serial);
+        }
+        if let Some(mark) = whole_mark(properties) {
+            let same = self.marked_alike.entry(mark).or_default();
+            self.score.duplicates(*same);
+            *same += 1;
         }
     }
 
@@ -240,19 +246,32 @@ impl Mailbox {
         for (id, value) in properties {
             let Entry::Occupied(mut same) = self.by_marker.entry(id.index_key(value)) else { continue };
             same.get_mut().retain(|other| *other != serial);
-            self.score.duplicates(-i64::try_from(same.get().len()).unwrap_or(i64::MAX));
             if same.get().is_empty() {
+                same.remove();
+            }
+        }
+        if let Some(Entry::Occupied(mut same)) = whole_mark(properties).map(|mark| self.marked_alike.entry(mark)) {
+            *same.get_mut() -= 1;
+            self.score.duplicates(-*same.get());
+            if *same.get() == 0 {
                 same.remove();
             }
         }
     }
 }
 
+/// All that a client marked an event with, in one; `None` where it did not. Clients may mark events with more than one property,
+/// of which one alone may be the same for many.
+fn whole_mark(properties: &[(PropertyId, Box<str>)]) -> Option<Vec<Box<str>>> {
+    let mut mark: Vec<Box<str>> = properties.iter().map(|(id, value)| id.index_key(value)).collect();
+    mark.sort();
+    Some(mark).filter(|mark| !mark.is_empty())
+}
+
 impl Drop for Mailbox {
     /// A mailbox that goes takes its duplicates out of the score.
     fn drop(&mut self) {
-        for same in self.by_marker.values() {
-            let count = i64::try_from(same.len()).unwrap_or(i64::MAX);
+        for count in self.marked_alike.values() {
             self.score.duplicates(-(count * (count - 1) / 2));
         }
     }

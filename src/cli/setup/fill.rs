@@ -1,4 +1,4 @@
-//! Puts what is known into the texts: every `{{word}}` in them is replaced, and what is not known stands as a placeholder.
+//! Fills in the texts: every `{{word}}` in them is replaced, by a placeholder where the value is not known.
 //!
 //! It must never leave a `{{word}}` behind, and never let a value break out of the script that it is put into: values are
 //! checked before they come here.
@@ -7,24 +7,24 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::known::Known;
-use crate::domain::microsoft::{
+use super::known::KnownSettings;
+use crate::doctor::microsoft::{
     CALENDARS, EWS, EWS_BLOCKED_FROM, EWS_REMOVED_ON, EXCHANGE_APP, GRAPH_APP, Need, PERMISSIONS, Permission,
 };
 
-/// Stands for the Directory (tenant) ID.
+/// Placeholder of the Directory (tenant) ID.
 pub(super) const DIRECTORY_ID: &str = "<DIRECTORY-ID>";
-/// Stands for the Application (client) ID.
+/// Placeholder of the Application (client) ID.
 pub(super) const CLIENT_ID: &str = "<CLIENT-ID>";
-/// Stands for the group's address.
+/// Placeholder of the group's address.
 pub(super) const GROUP: &str = "<GROUP-ADDRESS>";
-/// Stands for the day on which the secret expires.
+/// Placeholder of the day on which the secret expires.
 pub(super) const EXPIRES: &str = "<EXPIRES>";
 
-/// What each word in the texts stands for.
+/// The value of each word in the texts.
 pub(super) type Values = BTreeMap<&'static str, String>;
 
-/// Replaces every word; one that nobody knows stays, and a test finds it.
+/// Replaces every word; an unknown one stays, and a test finds it.
 pub(super) fn fill(text: &str, values: &Values) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -47,7 +47,7 @@ fn next_word(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// All words that the texts use, for this tenant.
-pub(super) fn values(known: &Known) -> Values {
+pub(super) fn values(known: &KnownSettings) -> Values {
     let cloud = known.cloud;
     let or = |value: &Option<String>, placeholder: &str| value.clone().unwrap_or_else(|| placeholder.to_owned());
     let (directory_id, client_id) = (or(&known.directory_id, DIRECTORY_ID), or(&known.client_id, CLIENT_ID));
@@ -97,7 +97,7 @@ pub(super) fn values(known: &Known) -> Values {
 }
 
 /// The portal's pages of this very app, as far as it is known.
-fn links(known: &Known, directory_id: &str, client_id: &str) -> [(&'static str, String); 4] {
+fn links(known: &KnownSettings, directory_id: &str, client_id: &str) -> [(&'static str, String); 4] {
     let center = known.cloud.admin_center;
     let open = |page: &str, title: &str| match &known.client_id {
         Some(id) => format!(
@@ -114,7 +114,7 @@ fn links(known: &Known, directory_id: &str, client_id: &str) -> [(&'static str, 
         ("apps_link", format!("{center}/#view/{all}")),
         ("open_credentials", open("Credentials", "Certificates & secrets")),
         ("open_permissions", open("CallAnAPI", "API permissions")),
-        // As code where it is not complete yet, so that nobody clicks it.
+        // As code where it is not complete yet, so that it is not clicked.
         (
             "consent_link",
             if known.directory_id.is_some() && known.client_id.is_some() { consent } else { format!("`{consent}`") },
@@ -123,7 +123,7 @@ fn links(known: &Known, directory_id: &str, client_id: &str) -> [(&'static str, 
 }
 
 /// Sentences that are there only in some cases.
-fn sentences(known: &Known) -> [(&'static str, String); 6] {
+fn sentences(known: &KnownSettings) -> [(&'static str, String); 6] {
     let when = |holds: bool, text: &str| if holds { text.to_owned() } else { String::new() };
     let ids = known.directory_id.is_some() && known.client_id.is_some();
     let credential = match (known.credential, known.has_secret) {
@@ -157,7 +157,7 @@ fn sentences(known: &Known) -> [(&'static str, String); 6] {
 }
 
 /// Where the secret's file lies under /run/secrets: one for each tenant.
-fn secret_file(known: &Known) -> String {
+fn secret_file(known: &KnownSettings) -> String {
     match known.tenant.as_str() {
         "default" => "microsoft_client_secret".into(),
         tenant => format!("microsoft_client_secret_{tenant}"),
@@ -181,7 +181,7 @@ pub(super) fn manifest() -> String {
 }
 
 /// The configuration to paste.
-fn block(known: &Known, directory_id: &str, client_id: &str) -> String {
+fn block(known: &KnownSettings, directory_id: &str, client_id: &str) -> String {
     let expires = known.secret_expires.map_or_else(|| EXPIRES.to_owned(), |date| date.to_string());
     let secret = format!("/run/secrets/{}", secret_file(known));
     let mut lines: Vec<(&str, &str, &str)> = vec![

@@ -17,7 +17,7 @@ const SCRIPT: u32 = 0o700;
 
 /// Why nothing, or not all, was written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotWritten {
+pub(super) enum FolderError {
     /// These files are there already.
     #[error("there already: {}", .0.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "))]
     InTheWay(Vec<PathBuf>),
@@ -27,10 +27,10 @@ pub(super) enum NotWritten {
 }
 
 /// Writes them all, and says where they are.
-pub(super) fn write(folder: &Path, files: &[Text], force: bool) -> Result<Vec<PathBuf>, NotWritten> {
+pub(super) fn write(folder: &Path, files: &[Text], force: bool) -> Result<Vec<PathBuf>, FolderError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |error| NotWritten::Io(path, error)
+        move |error| FolderError::Io(path, error)
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(file.name)).collect();
@@ -38,7 +38,7 @@ pub(super) fn write(folder: &Path, files: &[Text], force: bool) -> Result<Vec<Pa
     let there: Vec<PathBuf> = paths.iter().filter(|path| fs::symlink_metadata(path).is_ok()).cloned().collect();
     if !there.is_empty() {
         if !force {
-            return Err(NotWritten::InTheWay(there));
+            return Err(FolderError::InTheWay(there));
         }
         // Made anew, so that neither an old file's mode nor a link decides who can read it.
         for path in &there {
@@ -50,9 +50,9 @@ pub(super) fn write(folder: &Path, files: &[Text], force: bool) -> Result<Vec<Pa
         let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
         let written = opened.and_then(|mut opened| opened.write_all(file.content.as_bytes()));
         match written {
-            // Somebody else made it in the meantime.
+            // Another process made it in the meantime.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(NotWritten::InTheWay(vec![path.clone()]));
+                return Err(FolderError::InTheWay(vec![path.clone()]));
             }
             written => written.map_err(failed(path))?,
         }

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{
     fill::{CLIENT_ID, DIRECTORY_ID, EXPIRES, GROUP, fill, manifest, values},
-    known::Known,
+    known::KnownSettings,
 };
-use crate::domain::microsoft::{CLOUDS, PERMISSIONS};
+use crate::doctor::microsoft::{CLOUDS, PERMISSIONS};
 
 const HEAD: &str = include_str!("texts/head.md");
 /// The steps in their order. Each begins with its title.
@@ -30,7 +30,7 @@ const RBAC_SHORT: &str = include_str!("texts/rbac-short.ps1");
 
 /// Something that is still to be found out.
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct OpenStep {
     placeholder: &'static str,
     name: &'static str,
     from: &'static str,
@@ -40,8 +40,8 @@ struct Open {
 /// All that is said about one tenant.
 #[derive(Debug)]
 pub(super) struct Guide<'a> {
-    known: &'a Known,
-    open: Vec<Open>,
+    known: &'a KnownSettings,
+    open: Vec<OpenStep>,
     head: String,
     steps: Vec<String>,
     files: Vec<Text>,
@@ -58,7 +58,7 @@ pub(super) struct Text {
 
 impl<'a> Guide<'a> {
     /// Fills everything in.
-    pub(super) fn new(known: &'a Known) -> Self {
+    pub(super) fn new(known: &'a KnownSettings) -> Self {
         let open = open(known);
         let mut values = values(known);
         values.insert("open", told(&open, known));
@@ -94,7 +94,7 @@ impl<'a> Guide<'a> {
     pub(super) fn json(&self) -> Value {
         let known = self.known;
         let title = |step: &str| step.lines().next().unwrap_or_default().trim_start_matches("## ").to_owned();
-        let open = |open: &Open| json!({"placeholder": open.placeholder, "name": open.name, "from": open.from, "flag": open.flag});
+        let open = |open: &OpenStep| json!({"placeholder": open.placeholder, "name": open.name, "from": open.from, "flag": open.flag});
         let permissions = PERMISSIONS.iter().map(|permission| {
             json!({
                 "name": permission.name, "id": permission.role_id, "resource": permission.resource,
@@ -129,19 +129,24 @@ impl<'a> Guide<'a> {
 }
 
 /// What is still to be found out, and where.
-fn open(known: &Known) -> Vec<Open> {
+fn open(known: &KnownSettings) -> Vec<OpenStep> {
     let all = [
         (
             known.directory_id.is_none(),
-            Open { placeholder: DIRECTORY_ID, name: "Directory (tenant) ID", from: "step 1", flag: "--directory-id" },
+            OpenStep {
+                placeholder: DIRECTORY_ID,
+                name: "Directory (tenant) ID",
+                from: "step 1",
+                flag: "--directory-id",
+            },
         ),
         (
             known.client_id.is_none(),
-            Open { placeholder: CLIENT_ID, name: "Application (client) ID", from: "step 1", flag: "--client-id" },
+            OpenStep { placeholder: CLIENT_ID, name: "Application (client) ID", from: "step 1", flag: "--client-id" },
         ),
         (
             known.credential == "secret" && known.secret_expires.is_none(),
-            Open {
+            OpenStep {
                 placeholder: EXPIRES,
                 name: "the date on which the client secret expires",
                 from: "step 2",
@@ -150,20 +155,25 @@ fn open(known: &Known) -> Vec<Open> {
         ),
         (
             known.group.is_none(),
-            Open { placeholder: GROUP, name: "the group's address, for way B only", from: "step 3", flag: "--group" },
+            OpenStep {
+                placeholder: GROUP,
+                name: "the group's address, for way B only",
+                from: "step 3",
+                flag: "--group",
+            },
         ),
     ];
     all.into_iter().filter_map(|(is_open, open)| is_open.then_some(open)).collect()
 }
 
 /// The lines at the top: what is open, and what else the reader should know first.
-fn told(open: &[Open], known: &Known) -> String {
+fn told(open: &[OpenStep], known: &KnownSettings) -> String {
     let mut lines = Vec::new();
     if open.is_empty() {
         lines.push("**Nothing is open:** all that is yours is filled in below.".to_owned());
     } else {
         lines.push("**Still open**, and marked like this below:\n".to_owned());
-        lines.extend(open.iter().map(|Open { placeholder, name, from, flag }| {
+        lines.extend(open.iter().map(|OpenStep { placeholder, name, from, flag }| {
             format!("- `{placeholder}`: {name} ({from}; then say `{flag}`)")
         }));
     }

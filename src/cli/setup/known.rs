@@ -8,9 +8,10 @@ use std::{collections::BTreeMap, path::Path};
 use ::config::{Config, ConfigError, Environment, File, FileFormat, Value};
 use jiff::civil::Date;
 
-use crate::domain::{
-    microsoft::{self, CLOUDS, Cloud, is_directory, is_guid},
-    problem::Problems,
+use crate::{
+    config::{is_directory, is_guid},
+    doctor::microsoft::{self, CLOUDS, Cloud},
+    domain::problem::Problems,
 };
 
 /// The ways of proving who it is that the configuration has a word for.
@@ -18,7 +19,7 @@ const CREDENTIALS: [&str; 4] = ["secret", "certificate", "workload-identity", "m
 
 /// What was said on the command line.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Said {
+pub(super) struct CommandLineSettings {
     pub(super) tenant: Option<String>,
     pub(super) cloud: Option<String>,
     pub(super) directory_id: Option<String>,
@@ -29,7 +30,7 @@ pub(super) struct Said {
 
 /// All that is known of the tenant to be set up.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct KnownSettings {
     pub(super) tenant: String,
     /// Whether the configuration has this tenant.
     pub(super) configured: bool,
@@ -52,7 +53,11 @@ type Table = BTreeMap<String, String>;
 ///
 /// # Errors
 /// All that is wrong with what was said, and a file that cannot be read.
-pub(super) fn known(file: Option<&Path>, environment: &[(String, String)], said: &Said) -> Result<Known, Problems> {
+pub(super) fn known(
+    file: Option<&Path>,
+    environment: &[(String, String)],
+    said: &CommandLineSettings,
+) -> Result<KnownSettings, Problems> {
     let mut tenants = tenants(file, environment)?;
     let mut problems = Problems::default();
     let tenant = tenant(&tenants, said, &mut problems);
@@ -89,7 +94,7 @@ pub(super) fn known(file: Option<&Path>, environment: &[(String, String)], said:
     let cloud = said.cloud.clone().or(cloud).and_then(|word| microsoft::cloud(&word)).unwrap_or(&CLOUDS[0]);
     let credential = CREDENTIALS.into_iter().find(|word| credential.as_deref() == Some(word)).unwrap_or("secret");
     let secret_keys = ["client_secret", "client_secret_file"];
-    Ok(Known {
+    Ok(KnownSettings {
         configured,
         cloud,
         directory_id: said.directory_id.clone().or(directory_id),
@@ -104,7 +109,7 @@ pub(super) fn known(file: Option<&Path>, environment: &[(String, String)], said:
 }
 
 /// The tenant that was named, else the only one, else `default`.
-fn tenant(tenants: &BTreeMap<String, Table>, said: &Said, p: &mut Problems) -> String {
+fn tenant(tenants: &BTreeMap<String, Table>, said: &CommandLineSettings, p: &mut Problems) -> String {
     const USUAL: &str = "default";
     if let Some(tenant) = &said.tenant {
         let is_key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
@@ -126,7 +131,7 @@ fn tenant(tenants: &BTreeMap<String, Table>, said: &Said, p: &mut Problems) -> S
 }
 
 /// What was said goes into scripts, so it must be exactly what it is meant to be.
-fn check(said: &Said, p: &mut Problems) {
+fn check(said: &CommandLineSettings, p: &mut Problems) {
     let mut must = |flag: &str, value: &Option<String>, is_right: &dyn Fn(&str) -> bool, right: &str| {
         if value.as_deref().is_some_and(|value| !is_right(value)) {
             p.add(flag, format!("must be {right}"));

@@ -16,16 +16,16 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use self::{
-    folder::NotWritten,
+    folder::FolderError,
     guide::Guide,
-    known::{Said, known},
+    known::{CommandLineSettings, known},
 };
-use super::{Ended, print, say};
-use crate::domain::microsoft::CLOUDS;
+use super::process::{Ended, print, say};
+use crate::doctor::microsoft::CLOUDS;
 
 /// Guides an administrator through Microsoft's side: app, permission, configuration.
 #[derive(Debug, clap::Args)]
-pub(super) struct Setup {
+pub(super) struct SetupCommand {
     /// The tenant, as in [tenants.NAME]; the only one or "default" unless said.
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
@@ -52,14 +52,14 @@ pub(super) struct Setup {
     force: bool,
 }
 
-impl Setup {
+impl SetupCommand {
     pub(super) fn run(
         &self,
         file: Option<&Path>,
         environment: &[(String, String)],
         json: bool,
     ) -> anyhow::Result<Ended> {
-        let said = Said {
+        let said = CommandLineSettings {
             tenant: self.tenant.clone(),
             cloud: self.cloud.clone(),
             directory_id: self.directory_id.clone(),
@@ -81,7 +81,7 @@ impl Setup {
         };
         let paths = match folder::write(folder, guide.files(), self.force) {
             Ok(paths) => paths,
-            Err(problem @ NotWritten::InTheWay(_)) => {
+            Err(problem @ FolderError::InTheWay(_)) => {
                 say(&format!("Nothing is overwritten. {problem}. Say --force to overwrite, or take another --out."));
                 return Ok(Ended::Usage);
             }

@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     guide::Guide,
-    known::{Known, Said, known},
+    known::{CommandLineSettings, KnownSettings, known},
 };
-use crate::domain::microsoft::CLOUDS;
+use crate::doctor::microsoft::CLOUDS;
 
 const DIRECTORY: &str = "6b8a1c5e-2f4d-4a3b-9c7e-1d0f5a2b3c4d";
 const CLIENT: &str = "0f3d7a91-5c2b-4e8d-a6f1-9b4c8d2e7a50";
 
-fn said(pairs: &[(&str, &str)]) -> Said {
-    let mut said = Said::default();
+fn said(pairs: &[(&str, &str)]) -> CommandLineSettings {
+    let mut said = CommandLineSettings::default();
     for (key, value) in pairs {
         let field = match *key {
             "tenant" => &mut said.tenant,
@@ -28,25 +28,25 @@ fn said(pairs: &[(&str, &str)]) -> Said {
     said
 }
 
-fn everything(cloud: &str) -> Said {
+fn everything(cloud: &str) -> CommandLineSettings {
     let group = "leave-staff@contoso.com";
     said(&[("cloud", cloud), ("directory", DIRECTORY), ("client", CLIENT), ("group", group), ("expires", "2027-05-15")])
 }
 
-fn with(environment: &[(&str, &str)], said: &Said) -> Known {
+fn with(environment: &[(&str, &str)], said: &CommandLineSettings) -> KnownSettings {
     let environment: Vec<_> =
         environment.iter().map(|(key, value)| (format!("LEAVEBRIDGE__TENANTS__{key}"), (*value).to_owned())).collect();
     known(None, &environment, said).unwrap()
 }
 
-fn refused(said: &Said) -> Vec<String> {
+fn refused(said: &CommandLineSettings) -> Vec<String> {
     let problems = known(None, &[], said).unwrap_err();
     problems.into_vec().into_iter().map(|problem| problem.field).collect()
 }
 
 #[test]
 fn with_nothing_known_every_gap_is_marked() {
-    let known = with(&[], &Said::default());
+    let known = with(&[], &CommandLineSettings::default());
     insta::assert_snapshot!("empty", Guide::new(&known).text());
 }
 
@@ -85,7 +85,7 @@ fn every_text_is_filled_in_for_every_cloud() {
 
 #[test]
 fn every_step_says_what_it_is_for_and_how_to_check_it() {
-    let known = with(&[], &Said::default());
+    let known = with(&[], &CommandLineSettings::default());
     let guide = Guide::new(&known).json();
     let steps = guide["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 9);
@@ -106,7 +106,7 @@ fn the_command_line_goes_over_the_configuration_and_nothing_else_is_taken_over()
         ("ACME__MICROSOFT__CREDENTIAL", "certificate"),
         ("ACME__MICROSOFT__CLIENT_SECRET_FILE", ""),
     ];
-    let known = with(&configured, &Said::default());
+    let known = with(&configured, &CommandLineSettings::default());
     assert_eq!((known.tenant.as_str(), known.configured, known.cloud.word), ("acme", true, "us-gov-high"));
     assert_eq!((known.directory_id.as_deref(), known.client_id.as_deref()), (Some("contoso.onmicrosoft.us"), None));
     assert_eq!((known.credential, known.has_secret), ("certificate", false));
@@ -122,7 +122,7 @@ fn the_command_line_goes_over_the_configuration_and_nothing_else_is_taken_over()
 
 #[test]
 fn a_custom_cloud_is_written_for_the_global_one_and_says_so() {
-    let known = with(&[("DEFAULT__MICROSOFT__CLOUD", "custom")], &Said::default());
+    let known = with(&[("DEFAULT__MICROSOFT__CLOUD", "custom")], &CommandLineSettings::default());
     assert_eq!(known.cloud.word, "global");
     assert!(known.notes[0].contains("--cloud"), "{:?}", known.notes);
 }
@@ -132,8 +132,8 @@ fn of_several_tenants_one_is_named() {
     let two = |one: &str, other: &str| {
         [one, other].map(|name| (format!("LEAVEBRIDGE__TENANTS__{name}__MICROSOFT__CLOUD"), "global".to_owned()))
     };
-    assert_eq!(known(None, &two("ACME", "DEFAULT"), &Said::default()).unwrap().tenant, "default");
-    let problems = known(None, &two("ACME", "OTHER"), &Said::default()).unwrap_err();
+    assert_eq!(known(None, &two("ACME", "DEFAULT"), &CommandLineSettings::default()).unwrap().tenant, "default");
+    let problems = known(None, &two("ACME", "OTHER"), &CommandLineSettings::default()).unwrap_err();
     assert!(problems.to_string().contains("several tenants: acme, other"), "{problems}");
 }
 
@@ -161,12 +161,14 @@ fn what_could_break_a_script_is_refused_without_being_repeated() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_named_but_not_shown() {
-    let missing = known(Some(Path::new("/nowhere/leavebridge.toml")), &[], &Said::default()).unwrap_err().to_string();
+    let missing = known(Some(Path::new("/nowhere/leavebridge.toml")), &[], &CommandLineSettings::default())
+        .unwrap_err()
+        .to_string();
     assert!(missing.contains("/nowhere/leavebridge.toml: cannot be read: there is no such file"), "{missing}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("leavebridge.toml");
     std::fs::write(&file, "client_secret = \"hush-hush").unwrap();
-    let broken = known(Some(&file), &[], &Said::default()).unwrap_err().to_string();
+    let broken = known(Some(&file), &[], &CommandLineSettings::default()).unwrap_err().to_string();
     assert!(broken.contains("is not TOML") && !broken.contains("hush"), "{broken}");
 }
 
@@ -222,7 +224,7 @@ fn what_is_opened_in_a_powershell_script_is_closed() {
     assert_eq!(unbalanced("if (\"$($a[\"b\"])\") { 'x}' } # )\n<# ( #> ${y}"), Vec::<char>::new());
     assert_eq!(unbalanced("if (a { b }"), ['(']);
     assert_eq!(unbalanced("(]"), ['(', ']']);
-    for said in [Said::default(), everything("global")] {
+    for said in [CommandLineSettings::default(), everything("global")] {
         let known = with(&[], &said);
         let guide = Guide::new(&known);
         let scripts: BTreeMap<_, _> = guide

@@ -57,7 +57,7 @@ fn every_key_that_the_program_reads_is_documented_and_no_other() {
             "Microsoft" => "tenants.name.microsoft".to_owned(),
             "TeamCalendar" => "tenants.name.team_calendars".to_owned(),
             "Client" => "clients.name".to_owned(),
-            "Look" => "policy.types.CODE".to_owned(),
+            "Appearance" => "policy.types.CODE".to_owned(),
             "Replies" => "policy.automatic_replies".to_owned(),
             "Tenant" => continue,
             // Keys of no section.

@@ -81,14 +81,14 @@ fn a_kind_of_leave_and_a_tenant_change_what_they_name_and_have_the_rest() {
     );
     let settings = load(Some(&path), &super::environment(&[])).unwrap();
     let policy = &settings.tenants["default"].policy;
-    assert_eq!(policy.look(None), &policy.look);
-    assert_eq!(policy.look(Some("ANNUAL")), &policy.look);
-    let sick = policy.look(Some("Sick"));
+    assert_eq!(policy.appearance(None), &policy.appearance);
+    assert_eq!(policy.appearance(Some("ANNUAL")), &policy.appearance);
+    let sick = policy.appearance(Some("Sick"));
     // From the tenant's kind, the tenant, the common kind, and the defaults, in that order.
     assert_eq!((sick.show_as, filled(&sick.title)), (ShowAs::Busy, "Abwesend".to_owned()));
     assert_eq!((sick.publish, sick.sensitivity), (Publish::OnApproval, Sensitivity::Confidential));
     assert_eq!((&sick.category, sick.reminder, sick.show_as_pending), (&None, None, ShowAs::Tentative));
-    assert_eq!(policy.look.category.as_deref(), Some("Leave"));
+    assert_eq!(policy.appearance.category.as_deref(), Some("Leave"));
     let friday = policy.hours.on(jiff::civil::Weekday::Friday);
     assert_eq!((friday.start.to_string(), friday.end.to_string()), ("08:00:00".into(), "14:00:00".into()));
     // Saturday has no working hours by default; Sunday has them here.
@@ -115,13 +115,13 @@ fn automatic_replies_are_off_and_each_kind_of_leave_may_have_its_own() {
     let settings = load(Some(&path), &super::environment(&[])).unwrap();
     let policy = &settings.tenants["default"].policy;
     assert!(policy.replies());
-    assert_eq!(policy.look(Some("home")).reply, None);
+    assert_eq!(policy.appearance(Some("home")).reply, None);
     let text = |template: &crate::domain::template::Template| template.fill(|field| field.word().to_owned());
     for (code, inside, outside, audience) in [
         (None, "Away until last_day.", "Away until last_day.", Audience::ContactsOnly),
         (Some("SICK"), "Away until last_day.", "Away.", Audience::All),
     ] {
-        let reply = policy.look(code).reply.as_ref().unwrap();
+        let reply = policy.appearance(code).reply.as_ref().unwrap();
         assert_eq!(
             (text(&reply.inside), text(&reply.outside), reply.audience),
             (inside.into(), outside.into(), audience)
@@ -133,6 +133,6 @@ fn automatic_replies_are_off_and_each_kind_of_leave_may_have_its_own() {
 fn a_reminder_is_none_or_a_time_before() {
     for (text, minutes) in [("none", None), ("", None), ("15m", Some(15)), ("18h", Some(1080)), ("0m", Some(0))] {
         let settings = with(&[("POLICY__REMINDER", text)]).unwrap();
-        assert_eq!(settings.tenants["default"].policy.look.reminder, minutes, "{text}");
+        assert_eq!(settings.tenants["default"].policy.appearance.reminder, minutes, "{text}");
     }
 }

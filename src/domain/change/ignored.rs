@@ -1,4 +1,4 @@
-//! Fields of a webhook that nobody knows: a misspelt one would change the leave in silence. It must never show a value.
+//! Unknown fields of a webhook: a misspelt one would change the leave unnoticed. It must never show a value.
 
 use serde_json::{Map, Value};
 

@@ -123,7 +123,7 @@ pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &OwnTime) -
 }
 
 fn stretch<'a>(away: &'a Away, policy: &'a Policy, own: &OwnTime) -> Option<Stretch<'a>> {
-    let look = policy.look(away.leave.leave_type.as_deref());
+    let look = policy.appearance(away.leave.leave_type.as_deref());
     let reply = look.reply.as_ref().filter(|_| look.publish != Publish::Never)?;
     let times = event::times(&away.leave, policy, own);
     let zone = away.leave.time_zone.as_ref().or(own.zone.as_ref()).unwrap_or(&policy.time_zone);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::lease::{Halt, LeaseGuard};
 use crate::{
-    graph::{GraphError, Trail},
+    graph::{GraphError, RequestIds},
     reconcile::{
         item::Item,
         mailbox::since,
@@ -127,14 +127,14 @@ fn outcome(reason: Reason, decision: RetryDecision, error: &GraphError) -> Resul
 }
 
 /// A line of a timeline: the step, what went wrong, and the ids of the call.
-fn timeline_detail(step: &str, trouble: Option<(Reason, &str)>, trail: Option<&Trail>) -> Value {
+fn timeline_detail(step: &str, trouble: Option<(Reason, &str)>, request_ids: Option<&RequestIds>) -> Value {
     let mut detail = json!({"step": step});
     if let Some((reason, code)) = trouble {
         detail["reason"] = reason.word().into();
         detail["code"] = code.into();
     }
-    if let Some(trail) = trail {
-        detail["graph"] = trail.story();
+    if let Some(request_ids) = request_ids {
+        detail["graph"] = request_ids.to_json();
     }
     detail
 }

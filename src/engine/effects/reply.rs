@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::{Delivered, TenantRefusal, halted, result};
 use crate::{
-    crash,
     domain::reply::{self, Kept, Memory, Setting, Step, Wanted},
     engine::lease::{Halt, LeaseGuard},
-    graph::Trail,
+    failpoint,
+    graph::RequestIds,
     reconcile::{
         converge::LATEST,
         item::Doubt,
@@ -66,7 +66,7 @@ impl Look<'_> {
             return Ok(self.result(DeliveryOutcome::settled(State::Removed), &Memory::default()));
         }
         let read = self.guard.call("read-reply", |graph, mailbox| graph.automatic_reply(mailbox)).await;
-        let (current, trail) = match read.and_then(|answer| answer.map_err(Halt::Failed)) {
+        let (current, request_ids) = match read.and_then(|answer| answer.map_err(Halt::Failed)) {
             Ok(read) => read,
             Err(halt) => return self.halted(halt, remembered, None),
         };
@@ -83,7 +83,7 @@ impl Look<'_> {
                 let memory = Memory { in_doubt: self.is_doubtful(), ..self.planned(remembered) };
                 let mut result = self.result(outcome, &memory);
                 if self.is_news(State::Hidden, reason) {
-                    self.tell(&mut result, "leave-reply", None, &trail);
+                    self.tell(&mut result, "leave-reply", None, &request_ids);
                 }
                 Ok(result)
             }
@@ -111,7 +111,7 @@ impl Look<'_> {
                 return Err(Delivered::LeaseLost);
             }
         };
-        crash::point("after", "reply-intended");
+        failpoint::hit("after", "reply-intended");
         let (step, answer) = match &sent {
             Sent::Schedule(wanted) => {
                 let step = "schedule-reply";
@@ -122,7 +122,7 @@ impl Look<'_> {
                 (step, guard.call(step, |graph, mailbox| graph.withdraw_reply(mailbox, back)).await)
             }
         };
-        let (answered, trail) = match answer.and_then(|answer| answer.map_err(Halt::Failed)) {
+        let (answered, request_ids) = match answer.and_then(|answer| answer.map_err(Halt::Failed)) {
             Ok(sent) => sent,
             Err(halt) => return self.halted(halt, &intended, Some(noted)),
         };
@@ -146,7 +146,7 @@ impl Look<'_> {
             Sent::Withdraw(_) => self.result(DeliveryOutcome::settled(State::Removed), &memory),
         };
         result.doubt_before = Some(noted);
-        self.tell(&mut result, step, None, &trail);
+        self.tell(&mut result, step, None, &request_ids);
         Ok(result)
     }
 
@@ -203,8 +203,8 @@ impl Look<'_> {
         result.contacted = false;
         if is_news {
             tracing::info!(reason = reason.word(), code = error.code, "an automatic reply waits");
-            if let Some(trail) = error.trail.as_deref() {
-                self.tell(&mut result, "reply", Some(&error.code), trail);
+            if let Some(request_ids) = error.request_ids.as_deref() {
+                self.tell(&mut result, "reply", Some(&error.code), request_ids);
             }
         }
         Ok(result)
@@ -244,9 +244,9 @@ impl Look<'_> {
         }
     }
 
-    fn tell(&self, result: &mut DeliveryResult, step: &str, code: Option<&str>, trail: &Trail) {
+    fn tell(&self, result: &mut DeliveryResult, step: &str, code: Option<&str>, request_ids: &RequestIds) {
         let leave = self.wanted.as_ref().map(|wanted| wanted.leave).or(self.memory.leave);
-        let mut detail = json!({"step": step, "graph": trail.story()});
+        let mut detail = json!({"step": step, "graph": request_ids.to_json()});
         let reason = result.outcome.reason().map(|(reason, _)| reason.word());
         for (name, value) in [("reason", reason), ("code", code)] {
             if let Some(value) = value {

@@ -1,4 +1,4 @@
-//! Tokens that somebody else issues for us, such as a customer's Entra: an app-only token for our API.
+//! Tokens of other issuers, such as a customer's Entra: app-only tokens for our API.
 //!
 //! Its subject names the client, its roles or scopes say what it may do. Whatever the token says of itself chooses the key
 //! at most; only a key that the issuer publishes for that use proves anything, and never a shared secret.
@@ -11,20 +11,21 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Refusal, is_in_time, is_meant_for,
-    keys::{Keys, Missing},
+    claims::{is_in_time, is_meant_for},
+    keys::{KeyLookupError, Keys},
 };
 use crate::{
     clock::Clock,
     config::{self, Scope, Subject},
+    http::problem::ApiError,
 };
 
 const BAD_TOKEN: &str =
     "The token is not valid here, or no longer: its signature, its time or its audience (aud) is not right.";
 const UNREACHABLE: &str = "The keys of the token's issuer cannot be had at the moment. Send it again.";
 
-/// Somebody whose tokens are taken.
-pub(super) struct Issuer {
+/// An issuer whose tokens are accepted.
+pub(super) struct TrustedIssuer {
     name: String,
     iss: String,
     audience: String,
@@ -58,7 +59,7 @@ pub(super) struct IssuedToken {
     pub(super) until: i64,
 }
 
-impl Issuer {
+impl TrustedIssuer {
     pub(super) fn new(name: &str, settings: &config::Issuer, http: &reqwest::Client, clock: &Arc<dyn Clock>) -> Self {
         Self {
             name: name.to_owned(),
@@ -69,7 +70,7 @@ impl Issuer {
     }
 
     /// Its name in the configuration, and why its keys cannot be had, should that be so.
-    pub(super) fn standing(&self) -> (&str, Option<String>) {
+    pub(super) fn problem(&self) -> (&str, Option<String>) {
         (&self.name, self.keys.problem())
     }
 
@@ -79,14 +80,14 @@ impl Issuer {
     }
 
     /// What the token says, if it is this issuer's, for us, and good at `now`.
-    pub(super) async fn open(&self, token: &str, now: Timestamp) -> Result<IssuedToken, Refusal> {
-        let bad = || Refusal::Unknown(BAD_TOKEN);
+    pub(super) async fn open(&self, token: &str, now: Timestamp) -> Result<IssuedToken, ApiError> {
+        let bad = || ApiError::Unauthorized(BAD_TOKEN);
         let header = jsonwebtoken::decode_header(token).map_err(|_| bad())?;
-        // Whoever marks a header as critical wants it understood or refused (RFC 7515, 4.1.11); we know none.
+        // A token with a critical header that we do not know must be refused (RFC 7515, 4.1.11), and we know none.
         let Some(kid) = header.kid.filter(|_| header.crit.is_none()) else { return Err(bad()) };
-        let key = self.keys.find(&kid, header.alg).await.map_err(|missing| match missing {
-            Missing::Unknown => bad(),
-            Missing::Unreachable => Refusal::Unavailable(UNREACHABLE),
+        let key = self.keys.find(&kid, header.alg).await.map_err(|error| match error {
+            KeyLookupError::Unknown => bad(),
+            KeyLookupError::Unreachable => ApiError::Unavailable(UNREACHABLE),
         })?;
         let mut validation = Validation::new(header.alg);
         // Checked below: times by our own clock, and nothing but one exact issuer and audience.

@@ -1,7 +1,7 @@
 //! The public keys of another issuer: fetched, kept, and fetched again when a token names one that is not among them.
 //!
-//! An issuer that is away must harm nobody whose key was seen before, and nobody who makes up keys must make us ask it
-//! more than once a minute. Keys that it has withdrawn are forgotten within an hour or so, while it answers.
+//! While an issuer does not answer, tokens of keys that were seen before must go on working, and made-up key ids must not
+//! make us ask it more than once a minute. Keys that it has withdrawn are forgotten within an hour or so, while it answers.
 
 use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ const AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(60);
 /// Keys that are older are fetched anew while they are used; Microsoft asks for a day at the most.
 const GOOD_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// So long a caller waits for a key that was never seen.
-const PATIENCE: Duration = Duration::from_secs(3);
+const WAIT_FOR_UNKNOWN_KEY: Duration = Duration::from_secs(3);
 /// Entra's answer has some 20 kB.
 const LONGEST_ANSWER: usize = 256 << 10;
 const MOST_KEYS: usize = 100;
@@ -38,19 +38,19 @@ pub(super) struct Keys {
     jwks_url: Option<Url>,
     http: Client,
     clock: Arc<dyn Clock>,
-    known: watch::Sender<Known>,
+    state: watch::Sender<KeyState>,
 }
 
 /// Why there is no key.
-pub(super) enum Missing {
+pub(super) enum KeyLookupError {
     /// The issuer has no such key.
     Unknown,
-    /// Nobody knows, for the issuer cannot be asked.
+    /// It is not known, because the issuer does not answer.
     Unreachable,
 }
 
 #[derive(Default)]
-struct Known {
+struct KeyState {
     keys: Vec<Arc<Key>>,
     fetched_at: Option<Timestamp>,
     tried_at: Option<Timestamp>,
@@ -68,14 +68,14 @@ struct Key {
 impl Keys {
     pub(super) fn new(name: &str, settings: &config::Issuer, http: Client, clock: Arc<dyn Clock>) -> Self {
         let (issuer, jwks_url) = (settings.issuer.clone(), settings.jwks_url.clone());
-        Self { name: name.to_owned(), issuer, jwks_url, http, clock, known: watch::Sender::default() }
+        Self { name: name.to_owned(), issuer, jwks_url, http, clock, state: watch::Sender::default() }
     }
 
     /// The issuer's key of that id, if it is one for that algorithm.
-    pub(super) async fn find(self: &Arc<Self>, id: &str, algorithm: Algorithm) -> Result<DecodingKey, Missing> {
-        let is_old = |known: &Known| known.fetched_at.is_none_or(|at| self.since(at) >= GOOD_FOR);
+    pub(super) async fn find(self: &Arc<Self>, id: &str, algorithm: Algorithm) -> Result<DecodingKey, KeyLookupError> {
+        let is_old = |known: &KeyState| known.fetched_at.is_none_or(|at| self.since(at) >= GOOD_FOR);
         let (found, is_old) = {
-            let known = self.known.borrow();
+            let known = self.state.borrow();
             (known.find(id, algorithm), is_old(&known))
         };
         if let Some(found) = found {
@@ -85,18 +85,22 @@ impl Keys {
             return found;
         }
         self.fetch_aside();
-        let mut fetched = self.known.subscribe();
-        // Whoever waits in vain learns from `is_under_way` below that nobody knows yet.
-        let _ended = timeout(PATIENCE, fetched.wait_for(|known| !known.is_under_way)).await.is_ok();
-        let known = self.known.borrow();
+        let mut fetched = self.state.subscribe();
+        // After a timeout `is_under_way` below shows that the answer is still open.
+        let _ended = timeout(WAIT_FOR_UNKNOWN_KEY, fetched.wait_for(|known| !known.is_under_way)).await.is_ok();
+        let known = self.state.borrow();
         let nobody_knows = known.is_under_way || known.problem.is_some();
-        known.find(id, algorithm).unwrap_or(Err(if nobody_knows { Missing::Unreachable } else { Missing::Unknown }))
+        known.find(id, algorithm).unwrap_or(Err(if nobody_knows {
+            KeyLookupError::Unreachable
+        } else {
+            KeyLookupError::Unknown
+        }))
     }
 
-    /// Why its keys could not be had when they were last asked for. They are asked for again, so that who asks in a while
-    /// hears how it is then, though nobody may have sent a token meanwhile.
+    /// Why the last fetch of its keys failed. Begins another fetch, so that a later call shows whether the issuer has
+    /// recovered, also when no token came in meanwhile.
     pub(super) fn problem(self: &Arc<Self>) -> Option<String> {
-        let problem = self.known.borrow().problem.clone()?;
+        let problem = self.state.borrow().problem.clone()?;
         self.fetch_aside();
         Some(problem)
     }
@@ -106,9 +110,9 @@ impl Keys {
         self.clock.now().duration_since(at).abs()
     }
 
-    /// Begins to fetch the keys, unless somebody did within the last minute. Goes on when the caller has gone.
+    /// Begins to fetch the keys, unless a fetch began within the last minute. Goes on when the caller has gone.
     fn fetch_aside(self: &Arc<Self>) {
-        let begun = self.known.send_if_modified(|known| {
+        let begun = self.state.send_if_modified(|known| {
             let is_due = known.tried_at.is_none_or(|at| self.since(at) >= AT_MOST_EVERY);
             if is_due {
                 known.tried_at = Some(self.clock.now());
@@ -120,12 +124,12 @@ impl Keys {
             let keys = Arc::clone(self);
             tokio::spawn(async move {
                 let fetched = keys.fetch().await;
-                keys.known.send_modify(|known| keys.learn(known, fetched));
+                keys.state.send_modify(|known| keys.learn(known, fetched));
             });
         }
     }
 
-    fn learn(&self, known: &mut Known, fetched: Result<Vec<Key>, String>) {
+    fn learn(&self, known: &mut KeyState, fetched: Result<Vec<Key>, String>) {
         known.is_under_way = false;
         known.problem = None;
         match fetched {
@@ -173,12 +177,12 @@ impl Keys {
     }
 
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, String> {
-        let mut response = self.http.get(url).send().await.map_err(told)?;
+        let mut response = self.http.get(url).send().await.map_err(describe)?;
         if !response.status().is_success() {
             return Err(format!("it answers with status {}", response.status().as_u16()));
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(told)? {
+        while let Some(chunk) = response.chunk().await.map_err(describe)? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST_ANSWER {
                 return Err("its answer is too long".into());
@@ -189,7 +193,7 @@ impl Keys {
 }
 
 /// An error with its causes, without the address.
-fn told(error: reqwest::Error) -> String {
+fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -200,13 +204,13 @@ fn told(error: reqwest::Error) -> String {
     text
 }
 
-impl Known {
+impl KeyState {
     /// `None` when there is no key of that id; an error when there is, but for another algorithm.
-    fn find(&self, id: &str, algorithm: Algorithm) -> Option<Result<DecodingKey, Missing>> {
+    fn find(&self, id: &str, algorithm: Algorithm) -> Option<Result<DecodingKey, KeyLookupError>> {
         let mut named = self.keys.iter().filter(|key| key.id == id).peekable();
         named.peek()?;
         let fitting = named.find(|key| key.algorithms.contains(&algorithm));
-        Some(fitting.map(|key| key.public.clone()).ok_or(Missing::Unknown))
+        Some(fitting.map(|key| key.public.clone()).ok_or(KeyLookupError::Unknown))
     }
 }
 

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use super::{is_in_time, is_meant_for};
+use super::claims::{is_in_time, is_meant_for};
 use crate::config::{Auth, Scope};
 
 const AUDIENCE: &str = "leavebridge";

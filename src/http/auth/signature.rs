@@ -1,4 +1,4 @@
-//! Standard Webhooks: an HMAC over `id.timestamp.body` says who posts, and that nobody changed it on the way.
+//! Standard Webhooks: an HMAC over `id.timestamp.body` proves who posts, and that nothing was changed on the way.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
-use super::{NO_CREDENTIALS, Refusal};
-use crate::config::Client;
+use super::caller::NO_CREDENTIALS;
+use crate::{config::Client, http::problem::ApiError};
 
 /// How far a sender's clock may differ from ours, both ways.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
@@ -37,15 +37,15 @@ impl WebhookKeys {
     }
 
     /// The client whose secret signed this body.
-    pub(super) fn signer(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Arc<Client>, Refusal> {
+    pub(super) fn signer(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Arc<Client>, ApiError> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let (Some(id), Some(signatures)) = (text("webhook-id"), text("webhook-signature")) else {
-            return Err(Refusal::Unknown(NO_CREDENTIALS));
+            return Err(ApiError::Unauthorized(NO_CREDENTIALS));
         };
         let timestamp = text("webhook-timestamp").unwrap_or_default();
         let at = timestamp.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
         if at.is_none_or(|at| now.duration_since(at).abs() > TOLERANCE) {
-            return Err(Refusal::Unknown(BAD_TIME));
+            return Err(ApiError::Unauthorized(BAD_TIME));
         }
         let mut signed = format!("{id}.{timestamp}.").into_bytes();
         signed.extend_from_slice(body);
@@ -57,6 +57,6 @@ impl WebhookKeys {
         let by = self.0.iter().find(|WebhookKey { key, .. }| {
             signatures.iter().any(|signature| hmac::verify(key, &signed, signature).is_ok())
         });
-        by.map(|key| Arc::clone(&key.client)).ok_or(Refusal::Unknown(BAD_SIGNATURE))
+        by.map(|key| Arc::clone(&key.client)).ok_or(ApiError::Unauthorized(BAD_SIGNATURE))
     }
 }

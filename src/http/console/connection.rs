@@ -7,32 +7,36 @@ use axum::{
 };
 use maud::{Markup, html};
 
-use super::{Session, Stopped, page};
+use super::{page, page_error::PageError, session::ConsoleSession};
 use crate::{
     config::Scope,
     doctor::Order,
     domain::finding::{Finding, Severity},
-    http::{Api, doctor, problem::Refusal},
+    http::{api::Api, doctor, problem::ApiError},
 };
 
 const HERE: &str = "/console/connection";
 
-pub(super) async fn show(session: Session) -> Response {
+pub(super) async fn show(session: ConsoleSession) -> Response {
     answer(&session, &Order::default(), &html! {})
 }
 
 /// `POST /console/connection`.
-pub(super) async fn examine(State(api): State<Api>, session: Session, body: Bytes) -> Result<Response, Stopped> {
-    session.caller.require(Scope::OpsWrite).map_err(|refusal| session.refused(refusal))?;
+pub(super) async fn examine(
+    State(api): State<Api>,
+    session: ConsoleSession,
+    body: Bytes,
+) -> Result<Response, PageError> {
+    session.caller.require(Scope::OpsWrite).map_err(|error| session.refused(error))?;
     let order = order(&body);
     let found = match doctor::examine(&api, &session.caller, order.clone()).await {
         Ok(findings) => shown(&findings),
-        Err(Refusal::Invalid(problems)) => html! {
+        Err(ApiError::Invalid(problems)) => html! {
             div.note.bad role="alert" {
                 ul { @for problem in problems.iter() { li { (label(&problem.field)) " " (problem.problem) } } }
             }
         },
-        Err(refusal) => return Err(session.refused(refusal)),
+        Err(error) => return Err(session.refused(error)),
     };
     Ok(answer(&session, &order, &found))
 }
@@ -60,7 +64,7 @@ fn label(field: &str) -> &'static str {
     }
 }
 
-fn answer(session: &Session, order: &Order, found: &Markup) -> Response {
+fn answer(session: &ConsoleSession, order: &Order, found: &Markup) -> Response {
     let what = html! {
         h1 { "Connection" }
         p { "Looks at the whole connection, from the database to an event in a calendar, and says of each thing what to do." }

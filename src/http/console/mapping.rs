@@ -10,11 +10,12 @@ use maud::{Markup, html};
 use serde_json::Value;
 use url::Url;
 
-use super::{Session, Stopped, page, words};
+use super::{page, page_error::PageError, session::ConsoleSession, words};
 use crate::{
     config::Scope,
     http::{
-        Api, mappings,
+        api::Api,
+        mappings,
         shapes::{AutomaticReply, MappingView, TimelineEntry},
     },
     store::lists::Filter,
@@ -24,14 +25,14 @@ pub(super) async fn show(
     State(api): State<Api>,
     uri: Uri,
     path: Result<Path<String>, PathRejection>,
-    session: Session,
-) -> Result<Response, Stopped> {
+    session: ConsoleSession,
+) -> Result<Response, PageError> {
     let found = mappings::find(&api, &session.caller, path).await;
-    let (mapping, timeline) = found.map_err(|refusal| session.refused(refusal))?;
+    let (mapping, timeline) = found.map_err(|error| session.refused(error))?;
     let reply = api.0.store.replies_of(&[mapping.id]).await.map_err(|error| session.refused(error.into()))?;
     let reply: Option<AutomaticReply> = reply.get(&mapping.id).cloned().map(Into::into);
     let reply = reply.as_ref();
-    let now = api.0.gate.now();
+    let now = api.0.authenticator.now();
     let was_retried = uri.query() == Some("retried");
     let what = html! {
         p { a href="/console/mappings" { "← Mappings" } }
@@ -51,13 +52,13 @@ pub(super) async fn show(
 pub(super) async fn retry(
     State(api): State<Api>,
     path: Result<Path<String>, PathRejection>,
-    session: Session,
-) -> Result<Redirect, Stopped> {
-    session.caller.require(Scope::OpsWrite).map_err(|refusal| session.refused(refusal))?;
+    session: ConsoleSession,
+) -> Result<Redirect, PageError> {
+    session.caller.require(Scope::OpsWrite).map_err(|error| session.refused(error))?;
     let found = mappings::find(&api, &session.caller, path).await;
-    let (mapping, _) = found.map_err(|refusal| session.refused(refusal))?;
+    let (mapping, _) = found.map_err(|error| session.refused(error))?;
     let retried = mappings::retry_now(&api, &session.caller, Some(mapping.id), &Filter::default()).await;
-    let retried = retried.map_err(|refusal| session.refused(refusal))?;
+    let retried = retried.map_err(|error| session.refused(error))?;
     let said = if retried.retried + retried.replies > 0 { "?retried" } else { "" };
     Ok(Redirect::to(&format!("/console/mappings/{}{said}", mapping.id)))
 }
@@ -124,7 +125,7 @@ fn leads_outside(link: &str) -> bool {
     Url::parse(link).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
 }
 
-fn again(mapping: &MappingView, reply: Option<&AutomaticReply>, session: &Session) -> Markup {
+fn again(mapping: &MappingView, reply: Option<&AutomaticReply>, session: &ConsoleSession) -> Markup {
     let is_held = reply.is_some_and(|reply| ["waiting", "parked"].contains(&reply.state.as_str()));
     let is_open = is_held || ["pending", "waiting", "parked"].contains(&mapping.state.as_str());
     html! {

@@ -9,11 +9,11 @@ use jiff::{Timestamp, civil::Date};
 use maud::{Markup, html};
 use url::form_urlencoded;
 
-use super::{Session, Stopped, page, words};
+use super::{page, page_error::PageError, session::ConsoleSession, words};
 use crate::http::{
-    Api,
+    api::Api,
     mappings::{self, MappingList},
-    problem::Refusal,
+    problem::ApiError,
     query,
     shapes::MappingView,
 };
@@ -63,18 +63,18 @@ impl Asked {
     }
 }
 
-pub(super) async fn show(State(api): State<Api>, uri: Uri, session: Session) -> Result<Response, Stopped> {
+pub(super) async fn show(State(api): State<Api>, uri: Uri, session: ConsoleSession) -> Result<Response, PageError> {
     let asked = Asked::read(&uri);
     let listed = match query::list(&asked.question(), &session.caller) {
         Ok(query) => mappings::page(&api, &query).await,
-        Err(refusal) => Err(refusal),
+        Err(error) => Err(error),
     };
-    let now = api.0.gate.now();
+    let now = api.0.authenticator.now();
     let (status, result) = match listed {
         Ok(list) => (StatusCode::OK, table(&list, &asked, now)),
         // What is wrong with the filters belongs next to them.
-        Err(refusal @ (Refusal::Invalid(_) | Refusal::Forbidden(_))) => (refusal.parts().0, wrong(refusal)),
-        Err(refusal) => return Err(session.refused(refusal)),
+        Err(error @ (ApiError::Invalid(_) | ApiError::Forbidden(_))) => (error.parts().0, wrong(error)),
+        Err(error) => return Err(session.refused(error)),
     };
     let what = html! {
         h1 { "Mappings" }
@@ -110,11 +110,11 @@ fn filters(asked: &Asked, tenants: &[String]) -> Markup {
     }
 }
 
-fn wrong(refusal: Refusal) -> Markup {
-    let (_, _, _, detail) = refusal.parts();
+fn wrong(error: ApiError) -> Markup {
+    let (_, _, _, detail) = error.parts();
     html! {
         div.note.bad role="alert" {
-            @if let Refusal::Invalid(problems) = refusal {
+            @if let ApiError::Invalid(problems) = error {
                 ul { @for found in problems.into_vec() { li { strong { (found.field) } " " (found.problem) } } }
             } @else {
                 p { (detail) }

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{Session, Stopped, page, words};
+use super::{page, page_error::PageError, session::ConsoleSession, words};
 use crate::{
-    domain::credential::STEPS,
-    http::{Api, health},
+    domain::credential::NOTICE_DAYS,
+    http::{api::Api, health},
     reconcile::state::State as ItemState,
     store::stats::Backlog,
 };
@@ -23,14 +23,14 @@ use crate::{
 /// What came to rest within the last day: tenant, state, how many.
 type Settled = Vec<(String, ItemState, i64)>;
 
-pub(super) async fn show(State(api): State<Api>, session: Session) -> Result<Response, Stopped> {
-    let (health, backlogs) = health::look(&api, Some(&session.caller)).await;
+pub(super) async fn show(State(api): State<Api>, session: ConsoleSession) -> Result<Response, PageError> {
+    let (health, backlogs) = health::report(&api, Some(&session.caller)).await;
     let own = &session.caller.client.tenants;
     let settled = match health.status {
         "down" => Settled::new(),
         _ => api.0.store.settled_lately(own).await.map_err(|error| session.refused(error.into()))?,
     };
-    let now = api.0.gate.now();
+    let now = api.0.authenticator.now();
     let tenants = &health.checks.get("microsoft").unwrap_or(&Value::Null)["tenants"];
     let what = html! {
         h1 { "Overview" }
@@ -162,7 +162,7 @@ fn expiry(told: &Value) -> Markup {
     let Some((date, days)) = date.zip(days) else {
         return html! { "not known" @if told["credential"] == "secret" { "; tell it as " code { "secret_expires" } } };
     };
-    let class = match STEPS.into_iter().find(|step| days <= *step) {
+    let class = match NOTICE_DAYS.into_iter().find(|step| days <= *step) {
         None => "good",
         Some(30..) => "warn",
         Some(_) => "bad",

@@ -2,14 +2,14 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::Session;
+use super::session::ConsoleSession;
 
 /// The pages of the navigation: address and name, in this order. A new page gets its line here and its route in `mod.rs`.
 const PAGES: [(&str, &str); 3] =
     [("/console", "Overview"), ("/console/mappings", "Mappings"), ("/console/connection", "Connection")];
 
 /// A whole page. `at` is its address in the navigation, empty where it has none.
-pub(super) fn page(session: Option<&Session>, at: &str, title: &str, what: &Markup) -> Markup {
+pub(super) fn page(session: Option<&ConsoleSession>, at: &str, title: &str, what: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

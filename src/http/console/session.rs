@@ -1,81 +1,45 @@
-//! Who is signed in: an ops token in a cookie of the browser's. The service itself remembers nobody.
+//! Who is signed in: an ops token in a browser's cookie. The service itself keeps no sessions.
 //!
 //! The cookie goes out only to `/console`, only to us and never on a request that begins at another site, and no script
 //! can read it. A token must never be in an address, and a form of another site must never be obeyed.
 
-use axum::{
-    body::Bytes,
-    extract::{FromRequestParts, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
-    response::{IntoResponse as _, Redirect, Response},
-};
-use maud::{Markup, html};
-use url::{Host, Url};
+use axum::http::{HeaderMap, StatusCode, header};
 
-use super::{Stopped, page};
 use crate::{
     config::Scope,
-    http::{Api, auth::Caller, problem::Refusal},
+    http::{api::Api, auth::Caller, problem::ApiError},
 };
 
-const COOKIE: &str = "leavebridge_ops";
-/// Nobody stays signed in for longer, however long the token is good.
-const LONGEST: i64 = 12 * 3600;
-/// Browsers keep no longer cookies.
-const LONGEST_TOKEN: usize = 3800;
+pub(super) const COOKIE: &str = "leavebridge_ops";
 
-const ENDED: &str = "Your token is not valid any more. Sign in with a new one.";
-const NOT_GOOD: &str = "This token is not valid here, or no longer. Copy all of it, from the first letter to the last.";
+pub(super) const NOT_GOOD: &str =
+    "This token is not valid here, or no longer. Copy all of it, from the first letter to the last.";
 const NOT_OPS: &str = "This token may not see the console: it needs the scope ops:read.";
-const TOO_LONG: &str = "This token is too long for a browser to keep. Use one that `leavebridge token` makes.";
-const NOT_SAFE: &str = "A token must not travel unprotected: open the console by https, or on the machine itself \
-                        (http://127.0.0.1).";
 
-/// Somebody who is signed in and may look.
+/// A caller who is signed in with `ops:read`.
 #[derive(Debug, Clone)]
-pub(super) struct Session {
+pub(super) struct ConsoleSession {
     pub(super) caller: Caller,
 }
 
-impl Session {
+impl ConsoleSession {
     pub(super) fn may_retry(&self) -> bool {
         self.caller.require(Scope::OpsWrite).is_ok()
-    }
-
-    pub(super) fn refused(&self, refusal: Refusal) -> Stopped {
-        Stopped::Refused(Box::new(self.clone()), refusal)
-    }
-}
-
-impl FromRequestParts<Api> for Session {
-    type Rejection = Stopped;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Stopped> {
-        let is_change = !parts.method.is_safe();
-        if is_change && !is_own(&parts.headers) {
-            return Err(Stopped::Foreign);
-        }
-        // Nobody can come back to a form that was posted.
-        let wish = if is_change { String::new() } else { parts.uri.to_string() };
-        let Some(token) = cookie(&parts.headers) else { return Err(Stopped::SignedOut { wish, why: None }) };
-        match admit(api, token).await {
-            Ok(caller) => Ok(Self { caller }),
-            Err((_, why)) => Err(Stopped::SignedOut { wish, why: Some(if why == NOT_GOOD { ENDED } else { why }) }),
-        }
     }
 }
 
 /// The caller behind a token, if it may look at the console; else with which status and sentence it may not.
-async fn admit(api: &Api, token: &str) -> Result<Caller, (StatusCode, &'static str)> {
-    let caller = api.0.gate.by_bearer(token).await.map_err(|refusal| match refusal {
-        Refusal::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+pub(super) async fn admit(api: &Api, token: &str) -> Result<Caller, (StatusCode, &'static str)> {
+    let caller = api.0.authenticator.by_bearer(token).await.map_err(|error| match error {
+        ApiError::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
         _ => (StatusCode::UNAUTHORIZED, NOT_GOOD),
     })?;
     caller.require(Scope::OpsRead).map_err(|_| (StatusCode::FORBIDDEN, NOT_OPS))?;
     Ok(caller)
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The token in the browser's cookie.
+pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = pairs.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
@@ -83,7 +47,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 
 /// Whether one of our own pages sent this. `Sec-Fetch-Site` cannot be forged by a page, and every browser sends it where
 /// we let anybody sign in; `Origin` is what older ones have. Who sends neither is no browser that we know.
-fn is_own(headers: &HeaderMap) -> bool {
+pub(super) fn is_own(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
         return site == "same-origin";
@@ -92,138 +56,11 @@ fn is_own(headers: &HeaderMap) -> bool {
     origin.is_some_and(|(_, origin)| text("host").is_some_and(|host| host.eq_ignore_ascii_case(origin)))
 }
 
-/// Whether the cookie needs `Secure`, by the address that the browser shows and not by how the request came to us, which
-/// behind a proxy is no secret line in either case. `None` where a browser would not keep such a cookie at all.
-fn is_secure(headers: &HeaderMap) -> Option<bool> {
-    let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    let Some(origin) = origin.and_then(|origin| Url::parse(origin).ok()) else { return Some(true) };
-    let is_near = match origin.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    match origin.scheme() {
-        "http" => is_near.then_some(false),
-        _ => Some(true),
-    }
-}
-
-/// `GET /console/sign-in`.
-pub(super) async fn ask() -> Markup {
-    form("/console", None)
-}
-
-/// `POST /console/sign-in`.
-pub(super) async fn begin(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Response {
-    if !is_own(&headers) {
-        return foreign();
-    }
-    let field = |name: &str| {
-        let mut fields = url::form_urlencoded::parse(&body);
-        fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
-    };
-    let wish = own_page(&field("to"));
-    let token = field("token").split_whitespace().collect::<String>();
-    let token = token.strip_prefix("Bearer").unwrap_or(&token);
-    let refuse = |status, why| (status, form(&wish, Some(why))).into_response();
-    let Some(is_secure) = is_secure(&headers) else { return refuse(StatusCode::FORBIDDEN, NOT_SAFE) };
-    let caller = match admit(&api, token).await {
-        Ok(_) if token.len() > LONGEST_TOKEN => return refuse(StatusCode::FORBIDDEN, TOO_LONG),
-        Ok(caller) => caller,
-        Err((status, why)) => return refuse(status, why),
-    };
-    let left = caller.until.map_or(0, |until| until - api.0.gate.now().as_second()).clamp(0, LONGEST);
-    keep(Redirect::to(&wish).into_response(), token, left, is_secure)
-}
-
-/// `POST /console/sign-out`.
-pub(super) async fn end(headers: HeaderMap) -> Response {
-    if !is_own(&headers) {
-        return foreign();
-    }
-    keep(Redirect::to("/console/sign-in").into_response(), "", 0, is_secure(&headers).unwrap_or(true))
-}
-
-/// Has the browser keep the token for so many seconds; for none it forgets it.
-fn keep(mut response: Response, token: &str, seconds: i64, is_secure: bool) -> Response {
-    let secure = if is_secure { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={token}; Path=/console; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    // A token that was let in has only letters, digits, `-`, `_` and dots.
-    if let Ok(mut cookie) = HeaderValue::from_str(&cookie) {
-        cookie.set_sensitive(true);
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    response
-}
-
-/// Where to go after signing in: one of our own pages, whatever the form says.
-fn own_page(wish: &str) -> String {
-    let own = wish.parse::<Uri>().ok().filter(|uri| uri.authority().is_none());
-    let path = own.as_ref().map_or("", Uri::path);
-    let is_own = path == "/console" || path == "/console/mappings" || path.starts_with("/console/mappings/");
-    if is_own && !path.contains("..") { wish.to_owned() } else { "/console".into() }
-}
-
-/// The sign-in page in place of another.
-pub(super) fn signed_out(wish: &str, why: Option<&'static str>) -> Response {
-    (StatusCode::UNAUTHORIZED, form(&own_page(wish), why)).into_response()
-}
-
-/// What a form of another site gets.
-pub(super) fn foreign() -> Response {
-    let what = html! {
-        h1 { "Not sent from this console" }
-        p { "Nothing was done: the request came from another site, or from a program. Programs use the API." }
-        p { a href="/console" { "Open the console" } }
-    };
-    (StatusCode::FORBIDDEN, page::page(None, "", "Not sent from this console", &what)).into_response()
-}
-
-fn form(wish: &str, why: Option<&str>) -> Markup {
-    let what = html! {
-        h1 { "Sign in" }
-        @if let Some(why) = why { p.note.bad role="alert" id="why" { (why) } }
-        form.card method="post" action="/console/sign-in" {
-            input type="hidden" name="to" value=(wish);
-            label for="token" { "Ops token" }
-            input #token type="password" name="token" required autocomplete="off" autocapitalize="off" spellcheck="false"
-                autofocus aria-describedby=[why.map(|_| "why")];
-            p.quiet { "It needs the scope ops:read, and ops:write to try things again. Somebody who runs leavebridge makes one:" }
-            pre { code { "leavebridge token --client ops" } }
-            button type="submit" { "Sign in" }
-        }
-        p.quiet { "Signed in already and came here by a link from elsewhere? " a href=(wish) { "Go on" } "." }
-    };
-    page::page(None, "", "Sign in", &what)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use axum::http::HeaderValue;
 
-    #[test]
-    fn after_signing_in_nobody_is_sent_elsewhere() {
-        for wish in ["/console", "/console/mappings?state=parked", "/console/mappings/0199a3f0?x=%2F"] {
-            assert_eq!(own_page(wish), wish);
-        }
-        for wish in [
-            "",
-            "/",
-            "/consoles",
-            "/docs",
-            "//evil.example/console",
-            "https://evil.example/console",
-            "/console/sign-out",
-            "/console/mappings/../../docs",
-            "/console\\evil",
-            "/console\r\nset-cookie: x",
-            "console",
-            "/console/style.css",
-        ] {
-            assert_eq!(own_page(wish), "/console", "{wish}");
-        }
-    }
+    use super::*;
 
     #[test]
     fn a_form_is_ours_if_the_browser_says_so() {
@@ -244,23 +81,5 @@ mod tests {
             let headers: HeaderMap = headers(pairs);
             assert_eq!(is_own(&headers), own, "{pairs:?}");
         }
-    }
-
-    #[test]
-    fn a_cookie_goes_over_a_safe_line_only_or_nowhere() {
-        for (origin, secure) in [
-            ("https://leave.example", Some(true)),
-            ("https://127.0.0.1", Some(true)),
-            ("http://127.0.0.1:8080", Some(false)),
-            ("http://localhost:8080", Some(false)),
-            ("http://[::1]:8080", Some(false)),
-            ("http://leave.example", None),
-            ("http://127.0.0.1.evil.example", None),
-            ("null", Some(true)),
-        ] {
-            let headers = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_static(origin))]);
-            assert_eq!(is_secure(&headers), secure, "{origin}");
-        }
-        assert_eq!(is_secure(&HeaderMap::new()), Some(true));
     }
 }

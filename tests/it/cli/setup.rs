@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _, path::Pa
 
 use leavebridge::{
     config,
-    domain::microsoft::{CLOUDS, PERMISSIONS},
+    doctor::microsoft::{CLOUDS, PERMISSIONS},
 };
 use serde_json::{Value, json};
 

@@ -97,8 +97,8 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn set(world: &World, beside: Beside) -> Self {
         let mut keys = Vec::new();
-        if trouble::SLOWER_THAN_OUR_PATIENCE {
-            keys.push(("SYNC__CALL_TIMEOUT", trouble::PATIENCE));
+        if trouble::SLOWER_THAN_CALL_TIMEOUT {
+            keys.push(("SYNC__CALL_TIMEOUT", trouble::CALL_TIMEOUT));
         }
         if beside == Beside::Replies {
             keys.push(("POLICY__AUTOMATIC_REPLIES__ENABLED", "true"));
@@ -117,7 +117,7 @@ impl Stage {
             }))
             .await;
         app.database.execute(WATCH).await;
-        let look = &app.settings.tenants["default"].policy.look;
+        let look = &app.settings.tenants["default"].policy.appearance;
         let model =
             Model::new(look.title.fill(|_| String::new()), look.body.fill(|_| String::new()), beside == Beside::Team);
         Self {

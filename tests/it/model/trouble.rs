@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::history::MAILBOXES;
 
 /// Whether answers may come later than we wait for them.
-pub(super) const SLOWER_THAN_OUR_PATIENCE: bool = true;
+pub(super) const SLOWER_THAN_CALL_TIMEOUT: bool = true;
 /// How long the service of a model test waits for an answer.
-pub(super) const PATIENCE: &str = "1s";
+pub(super) const CALL_TIMEOUT: &str = "1s";
 
 /// No answer asks for a longer wait.
 pub(super) const LONGEST_RETRY_AFTER: SignedDuration = SignedDuration::from_secs(4_000);
@@ -109,7 +109,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         (409, "ErrorIrresolvableConflict"),
         (403, "ErrorQuotaExceeded"),
     ];
-    let slow = if SLOWER_THAN_OUR_PATIENCE { vec![20_u64, 60, 1_300] } else { vec![20, 60] };
+    let slow = if SLOWER_THAN_CALL_TIMEOUT { vec![20_u64, 60, 1_300] } else { vec![20, 60] };
     prop_oneof![
         5 => wait().prop_map(Trouble::Throttled),
         4 => (select(vec![500_u16, 502, 503, 504, 509]), wait(), any::<bool>())

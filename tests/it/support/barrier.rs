@@ -12,10 +12,8 @@ use axum::{
     response::Response,
     serve::ListenerExt as _,
 };
-use leavebridge::{
-    clock::{Clock as _, ManualClock},
-    demo::postgres::PrivatePostgres,
-};
+use leavebridge::clock::{Clock as _, ManualClock};
+use leavebridge_stage::postgres::PrivatePostgres;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt as _;

@@ -16,7 +16,7 @@ pub(crate) struct Browser<'a> {
 impl<'a> Browser<'a> {
     /// One in which nobody is signed in.
     pub(crate) fn new(app: &'a TestApp) -> Self {
-        Self { app, client: outgoing::steadfast(None, Duration::from_mins(1)).unwrap(), cookie: None }
+        Self { app, client: outgoing::without_redirects(None, Duration::from_mins(1)).unwrap(), cookie: None }
     }
 
     /// One in which that client is signed in, with all its scopes.

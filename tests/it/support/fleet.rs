@@ -10,7 +10,6 @@ use leavebridge::{
     clock::{Clock as _, ManualClock, SystemClock},
     config, http, outgoing,
 };
-use leavebridge_stage::environment::variables;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -54,7 +53,8 @@ impl Fleet {
 
     /// One more process, ready, with that further configuration and environment.
     pub(crate) async fn start(&self, further: &[(&str, &str)], environment: &[(&str, &str)]) -> Replica {
-        let mut all = configuration(&self.database.url, &self.microsoft.url, &[&[("LOG__FILTER", "info")], further].concat());
+        let mut all =
+            configuration(&self.database.url, &self.microsoft.url, &[&[("LOG__FILTER", "info")], further].concat());
         let settings = config::load(None, &all).unwrap();
         let scopes = &settings.clients["ess"].scopes;
         let hour = SignedDuration::from_hours(1);

@@ -31,10 +31,7 @@ use leavebridge::{
     config::{self, Settings},
     http, outgoing,
 };
-use leavebridge_stage::{
-    environment::{operator, portal, simulated_tenant, variables},
-    postgres::PrivatePostgres,
-};
+use leavebridge_stage::environment::{operator, portal, simulated_tenant, variables};
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

@@ -9,7 +9,7 @@ use crate::{
         marker::Marker,
     },
     engine::lease::{Halt, LeaseGuard},
-    graph::{GraphError, Trail, Written},
+    graph::{GraphError, RequestIds, Written},
     reconcile::{
         converge::{Answer, Call, Next, Progress},
         failure::Failure,
@@ -38,7 +38,7 @@ pub(super) struct Drive<'a> {
     /// The last step that was begun, for the timeline.
     pub(super) step: &'static str,
     /// The ids of the call that is worth remembering.
-    pub(super) trail: Option<Trail>,
+    pub(super) request_ids: Option<RequestIds>,
 }
 
 impl Drive<'_> {
@@ -54,10 +54,10 @@ impl Drive<'_> {
                     return End::Failed(match (failure, refused) {
                         (Failure::InDoubt { left }, _) => GraphError::in_doubt(left),
                         (_, Some(error)) => error,
-                        (_, None) => GraphError::no_end(self.trail.clone()),
+                        (_, None) => GraphError::no_end(self.request_ids.clone()),
                     });
                 }
-                Next::NoEnd => return End::Failed(GraphError::no_end(self.trail.clone())),
+                Next::NoEnd => return End::Failed(GraphError::no_end(self.request_ids.clone())),
             };
             let answer = match self.make(&call, &mut refused).await {
                 Ok(answer) => answer,
@@ -81,8 +81,8 @@ impl Drive<'_> {
             Call::Remove(id) => {
                 self.step = "remove";
                 let removed = self.guard.call("remove", |graph, mailbox| graph.remove(mailbox, id)).await?;
-                removed.map(|trail| {
-                    self.trail = Some(trail);
+                removed.map(|request_ids| {
+                    self.request_ids = Some(request_ids);
                     Answer::Removed
                 })
             }
@@ -101,7 +101,7 @@ impl Drive<'_> {
         let answer = found.map(|found| {
             let is_there = self.progress.observed.event_id.as_ref().is_some_and(|id| found.ids.contains(id));
             if !is_check || !is_there {
-                self.trail = Some(found.trail);
+                self.request_ids = Some(found.request_ids);
             }
             Answer::Found { ours: found.ours.map(|event| event.event_id), ids: found.ids }
         });
@@ -119,7 +119,7 @@ impl Drive<'_> {
             Err(error) => error,
         };
         if error.failure == Failure::AlreadyCreated {
-            self.trail = error.trail.map(|trail| *trail);
+            self.request_ids = error.request_ids.map(|request_ids| *request_ids);
             return Ok(Answer::AlreadyCreated(error.existing_event.map(String::from)));
         }
         if error.failure == Failure::EventGone
@@ -132,7 +132,7 @@ impl Drive<'_> {
     }
 
     fn written(&mut self, written: Written) -> Answer {
-        self.trail = Some(written.trail);
+        self.request_ids = Some(written.request_ids);
         Answer::Written { id: written.event_id, web_link: written.web_link }
     }
 }

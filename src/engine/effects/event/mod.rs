@@ -75,7 +75,7 @@ impl Delivery<'_> {
             transaction: marker.transaction(generation, item.mailbox, item.incarnation),
             progress: Progress::new(observed.clone(), unsure, self.doubted_for()),
             step: "nothing",
-            trail: None,
+            request_ids: None,
         };
         let end = drive.run(&desired).await;
         self.ended(&drive, end, &desired, &observed)
@@ -84,7 +84,7 @@ impl Delivery<'_> {
     /// What the end of the way means.
     fn ended(&self, drive: &Drive<'_>, end: End, desired: &Desired, before: &ObservedEvent) -> Delivered {
         let item = &self.due.item;
-        let told = |trouble| timeline_detail(drive.step, trouble, drive.trail.as_ref());
+        let told = |trouble| timeline_detail(drive.step, trouble, drive.request_ids.as_ref());
         let result = |outcome| self.result(drive, outcome, item.incarnation);
         match end {
             End::Done => {
@@ -133,8 +133,8 @@ impl Delivery<'_> {
             // At once: other deliveries of this mailbox may be between two calls.
             self.guard.pause();
         }
-        let trail = error.trail.as_deref().or(drive.trail.as_ref());
-        let told = timeline_detail(drive.step, Some((reason, &error.code)), trail);
+        let request_ids = error.request_ids.as_deref().or(drive.request_ids.as_ref());
+        let told = timeline_detail(drive.step, Some((reason, &error.code)), request_ids);
         match outcome(reason, decision, error) {
             Ok(outcome) => {
                 let mut result = self.result(drive, outcome, item.incarnation);
@@ -163,7 +163,7 @@ impl Delivery<'_> {
                 (false, true) => DoubtAfter::Stays,
                 (false, false) => DoubtAfter::Over,
             },
-            contacted: drive.trail.is_some(),
+            contacted: drive.request_ids.is_some(),
             ..result(self.guard, &self.due.item, outcome)
         }
     }

@@ -1,4 +1,4 @@
-//! One tenant under examination: what is common to all of its checks.
+//! The examination of one tenant: what all of its checks share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,14 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::Client;
 use tokio::time::Instant;
 
-use super::{Explanation, Order, Rights, entra, exchange};
+use super::{explanation::Explanation, microsoft::CLOUDS, order::Order, rights::Rights};
 use crate::{
     clock::{Clock, Random},
     config,
-    domain::{
-        finding::{Finding, Severity},
-        microsoft::CLOUDS,
-    },
+    domain::finding::{Finding, Severity},
     graph::{Graph, GraphError},
 };
 
@@ -25,7 +22,7 @@ const OF_IDENTITY: &str = "A managed identity is given its rights by a script: `
                            way B with rbac.ps1. Azure keeps its tokens, so that a new right may take a day to arrive.";
 
 /// A tenant, and what is needed to ask Microsoft about it.
-pub(super) struct Patient<'a> {
+pub(super) struct TenantExamination<'a> {
     pub(super) name: &'a str,
     pub(super) tenant: &'a config::Tenant,
     pub(super) http: Client,
@@ -35,7 +32,7 @@ pub(super) struct Patient<'a> {
     pub(super) random: Arc<dyn Random>,
 }
 
-impl Patient<'_> {
+impl TenantExamination<'_> {
     /// Everything about this tenant, in order; what cannot be asked any more after a failure is not asked.
     pub(super) async fn examine(&self, order: &Order) -> Vec<Finding> {
         let mut findings = self.hosts().await;
@@ -62,13 +59,13 @@ impl Patient<'_> {
         Instant::now() + self.call_timeout
     }
 
-    pub(super) fn fine(&self, id: &'static str, seen: impl Into<String>) -> Finding {
+    pub(super) fn ok(&self, id: &'static str, seen: impl Into<String>) -> Finding {
         let (meaning, next) = (String::new(), String::new());
         Finding { id, severity: Severity::Ok, seen: seen.into(), meaning, next, tenant: Some(self.name.to_owned()) }
     }
 
     /// A finding with its gaps filled in.
-    pub(super) fn found(&self, seen: impl Into<String>, explanation: Explanation, mailbox: &str) -> Finding {
+    pub(super) fn finding(&self, seen: impl Into<String>, explanation: Explanation, mailbox: &str) -> Finding {
         let Explanation { id, severity, meaning, mut next } = explanation;
         if matches!(self.tenant.microsoft.credential, config::Credential::ManagedIdentity { .. })
             && next.contains(REGISTRATION)
@@ -96,27 +93,27 @@ impl Patient<'_> {
 
     /// Entra gave no token.
     pub(super) fn refused(&self, what: &str, error: &GraphError) -> Finding {
-        let explanation = entra::explain(&error.code).unwrap_or_else(Explanation::unknown);
-        self.found(format!("{what}: {}", said(error, self.clock.now())), explanation, "")
+        let explanation = Explanation::of_entra(&error.code).unwrap_or_else(Explanation::unknown);
+        self.finding(format!("{what}: {}", describe(error, self.clock.now())), explanation, "")
     }
 
     /// Graph did not do what it was asked in that mailbox.
     pub(super) fn failed(&self, what: &str, error: &GraphError, rights: &Rights, mailbox: &str) -> Finding {
-        let status = error.trail.as_ref().and_then(|trail| trail.status);
-        let explanation = exchange::explain(&error.code, status, &error.message, Some(rights));
+        let status = error.request_ids.as_ref().and_then(|request_ids| request_ids.status);
+        let explanation = Explanation::of_graph(&error.code, status, &error.message, rights);
         let explanation = explanation.unwrap_or_else(Explanation::unknown);
-        self.found(format!("{what}: {}", said(error, self.clock.now())), explanation, mailbox)
+        self.finding(format!("{what}: {}", describe(error, self.clock.now())), explanation, mailbox)
     }
 }
 
 /// Microsoft's words, and the ids that its support asks for.
-pub(super) fn said(error: &GraphError, now: Timestamp) -> String {
+pub(super) fn describe(error: &GraphError, now: Timestamp) -> String {
     let mut said = error.code.clone();
     if !error.message.is_empty() {
         said = format!("{said}: \u{201c}{}\u{201d}", error.message);
     }
     let mut ids = Vec::new();
-    let status = error.entra.as_ref().map(|entra| entra.status).or_else(|| error.trail.as_ref()?.status);
+    let status = error.entra.as_ref().map(|entra| entra.status).or_else(|| error.request_ids.as_ref()?.status);
     if let Some(status) = status.filter(|status| error.code != format!("HTTP {status}")) {
         ids.push(format!("HTTP {status}"));
     }
@@ -125,12 +122,14 @@ pub(super) fn said(error: &GraphError, now: Timestamp) -> String {
             [("Trace ID", &entra.trace_id), ("Correlation ID", &entra.correlation_id), ("at", &entra.timestamp)];
         ids.extend(known.iter().filter(|(_, id)| !id.is_empty()).map(|(name, id)| format!("{name} {id}")));
     }
-    if let Some(trail) = &error.trail {
-        ids.extend(trail.request_id.as_ref().map(|id| format!("request-id {id}")));
-        ids.push(format!("client-request-id {}", trail.client_request_id));
+    if let Some(request_ids) = &error.request_ids {
+        ids.extend(request_ids.request_id.as_ref().map(|id| format!("request-id {id}")));
+        ids.push(format!("client-request-id {}", request_ids.client_request_id));
         ids.push(format!("at {}", now.round(jiff::Unit::Second).unwrap_or(now)));
     }
-    if let Some(wait) = error.retry_after.filter(|_| error.trail.as_ref().is_some_and(|trail| trail.status.is_some())) {
+    if let Some(wait) =
+        error.retry_after.filter(|_| error.request_ids.as_ref().is_some_and(|request_ids| request_ids.status.is_some()))
+    {
         ids.push(format!("Retry-After {}", SignedDuration::try_from(wait).map_or(0, |wait| wait.as_secs())));
     }
     if ids.is_empty() { format!("{said}.") } else { format!("{said} ({}).", ids.join(", ")) }

@@ -1,10 +1,10 @@
-//! Points at which a debug build can be made to die as by `kill -9`, or to freeze, so that tests can do that at every line
-//! that matters: around each commit and each call to Graph. It must never be able to stop a release build.
+//! Failpoints: places at which a test can make a debug build die as by `kill -9`, or freeze, around each commit and each
+//! call to Graph. It must never be able to stop a release build.
 
 /// Dies here when `LEAVEBRIDGE_CRASH_AT` names this point: `after create`, or `after create 2` for the second time that it
 /// is reached. Freezes instead, until SIGCONT, when `LEAVEBRIDGE_FREEZE_AT` does.
 #[cfg(debug_assertions)]
-pub fn point(when: &str, what: &str) {
+pub fn hit(when: &str, what: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     static DIES: AtomicU32 = AtomicU32::new(0);
@@ -22,7 +22,7 @@ pub fn point(when: &str, what: &str) {
     }
     if is_now("LEAVEBRIDGE_FREEZE_AT", &FREEZES) {
         // A stop takes effect when one thread of the process notices it: on a busy machine this one would get past here, and
-        // a request on its way, before that. So whoever stops us ends only once we are stopped.
+        // a request on its way, before that. So the shell that stops us ends only once we are stopped.
         let stop =
             "kill -STOP $0; for n in $(seq 1000); do grep -q '^State:.T' /proc/$0/status && break; done 2> /dev/null";
         let frozen = std::process::Command::new("sh").args(["-c", stop, &std::process::id().to_string()]).status();
@@ -32,4 +32,4 @@ pub fn point(when: &str, what: &str) {
 
 /// Nothing.
 #[cfg(not(debug_assertions))]
-pub const fn point(_when: &str, _what: &str) {}
+pub const fn hit(_when: &str, _what: &str) {}

@@ -1,4 +1,4 @@
-//! What is ours: the database, the callers, and what waits in the queue.
+//! The checks that need no Microsoft: the database, the callers, and what waits in the queue.
 
 use std::cmp::Ordering;
 
@@ -12,13 +12,13 @@ use crate::{
     },
 };
 
-/// Configuration, database and callers, as far as they are about these tenants. Whoever gets here has a configuration that
-/// can be read.
+/// Configuration, database and callers, as far as they are about these tenants. The configuration has been
+/// read already.
 pub(super) async fn examine(settings: &Settings, store: &Store, tenants: &[&str]) -> Vec<Finding> {
     let is_theirs = |client: &&Client| client.tenants.iter().any(|tenant| tenants.contains(&tenant.as_str()));
     let clients: Vec<&Client> = settings.clients.values().filter(is_theirs).collect();
     let mut findings =
-        vec![fine("configuration", format!("{}, {}.", count(tenants.len(), "tenant"), count(clients.len(), "client")))];
+        vec![ok("configuration", format!("{}, {}.", count(tenants.len(), "tenant"), count(clients.len(), "client")))];
     findings.push(database(store).await);
     if !tenants.is_empty() {
         findings.extend(callers(settings, tenants, &clients));
@@ -28,7 +28,7 @@ pub(super) async fn examine(settings: &Settings, store: &Store, tenants: &[&str]
 
 async fn database(store: &Store) -> Finding {
     match store.schema().await {
-        Ok(Ordering::Equal) => fine("database", "PostgreSQL answers, and its schema is up to date.".into()),
+        Ok(Ordering::Equal) => ok("database", "PostgreSQL answers, and its schema is up to date.".into()),
         Ok(Ordering::Greater) => Finding {
             id: "schema-newer",
             severity: Severity::Warning,
@@ -121,7 +121,7 @@ fn callers(settings: &Settings, tenants: &[&str], clients: &[&Client]) -> Vec<Fi
             let scopes: Vec<_> = client.scopes.iter().map(|scope| scope.word()).collect();
             format!("{} ({}; by {})", client.name, scopes.join(" "), ways(settings, client).join(" or "))
         });
-        findings.push(fine("clients", format!("{}.", told.collect::<Vec<_>>().join("; "))));
+        findings.push(ok("clients", format!("{}.", told.collect::<Vec<_>>().join("; "))));
     }
     findings
 }
@@ -193,7 +193,7 @@ fn deliveries(backlog: Backlog, throttled: i64) -> Finding {
             "GET /mappings?state=waiting tells which leave waits for it.",
         );
     }
-    fine("deliveries", seen)
+    ok("deliveries", seen)
 }
 
 fn held_replies(held: HeldReplies) -> Option<Finding> {
@@ -216,6 +216,6 @@ fn warning(id: &'static str, seen: String, meaning: &str, next: &str) -> Finding
     Finding { id, severity: Severity::Warning, seen, meaning: meaning.into(), next: next.into(), tenant: None }
 }
 
-fn fine(id: &'static str, seen: String) -> Finding {
+fn ok(id: &'static str, seen: String) -> Finding {
     Finding { id, severity: Severity::Ok, seen, meaning: String::new(), next: String::new(), tenant: None }
 }

@@ -1,14 +1,12 @@
-//! What Microsoft's clouds and permissions are called: the one table for `setup`, the doctor and whoever else names them.
+//! What Microsoft's clouds and permissions are called: the one table, for `setup` and the doctor.
 //!
-//! Facts only, and only those with evidence: what could not be verified for a cloud stands in `unsure`, in words for the
+//! Facts only, and only those with evidence: what could not be verified for a cloud is in `unsure`, in words for the
 //! reader. It must never hold anything of a customer.
 
-use uuid::Uuid;
+pub use crate::graph::EXCHANGE_APP;
 
 /// The resource "Microsoft Graph" in every directory.
 pub const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
-/// The resource "Office 365 Exchange Online", which EWS belongs to.
-pub const EXCHANGE_APP: &str = "00000002-0000-0ff1-ce00-000000000000";
 /// From this day Exchange Online blocks EWS, tenant by tenant.
 pub const EWS_BLOCKED_FROM: &str = "2026-10-01";
 /// On this day EWS is removed from Exchange Online.
@@ -199,16 +197,3 @@ pub static PERMISSIONS: [Permission; 5] = [
 pub static CALENDARS: &Permission = &PERMISSIONS[0];
 /// The remnant of the old way.
 pub static EWS: &Permission = &PERMISSIONS[4];
-
-/// Whether that is an id in the form that the portal shows, the only one that Entra takes and scripts need not rewrite.
-#[must_use]
-pub fn is_guid(text: &str) -> bool {
-    text.len() == 36 && Uuid::parse_str(text).is_ok()
-}
-
-/// Whether that names one directory: its GUID, or a domain.
-#[must_use]
-pub fn is_directory(text: &str) -> bool {
-    let is_label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    is_guid(text) || (text.contains('.') && text.len() <= 253 && text.split('.').all(is_label))
-}
