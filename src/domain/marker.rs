@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(marker, Marker::new("i", "default", "ess", "LA-1", "default"));
         // Frozen: events that carry these are found by them for ever.
         assert_eq!(marker.event.to_string(), "87d266e2-6268-57f4-8643-25756a3bcd79");
-        assert_eq!(marker.owner.to_string(), "FROZEN_OWNER");
+        assert_eq!(marker.owner.to_string(), "3b362b0b-90e5-5801-ab76-b1acf27888b6");
         for other in [
             ["j", "default", "ess", "LA-1", "default"],
             ["i", "acme", "ess", "LA-1", "default"],
