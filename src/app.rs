@@ -220,8 +220,13 @@ impl StoreError {
     }
 }
 
+/// Once an hour: makes room for the months to come, and forgets old delivery ids.
 async fn prune(store: &Store, stop: &CancellationToken) {
     loop {
+        if let Err(error) = store.make_partitions().await {
+            // What is written goes into the default partition then; nothing stops.
+            tracing::info!(%error, cause = error.cause(), "partitions for the next months were not made; run `leavebridge migrate`");
+        }
         loop {
             match store.prune().await {
                 Ok(true) if !stop.is_cancelled() => {}

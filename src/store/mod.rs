@@ -177,7 +177,8 @@ impl Store {
         // A connection of its own: a migration may take longer than any other statement. That a table is there already is no
         // news that anybody's log needs.
         let mut connection = self.options.clone().options([("client_min_messages", "warning")]).connect().await?;
-        MIGRATIONS.run_direct(None, &mut connection, false).await
+        MIGRATIONS.run_direct(None, &mut connection, false).await?;
+        retention::make_partitions(&mut connection).await.map_err(MigrateError::Execute)
     }
 
     /// What keeps the schema from being brought up to date, for a person.

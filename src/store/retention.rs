@@ -1,5 +1,7 @@
 //! Forgets what need not be remembered, a batch at a time, and makes room for the months to come.
 
+use sqlx::PgConnection;
+
 use super::{Store, StoreError};
 
 /// How long delivery ids are remembered.
@@ -33,9 +35,14 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or its user may not make tables: what is written goes into the default partition then.
     pub async fn make_partitions(&self) -> Result<(), StoreError> {
-        sqlx::query!("SELECT make_partitions((leavebridge_now() AT TIME ZONE 'UTC')::date, $1)", MONTHS_AHEAD)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+        let mut connection = self.pool.acquire().await?;
+        Ok(make_partitions(&mut connection).await?)
     }
+}
+
+pub(super) async fn make_partitions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT make_partitions((leavebridge_now() AT TIME ZONE 'UTC')::date, $1)", MONTHS_AHEAD)
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -84,7 +84,7 @@ impl Life<'_> {
             if self.replica.program.has_ended() {
                 self.succeed().await;
             }
-            if fleet.mappings("state = 'waiting' AND next_attempt_at > leavebridge_now()").await > 0 {
+            if fleet.mappings("state = 'waiting' AND next_at > leavebridge_now()").await > 0 {
                 fleet.advance(SignedDuration::from_secs(61)).await;
             }
             usize::try_from(fleet.mappings(&format!("state = '{state}'")).await).unwrap() == self.mailboxes

@@ -289,7 +289,7 @@ async fn no_more_mailboxes_are_worked_on_at_once_than_the_configuration_says() {
         .execute(
             "CREATE TABLE noted (leases bigint);
              CREATE FUNCTION note_leases() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                 INSERT INTO noted SELECT count(*) FROM mailboxes b JOIN mappings m ON m.mailbox = b.id
+                 INSERT INTO noted SELECT count(*) FROM mailboxes b JOIN items m ON m.kind = 'event' AND m.mailbox = b.id
                  WHERE b.lease_until IS NOT NULL AND m.state = 'pending';
                  RETURN NULL;
              END $$;

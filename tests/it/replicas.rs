@@ -91,8 +91,9 @@ async fn a_mailbox_whose_holder_died_is_taken_over_and_what_is_in_doubt_is_looke
     app.mapping_in("LA-1", "waiting").await;
     app.database
         .execute(
-            "UPDATE mappings SET doubt_since = NULL, attempts = 0, reason = NULL, failing_since = NULL, state = 'pending';
-             UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1",
+            "UPDATE items SET doubt_since = NULL, attempts = 0, reason = NULL, failing_since = NULL, state = 'pending';
+             UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1,
+                                  lease_items = (SELECT array_agg(id) FROM items)",
         )
         .await;
     app.post("ess", &updated("LA-1", 1, &json!({"end": "2026-12-22"}))).await;
@@ -118,9 +119,10 @@ async fn an_event_that_a_dead_holder_may_have_made_is_looked_for_when_its_leave_
     assert_eq!(app.microsoft.events(AMY).await.len(), 1);
     app.database
         .execute(
-            "UPDATE mappings SET doubt_since = NULL, attempts = 0, reason = NULL, failing_since = NULL,
+            "UPDATE items SET doubt_since = NULL, attempts = 0, reason = NULL, failing_since = NULL,
                                  state = 'pending';
-             UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1",
+             UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1,
+                                  lease_items = (SELECT array_agg(id) FROM items)",
         )
         .await;
     app.post("ess", &cancelled("LA-1", 1)).await;
@@ -134,7 +136,8 @@ async fn a_change_that_a_dead_holder_may_have_written_is_written_over() {
     let app = TestApp::new().await;
     app.deliver("ess", &leave("LA-1")).await;
     app.database
-        .execute("UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1")
+        .execute("UPDATE mailboxes SET lease_until = leavebridge_now() + interval '30 seconds', lease_epoch = lease_epoch + 1,
+                                  lease_items = (SELECT array_agg(id) FROM items)")
         .await;
     // The holder wrote the longer leave into Outlook, and died before it could say so ...
     app.post("ess", &updated("LA-1", 1, &json!({"end": "2026-12-24"}))).await;

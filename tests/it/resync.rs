@@ -88,7 +88,7 @@ async fn what_a_replica_of_the_former_policy_has_written_meanwhile_is_written_an
     app.deliver("ess", &updated("LA-2", 0, &json!({"leave_type": "SICK"}))).await;
     assert_eq!(titles(&app).await, ["Out of office", "Away"]);
     // As that replica would have had it.
-    let former = r#"UPDATE mappings SET observed = jsonb_set(observed, '{written,subject}', '"Out of office"')"#;
+    let former = r#"UPDATE items SET observed = jsonb_set(observed, '{written,subject}', '"Out of office"')"#;
     app.database.execute(former).await;
 
     app.advance(SignedDuration::from_mins(10)).await;
@@ -259,7 +259,7 @@ async fn a_leave_that_left_a_teams_calendar_once_comes_back_with_it() {
     .await;
     // A change that comes while there is no such calendar: the leave is not wanted there any more.
     app.deliver("ess", &of_sales("LA-1", 5, &json!({"end": "2026-12-22"}))).await;
-    assert_eq!(app.database.number("SELECT count(*) FROM mappings WHERE NOT wanted").await, 1);
+    assert_eq!(app.database.number("SELECT count(*) FROM items WHERE kind = 'event' AND NOT wanted").await, 1);
     app.restart_with_file(TEAMS).await;
     until("it is back", async || {
         app.advance(SignedDuration::from_millis(100)).await;

@@ -22,7 +22,7 @@ async fn hostile_text_is_shown_and_never_obeyed() {
     let mapping = app.mappings().await[0].clone();
     assert_eq!((&mapping["leave_id"], &mapping["state"]), (&json!(HOSTILE), &json!("parked")));
     for link in ["javascript:alert(1)", "data:text/html,<script>1</script>"] {
-        app.database.execute(&format!("UPDATE mappings SET observed = jsonb_set(coalesce(observed, '{{}}'), '{{web_link}}', to_jsonb('{link}'::text))")).await;
+        app.database.execute(&format!("UPDATE items SET observed = jsonb_set(coalesce(observed, '{{}}'), '{{web_link}}', to_jsonb('{link}'::text))")).await;
         let browser = Browser::signed_in(&app, "ops").await;
         let one = format!("/console/mappings/{}", mapping["id"].as_str().unwrap());
         for path in [
@@ -156,7 +156,7 @@ async fn what_belongs_to_another_tenant_is_not_there() {
     let mut body = leave("ACME-1");
     body["data"]["tenant"] = json!("acme");
     app.deliver("group", &body).await;
-    assert_eq!(app.database.number("SELECT count(*) FROM mappings WHERE tenant = 'acme'").await, 1);
+    assert_eq!(app.database.number("SELECT count(*) FROM items WHERE kind = 'event' AND tenant = 'acme'").await, 1);
     let browser = Browser::signed_in(&app, "ops").await;
     assert!(!browser.page("/console/mappings").await.contains("ACME-1"));
     let overview = browser.page("/console").await;

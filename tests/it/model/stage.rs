@@ -36,14 +36,14 @@ const HELD_OR_DUE: &str = "
         JOIN pg_stat_activity a ON a.pid = h.pid AND a.datname = current_database()
         WHERE b.lease_until IS NOT NULL
     ) + (
-        SELECT count(*) FROM mappings m JOIN mailboxes b ON b.id = m.mailbox
+        SELECT count(*) FROM items m JOIN mailboxes b ON b.id = m.mailbox
         LEFT JOIN tenants t ON t.tenant = m.tenant
-        WHERE m.state IN ('pending', 'waiting') AND m.next_attempt_at <= leavebridge_now()
+        WHERE m.kind = 'event' AND m.state IN ('pending', 'waiting') AND m.next_at <= leavebridge_now()
           AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)
     ) + (
-        SELECT count(*) FROM replies r JOIN mailboxes b ON b.id = r.mailbox
+        SELECT count(*) FROM items r JOIN mailboxes b ON b.id = r.mailbox
         LEFT JOIN tenants t ON t.tenant = r.tenant
-        WHERE r.next_attempt_at <= leavebridge_now()
+        WHERE r.kind = 'reply' AND r.next_at <= leavebridge_now()
           AND coalesce(greatest(b.lease_until, b.blocked_until, b.throttled_until, t.blocked_until) <= leavebridge_now(), true)
     ) + (
         SELECT count(*) FROM items i JOIN mailboxes b ON b.id = i.mailbox
@@ -54,7 +54,7 @@ const HELD_OR_DUE: &str = "
 /// Mappings and replies that are not as they should be.
 const OPEN: &str = "SELECT (
         SELECT count(*) FROM items WHERE kind = 'event' AND state IN ('pending', 'waiting', 'parked')
-    ) + (SELECT count(*) FROM replies WHERE state IN ('pending', 'waiting', 'parked'))";
+    ) + (SELECT count(*) FROM items WHERE kind = 'reply' AND state IN ('pending', 'waiting', 'parked'))";
 /// The team's calendar holds the annual leave of everybody.
 const TEAM: &str = r#"
     [[tenants.default.team_calendars]]

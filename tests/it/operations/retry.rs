@@ -106,7 +106,7 @@ async fn many_are_retried_by_the_filters_of_the_list_and_no_others() {
         })
         .await;
     }
-    let others = "SELECT count(*) FROM mappings WHERE tenant = 'acme' AND state = 'parked'";
+    let others = "SELECT count(*) FROM items WHERE kind = 'event' AND tenant = 'acme' AND state = 'parked'";
     assert_eq!(app.database.number(others).await, 1, "another tenant's mapping is not ours to retry");
 }
 

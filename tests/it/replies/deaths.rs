@@ -36,14 +36,15 @@ async fn survives(point: &str) {
                 succeed(&fleet, &mut replica).await;
                 died += 1;
             }
-            let ahead = "SELECT (SELECT count(*) FROM replies WHERE doubt_since IS NOT NULL AND next_attempt_at > leavebridge_now())
-                              + (SELECT count(*) FROM items WHERE kind = 'event' AND state = 'waiting' AND next_attempt_at > leavebridge_now())";
+            let ahead = "SELECT (SELECT count(*) FROM items WHERE kind = 'reply' AND doubt_since IS NOT NULL AND next_at > leavebridge_now())
+                              + (SELECT count(*) FROM items WHERE kind = 'event' AND state = 'waiting' AND next_at > leavebridge_now())";
             if fleet.database.number(ahead).await > 0 {
                 fleet.advance(SignedDuration::from_secs(61)).await;
             }
+            let stored = if state == "scheduled" { "synced" } else { "removed" };
             let is_done = format!(
-                "SELECT (SELECT count(*) FROM replies WHERE state = '{state}' AND doubt_since IS NULL
-                                                        AND coalesce(next_attempt_at > leavebridge_now(), true))
+                "SELECT (SELECT count(*) FROM items WHERE kind = 'reply' AND state = '{stored}' AND doubt_since IS NULL
+                                                        AND coalesce(next_at > leavebridge_now(), true))
                       - (SELECT count(*) FROM items WHERE kind = 'event' AND state IN ('pending', 'waiting'))
                       - (SELECT count(*) FROM mailboxes WHERE lease_until > leavebridge_now())"
             );

@@ -42,7 +42,7 @@ async fn one_mailbox_under_two_addresses_has_one_reply_for_all_of_its_leave() {
     let left = setting(&app).await;
     assert_eq!(left["status"], "disabled");
     assert!(left["internalReplyMessage"].as_str().unwrap().contains("Old words"), "{left}");
-    assert_eq!(app.database.number("SELECT count(*) FROM replies WHERE written <> '[]'").await, 0);
+    assert_eq!(app.database.number("SELECT count(*) FROM items WHERE kind = 'reply' AND observed -> 'written' <> '[]'").await, 0);
 }
 
 #[tokio::test]
@@ -81,12 +81,12 @@ async fn replies_that_are_switched_on_later_are_one_for_both_addresses() {
     app.stop().await;
     app.restart_with_file("[policy.automatic_replies]\nenabled = true\n").await;
     until("both addresses have been looked at", async || {
-        app.database.number("SELECT count(*) FROM replies").await == 2
+        app.database.number("SELECT count(*) FROM items WHERE kind = 'reply'").await == 2
     })
     .await;
     settles(&app).await;
     assert_span(scheduled(&app).await, "2026-11-30T16:00:00", "2026-12-04T16:00:00");
-    assert_eq!(app.database.number("SELECT count(*) FROM replies WHERE state = 'scheduled'").await, 1);
+    assert_eq!(app.database.number("SELECT count(*) FROM items WHERE kind = 'reply' AND state = 'synced'").await, 1);
     assert_eq!(requests(&app).await.iter().filter(|request| *request == "PATCH 200").count(), 1);
 }
 

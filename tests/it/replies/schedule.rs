@@ -65,7 +65,7 @@ async fn it_is_off_by_default_and_then_nothing_asks_for_settings() {
     file(&app, &updated("LA-1", 1, &json!({"end": "2026-12-23"}))).await;
     file(&app, &cancelled("LA-1", 2)).await;
     assert_eq!(requests(&app).await, [""; 0]);
-    assert_eq!(app.database.number("SELECT count(*) FROM replies").await, 0);
+    assert_eq!(app.database.number("SELECT count(*) FROM items WHERE kind = 'reply'").await, 0);
     assert_eq!(shown(&app, "LA-1").await, json!(null));
 }
 
@@ -198,7 +198,7 @@ async fn neither_the_kind_nor_the_reason_of_a_leave_is_told_unless_a_template_sa
     for text in texts {
         assert!(!text.contains("MARK"), "{text}");
     }
-    for table in ["replies", "timeline"] {
+    for table in ["items", "timeline"] {
         let marks = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%MARK%'");
         assert_eq!(app.database.number(&marks).await, 0, "{table}");
     }
@@ -217,7 +217,7 @@ async fn switched_on_it_comes_to_leave_that_is_known_already_and_switched_off_it
     app.stop().await;
     app.settings.tenants.get_mut("default").unwrap().policy = on.tenants["default"].policy.clone();
     app.restart().await;
-    let missing = "SELECT count(*) FROM mailboxes b WHERE NOT EXISTS (SELECT FROM replies r WHERE r.mailbox = b.id)";
+    let missing = "SELECT count(*) FROM mailboxes b WHERE NOT EXISTS (SELECT FROM items r WHERE r.kind = 'reply' AND r.mailbox = b.id)";
     crate::support::until("it is scheduled, and everybody is known", async || {
         scheduled(&app).await.is_some() && app.database.number(missing).await == 0
     })

@@ -136,17 +136,6 @@ impl Lock {
     }
 }
 
-/// Items by the API's words, for tests that look into the database.
-const VIEWS: &str = "
-    CREATE VIEW mappings AS
-    SELECT id, leave, mailbox, calendar, tenant, wanted, rev AS wanted_rev, state, reason, detail, observed, incarnation,
-           doubt_since, doubt_rev, attempts, failing_since, next_at AS next_attempt_at, updated_at
-    FROM items WHERE kind = 'event';
-    CREATE VIEW replies AS
-    SELECT mailbox, tenant, doubt_since, next_at AS next_attempt_at, coalesce(observed -> 'written', '[]') AS written,
-           CASE state WHEN 'synced' THEN 'scheduled' WHEN 'removed' THEN 'none' WHEN 'hidden' THEN 'kept' ELSE state END AS state
-    FROM items WHERE kind = 'reply';";
-
 impl Server {
     async fn start() -> Self {
         let environment: Vec<(String, String)> = std::env::vars().collect();
@@ -160,9 +149,7 @@ impl Server {
         let mut connection = server.connect("postgres").await;
         execute(&mut connection, &format!("CREATE DATABASE {}", server.template)).await;
         connection.close().await.unwrap();
-        let template = Database { url: server.url(&server.template) };
-        template.migrate().await;
-        template.execute(VIEWS).await;
+        Database { url: server.url(&server.template) }.migrate().await;
         server
     }
 
