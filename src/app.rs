@@ -72,13 +72,24 @@ pub async fn serve(
         engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.credential_status())).collect();
     let doctor = Doctor::new(Arc::new(settings.clone()), store.clone(), Arc::clone(&clock), Arc::clone(&random));
     let http = outgoing::without_redirects(settings.http.ca_file.as_deref(), KEYS_TIMEOUT)?;
-    let (seen, stopping) = (credential_statuses, stop.clone());
-    let api =
-        Api::new(settings, &http, store.clone(), bell.clone(), clock, random, metrics, seen, ready, stopping, doctor);
+    let stopping = stop.clone();
+    let api = Api::new(
+        settings,
+        &http,
+        store.clone(),
+        bell.clone(),
+        clock,
+        random,
+        metrics,
+        credential_statuses,
+        ready,
+        stopping,
+        doctor,
+    );
 
     let mut parts: JoinSet<Result<&'static str, AppError>> = JoinSet::new();
     // The bell goes on until the engine has given its leases back, so that other replicas hear of them.
-    let hush = CancellationToken::new();
+    let stop_bell = CancellationToken::new();
     let listening = {
         let stop = stop.clone();
         axum::serve(listener, api.router()).with_graceful_shutdown(async move { stop.cancelled().await })
@@ -104,9 +115,9 @@ pub async fn serve(
             Ok("the delivery engine")
         }
     });
-    let carrying = tokio::spawn({
-        let (bell, store, hush) = (bell.clone(), store.clone(), hush.clone());
-        async move { bell.carry(store, hush).await }
+    let bell_task = tokio::spawn({
+        let (bell, store, stop_bell) = (bell.clone(), store.clone(), stop_bell.clone());
+        async move { bell.carry(store, stop_bell).await }
     });
 
     let ended = tokio::select! {
@@ -125,8 +136,8 @@ pub async fn serve(
         tracing::warn!("some calls did not end in time; whoever takes over looks them up");
         parts.abort_all();
     }
-    hush.cancel();
-    let _ended = carrying.await;
+    stop_bell.cancel();
+    let _ended = bell_task.await;
     let _closed = tokio::time::timeout(Duration::from_secs(1), store.close()).await;
     tracing::info!("stopped");
     ended
