@@ -72,7 +72,7 @@ pub async fn serve(
         engine.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.graph.credential_status())).collect();
     let doctor = Doctor::new(Arc::new(settings.clone()), store.clone(), Arc::clone(&clock), Arc::clone(&random));
     let http = outgoing::without_redirects(settings.http.ca_file.as_deref(), KEYS_TIMEOUT)?;
-    let (seen, stopping) = (credential_statuses, stop.clone());
+    let stopping = stop.clone();
     let api = Api::new(
         settings,
         &http,
@@ -81,7 +81,7 @@ pub async fn serve(
         clock,
         random,
         metrics,
-        seen,
+        credential_statuses,
         ready,
         stopping,
         doctor,
@@ -89,7 +89,7 @@ pub async fn serve(
 
     let mut parts: JoinSet<Result<&'static str, AppError>> = JoinSet::new();
     // Notifications go on until the engine has given its leases back, so that other replicas hear of them.
-    let hush = CancellationToken::new();
+    let stop_notifications = CancellationToken::new();
     let listening = {
         let stop = stop.clone();
         axum::serve(listener, api.router()).with_graceful_shutdown(async move { stop.cancelled().await })
@@ -115,9 +115,9 @@ pub async fn serve(
             Ok("the delivery engine")
         }
     });
-    let carrying = tokio::spawn({
-        let (wake_up, store, hush) = (wake_up.clone(), store.clone(), hush.clone());
-        async move { wake_up.carry(store, hush).await }
+    let notifications = tokio::spawn({
+        let (wake_up, store, stop_notifications) = (wake_up.clone(), store.clone(), stop_notifications.clone());
+        async move { wake_up.carry(store, stop_notifications).await }
     });
 
     let ended = tokio::select! {
@@ -136,8 +136,8 @@ pub async fn serve(
         tracing::warn!("some calls did not end in time; whoever takes over looks them up");
         parts.abort_all();
     }
-    hush.cancel();
-    let _ended = carrying.await;
+    stop_notifications.cancel();
+    let _ended = notifications.await;
     let _closed = tokio::time::timeout(Duration::from_secs(1), store.close()).await;
     tracing::info!("stopped");
     ended

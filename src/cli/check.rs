@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::process::{Ended, not_right, print, say};
+use super::process::{CommandOutcome, print, print_configuration_problems, say};
 use crate::{config::Settings, domain::problem::Problems, outgoing};
 
 /// Longer than a healthy service takes, shorter than the orchestrator's patience.
@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
 
 /// Names everything that is wrong, or says what is configured.
-pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::Result<Ended> {
+pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::Result<CommandOutcome> {
     match (loaded, json) {
         (Ok(settings), true) => {
             let names = |names: Vec<&String>| names.into_iter().cloned().collect::<Vec<_>>();
@@ -27,7 +27,7 @@ pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::
                 })
                 .to_string(),
             )?;
-            Ok(Ended::Good)
+            Ok(CommandOutcome::Good)
         }
         (Ok(settings), false) => {
             let names = |names: Vec<&str>| names.join(", ");
@@ -37,15 +37,15 @@ pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::
                 names(settings.clients.keys().map(String::as_str).collect()),
                 settings.http.listen
             ))?;
-            Ok(Ended::Good)
+            Ok(CommandOutcome::Good)
         }
         (Err(problems), true) => {
             print(&json!({"problems": problems}).to_string())?;
-            Ok(Ended::Usage)
+            Ok(CommandOutcome::Usage)
         }
         (Err(problems), false) => {
-            not_right(&problems);
-            Ok(Ended::Usage)
+            print_configuration_problems(&problems);
+            Ok(CommandOutcome::Usage)
         }
     }
 }
@@ -58,7 +58,7 @@ pub(super) struct HealthcheckCommand {
 }
 
 impl HealthcheckCommand {
-    pub(super) async fn run(&self, settings: Option<&Settings>, json: bool) -> anyhow::Result<Ended> {
+    pub(super) async fn run(&self, settings: Option<&Settings>, json: bool) -> anyhow::Result<CommandOutcome> {
         let listen = settings.map_or(DEFAULT_LISTEN, |settings| settings.http.listen);
         let url = self.url.clone().unwrap_or_else(|| format!("http://{}/health", nearest(listen)));
         let client = outgoing::direct(TIMEOUT)?;
@@ -71,7 +71,7 @@ impl HealthcheckCommand {
                 // The innermost cause says it best: connection refused, timed out, no such host.
                 let error = anyhow::Error::from(error.without_url());
                 say(&format!("Nobody answers at {url}: {}.", error.root_cause()));
-                return Ok(Ended::Problems);
+                return Ok(CommandOutcome::Problems);
             }
         };
         let status = answer.status();
@@ -82,7 +82,7 @@ impl HealthcheckCommand {
         } else {
             print(word)?;
         }
-        Ok(if status.is_success() { Ended::Good } else { Ended::Problems })
+        Ok(if status.is_success() { CommandOutcome::Good } else { CommandOutcome::Problems })
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path, sync::Arc};
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::process::{Ended, environment, print, say};
+use super::process::{CommandOutcome, environment, print, say};
 use crate::{
     clock::{SystemClock, SystemRandom},
     config,
@@ -36,7 +36,7 @@ pub(super) struct DoctorCommand {
 }
 
 impl DoctorCommand {
-    pub(super) async fn run(&self, file: Option<&Path>, json: bool) -> anyhow::Result<Ended> {
+    pub(super) async fn run(&self, file: Option<&Path>, json: bool) -> anyhow::Result<CommandOutcome> {
         let (settings, problems) = config::inspect(file, &environment());
         let mut findings = doctor::of_configuration(&problems);
         // What is right of the configuration can be looked at all the same.
@@ -52,7 +52,7 @@ impl DoctorCommand {
                 for problem in wrong.into_vec() {
                     say(&format!("--{} {}.", problem.field.replace('_', "-"), problem.problem));
                 }
-                return Ok(Ended::Usage);
+                return Ok(CommandOutcome::Usage);
             }
             let store = Store::new(&settings.database.url, CONNECTIONS).context("database.url cannot be used")?;
             let doctor =
@@ -69,7 +69,7 @@ impl DoctorCommand {
         }
         print(&if json { json!({"findings": findings}).to_string() } else { told(&findings) })?;
         let is_ill = findings.iter().any(|found| found.severity == Severity::Error);
-        Ok(if is_ill { Ended::Problems } else { Ended::Good })
+        Ok(if is_ill { CommandOutcome::Problems } else { CommandOutcome::Good })
     }
 }
 

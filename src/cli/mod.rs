@@ -15,7 +15,7 @@ mod token;
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use process::{Ended, environment, not_right, print, say};
+use process::{CommandOutcome, environment, print, print_configuration_problems, say};
 
 use crate::{
     config::{self, Settings},
@@ -89,12 +89,12 @@ pub fn main() -> ExitCode {
     // A file on a disk that hangs must not keep the process from ending.
     runtime.shutdown_background();
     match ended {
-        Ok(Ended::Good) => ExitCode::SUCCESS,
-        Ok(Ended::Problems) => ExitCode::from(1),
-        Ok(Ended::Usage) => ExitCode::from(2),
+        Ok(CommandOutcome::Good) => ExitCode::SUCCESS,
+        Ok(CommandOutcome::Problems) => ExitCode::from(1),
+        Ok(CommandOutcome::Usage) => ExitCode::from(2),
         Err(error) => match error.downcast_ref::<Problems>() {
             Some(problems) => {
-                not_right(problems);
+                print_configuration_problems(problems);
                 ExitCode::from(2)
             }
             None => failed(&error),
@@ -103,7 +103,7 @@ pub fn main() -> ExitCode {
 }
 
 impl Cli {
-    async fn run(self) -> anyhow::Result<Ended> {
+    async fn run(self) -> anyhow::Result<CommandOutcome> {
         match &self.command {
             None | Some(Command::Serve) => run::serve(&self.settings()?).await,
             #[cfg(feature = "demo")]
@@ -118,7 +118,7 @@ impl Cli {
             Some(Command::Healthcheck(healthcheck)) => healthcheck.run(self.settings().ok().as_ref(), self.json).await,
             Some(Command::Openapi) => {
                 print(&crate::http::openapi().to_pretty_json()?)?;
-                Ok(Ended::Good)
+                Ok(CommandOutcome::Good)
             }
         }
     }

@@ -8,17 +8,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    process::{Ended, environment, print},
+    process::{CommandOutcome, environment, print},
     run::stop_on_signal,
 };
 use crate::demo;
 
 /// Shows everything at work on this machine.
-pub(super) async fn demo(options: &demo::Options) -> anyhow::Result<Ended> {
+pub(super) async fn demo(options: &demo::Options) -> anyhow::Result<CommandOutcome> {
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     let all_right = demo::run(options, &environment(), stop).await?;
-    Ok(if all_right { Ended::Good } else { Ended::Problems })
+    Ok(if all_right { CommandOutcome::Good } else { CommandOutcome::Problems })
 }
 
 /// Runs the simulated Microsoft alone.
@@ -30,7 +30,7 @@ pub(super) struct SimulateCommand {
 }
 
 impl SimulateCommand {
-    pub(super) async fn run(&self) -> anyhow::Result<Ended> {
+    pub(super) async fn run(&self) -> anyhow::Result<CommandOutcome> {
         let listener =
             TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
         let address = listener.local_addr()?;
@@ -52,6 +52,6 @@ impl SimulateCommand {
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
         Simulator::default().serve(listener, stop).await?;
-        Ok(Ended::Good)
+        Ok(CommandOutcome::Good)
     }
 }

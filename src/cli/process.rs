@@ -4,7 +4,7 @@ use crate::domain::problem::Problems;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum CommandOutcome {
     Good,
     Problems,
     Usage,
@@ -17,8 +17,8 @@ pub(super) fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// All that is wrong with the configuration, and how a key is set.
-pub(super) fn not_right(problems: &Problems) {
+/// Prints all that is wrong with the configuration, and how a key is set.
+pub(super) fn print_configuration_problems(problems: &Problems) {
     say(&format!(
         "The configuration is not right:\n{problems}\n\
          Set keys in a TOML file (--config FILE) or in the environment (database.url is LEAVEBRIDGE__DATABASE__URL).\n\
@@ -26,13 +26,13 @@ pub(super) fn not_right(problems: &Problems) {
     ));
 }
 
-/// A line for people.
+/// Prints a line for people, to standard error.
 #[expect(clippy::print_stderr, reason = "the command line's own voice")]
 pub(super) fn say(line: &str) {
     eprintln!("{line}");
 }
 
-/// A result. A reader that has gone (`| head`) is no error.
+/// Prints a result, to standard output. A reader that has gone (`| head`) is no error.
 pub(super) fn print(text: &str) -> std::io::Result<()> {
     use std::io::{ErrorKind, Write as _};
     match writeln!(std::io::stdout(), "{text}") {

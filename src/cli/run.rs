@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::process::{Ended, print};
+use super::process::{CommandOutcome, print};
 use crate::{
     app,
     clock::{SystemClock, SystemRandom},
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Runs the service until it is asked to stop.
-pub(super) async fn serve(settings: &Settings) -> anyhow::Result<Ended> {
+pub(super) async fn serve(settings: &Settings) -> anyhow::Result<CommandOutcome> {
     telemetry::install_log(&settings.log);
     let listen = settings.http.listen;
     let listener =
@@ -36,7 +36,7 @@ pub(super) async fn serve(settings: &Settings) -> anyhow::Result<Ended> {
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     app::serve(settings, listener, Arc::new(SystemClock), Arc::new(SystemRandom), stop).await?;
-    Ok(Ended::Good)
+    Ok(CommandOutcome::Good)
 }
 
 /// The first signal asks everybody to finish; the second ends the process at once.
@@ -60,11 +60,11 @@ pub(super) async fn stop_on_signal(stop: CancellationToken) {
 }
 
 /// Brings the schema up to date.
-pub(super) async fn migrate(settings: &Settings, json: bool) -> anyhow::Result<Ended> {
+pub(super) async fn migrate(settings: &Settings, json: bool) -> anyhow::Result<CommandOutcome> {
     let store = Store::new(&settings.database.url, 1).context("database.url cannot be used")?;
     if let Err(error) = store.migrate().await {
         anyhow::bail!("the database could not be migrated: {}", Store::why_not_migrated(error));
     }
     print(if json { r#"{"migrated":true}"# } else { "The schema is up to date." })?;
-    Ok(Ended::Good)
+    Ok(CommandOutcome::Good)
 }

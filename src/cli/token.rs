@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::process::{Ended, print, say};
+use super::process::{CommandOutcome, print, say};
 use crate::{
     clock::{Clock as _, SystemClock},
     config::{Scope, Settings},
@@ -25,11 +25,11 @@ pub(super) struct TokenCommand {
 }
 
 impl TokenCommand {
-    pub(super) fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<Ended> {
+    pub(super) fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<CommandOutcome> {
         let Some(client) = settings.clients.get(&self.client) else {
             let known: Vec<_> = settings.clients.keys().map(String::as_str).collect();
             say(&format!("There is no client {:?} in [clients]; there are: {}.", self.client, known.join(", ")));
-            return Ok(Ended::Usage);
+            return Ok(CommandOutcome::Usage);
         };
         let mut scopes = Vec::new();
         for word in self.scopes.iter().flat_map(|words| words.split_ascii_whitespace()) {
@@ -37,7 +37,7 @@ impl TokenCommand {
                 let own: Vec<_> = client.scopes.iter().map(|scope| scope.word()).collect();
                 let own = own.join(", ");
                 say(&format!("clients.{}.scopes does not hold {word:?}; it holds: {own}.", self.client));
-                return Ok(Ended::Usage);
+                return Ok(CommandOutcome::Usage);
             };
             scopes.push(scope);
         }
@@ -54,7 +54,7 @@ impl TokenCommand {
                     [] => "There is no key to sign with: set auth.keys.NAME.secret or its file.".into(),
                     keys => format!("Say which key signs: set auth.signing_key to one of {}.", keys.join(", ")),
                 });
-                return Ok(Ended::Usage);
+                return Ok(CommandOutcome::Usage);
             }
             minted => minted?,
         };
@@ -68,6 +68,6 @@ impl TokenCommand {
             // Not on standard output, which goes into a variable.
             say(&format!("Good until {} (--days says for how long); make the next one in time.", now + life));
         }
-        Ok(Ended::Good)
+        Ok(CommandOutcome::Good)
     }
 }

@@ -21,7 +21,7 @@ use super::{
 /// Outlook refuses longer titles or cuts them; cutting here keeps "as written" and "as wanted" equal.
 const LONGEST_SUBJECT: usize = 255;
 /// The title of leave whose own title comes out empty.
-const PLAIN: &str = "Out of office";
+const DEFAULT_SUBJECT: &str = "Out of office";
 
 /// One application for leave, as it is now.
 #[derive(Debug, Clone, Copy)]
@@ -187,7 +187,7 @@ pub fn desired(application: &Application<'_>, policy: &Policy, own: &OwnTime) ->
 pub(super) fn subject(title: &Template, application: &Application<'_>) -> String {
     let filled = title.fill(|field| value(field, application));
     let words: Vec<&str> = filled.split_whitespace().collect();
-    let line = if words.is_empty() { PLAIN.to_owned() } else { words.join(" ") };
+    let line = if words.is_empty() { DEFAULT_SUBJECT.to_owned() } else { words.join(" ") };
     line.chars().take(LONGEST_SUBJECT).collect()
 }
 

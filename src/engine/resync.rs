@@ -26,6 +26,8 @@ use crate::{
 
 /// Twenty a second: far from what a tenant may ask of Graph, and hardly to be seen beside new leave.
 pub(super) const PACE: Pace = Pace { wait: Duration::ZERO, spacing: SPACING };
+/// Most have nothing to write: a look alone costs no request.
+const AT_ONCE: Pace = Pace { wait: Duration::ZERO, spacing: Duration::ZERO };
 const SPACING: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_mins(1);
 /// How often the clock is looked at, which may have been set.
@@ -110,7 +112,7 @@ impl Engine {
             if policy.replies() {
                 while self.store.enter_replies(name, || self.random.uuid()).await? {}
             }
-            self.store.wake_all(name, Kind::Reply, None, PACE).await?;
+            self.store.wake_all(name, Kind::Reply, None, AT_ONCE).await?;
         }
         if put > 0 {
             tracing::info!(

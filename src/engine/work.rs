@@ -130,7 +130,7 @@ async fn settle(engine: &Engine, results: &Results, result: Box<DeliveryResult>,
         Ok(Fenced::Kept) if is_last => Next::Released,
         Ok(Fenced::Kept) => Next::Continue,
         Ok(Fenced::Late) => {
-            tracing::warn!("a result came after its lease had ended; its item is delivered once more");
+            tracing::warn!("a result came after its lease had ended; its event will be written once more");
             engine.wake_up.note_due();
             Next::Abandon
         }

@@ -101,7 +101,7 @@ impl Graph {
         let mut request_ids = RequestIds::new(self.random.uuid());
         match self.call_until(end, method, url, body, &mut request_ids).await {
             Ok(body) => Ok(Answer { body, request_ids }),
-            Err(error) => Err(error.on(request_ids)),
+            Err(error) => Err(error.with_request_ids(request_ids)),
         }
     }
 
@@ -199,10 +199,9 @@ impl Graph {
 
     /// The next page that Graph names, if it is Graph's own: the token goes nowhere else.
     pub(super) fn next_page(&self, link: &str, request_ids: &RequestIds) -> Result<Url, GraphError> {
-        Url::parse(link)
-            .ok()
-            .filter(|url| url.origin() == self.root.origin())
-            .ok_or_else(|| GraphError::no_answer("a list goes on at another host").on(request_ids.clone()))
+        Url::parse(link).ok().filter(|url| url.origin() == self.root.origin()).ok_or_else(|| {
+            GraphError::no_answer("a list goes on at another host").with_request_ids(request_ids.clone())
+        })
     }
 
     /// `{root}/v1.0/users/{mailbox}/{rest…}`.
@@ -223,6 +222,7 @@ impl Graph {
 /// Reads an answer's body.
 pub(super) fn parse<T: DeserializeOwned>(body: Option<Value>, request_ids: &RequestIds) -> Result<T, GraphError> {
     serde_json::from_value(body.unwrap_or(Value::Null)).map_err(|_| {
-        GraphError::no_answer("the answer has not the shape that Microsoft documents").on(request_ids.clone())
+        GraphError::no_answer("the answer has not the shape that Microsoft documents")
+            .with_request_ids(request_ids.clone())
     })
 }

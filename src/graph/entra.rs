@@ -70,7 +70,7 @@ impl TokenError {
         self.numbers.iter().any(|number| retry(number) == Some(wanted))
     }
 
-    fn down(retry_after: Option<Duration>, why: &str) -> Self {
+    fn unavailable(retry_after: Option<Duration>, why: &str) -> Self {
         let failure = Failure::EntraUnavailable { retry_after };
         let error = GraphError::new(failure, "entra-no-answer", why);
         Self { error, date: None, is_of_proof: false, numbers: Vec::new() }
@@ -113,7 +113,7 @@ impl TokenEndpoint {
         }
         let request = self.http.post(&self.url).timeout(FETCH_TIMEOUT).form(&form);
         let response =
-            request.send().await.map_err(|_| TokenError::down(None, "the token endpoint does not answer"))?;
+            request.send().await.map_err(|_| TokenError::unavailable(None, "the token endpoint does not answer"))?;
         let status = response.status();
         let retry_after = response::header(&response, "retry-after").and_then(|text| parse_retry_after(&text, now));
         let retry_after = retry_after.map(|wait| wait.min(LONGEST_WAIT));
@@ -126,10 +126,10 @@ impl TokenEndpoint {
                 "something answers in the token endpoint's place: {}",
                 unexpected_answer(status, kind.as_deref())
             );
-            return Err(TokenError::down(None, &what));
+            return Err(TokenError::unavailable(None, &what));
         };
         if status.is_success() {
-            let none = || TokenError::down(None, "the token endpoint's answer holds no token");
+            let none = || TokenError::unavailable(None, "the token endpoint's answer holds no token");
             return token::read(&body, now).ok_or_else(none);
         }
         Err(TokenError { date, ..refusal(status, &body, retry_after) })
@@ -149,10 +149,10 @@ pub(super) fn date(response: &Response) -> Option<Timestamp> {
 
 fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> TokenError {
     let error = body["error"].as_str().unwrap_or_default();
-    let passing = status.is_server_error()
+    let is_temporary = status.is_server_error()
         || matches!(status.as_u16(), 408 | 429)
         || codes::entra::find(error).is_some_and(|row| row.is_temporary);
-    let failure = if passing { Failure::EntraUnavailable { retry_after } } else { Failure::Credentials };
+    let failure = if is_temporary { Failure::EntraUnavailable { retry_after } } else { Failure::Credentials };
     let numbers: Vec<i64> = body["error_codes"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
     let code = match numbers.first() {
         Some(number) => format!("AADSTS{number}"),
@@ -161,7 +161,7 @@ fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> T
     };
     let description = body["error_description"].as_str().unwrap_or_default();
     let description = description.split_once(": ").map_or(description, |(_, words)| words);
-    let is_of_proof = !passing && (error == "invalid_client" || status == StatusCode::UNAUTHORIZED);
+    let is_of_proof = !is_temporary && (error == "invalid_client" || status == StatusCode::UNAUTHORIZED);
     let mut error = GraphError::new(failure, code, description);
     let id = |name: &str| printable(body[name].as_str().unwrap_or_default());
     error.entra = Some(Box::new(EntraRequestIds {

@@ -140,7 +140,7 @@ impl GraphError {
         )
     }
 
-    pub(super) fn on(mut self, request_ids: RequestIds) -> Self {
+    pub(super) fn with_request_ids(mut self, request_ids: RequestIds) -> Self {
         self.request_ids = Some(Box::new(request_ids));
         self
     }

@@ -49,7 +49,7 @@ pub(super) struct ManagedIdentity {
 /// Why there is no token, and whether it is worth asking again soon.
 struct IdentityError {
     error: GraphError,
-    passing: bool,
+    is_temporary: bool,
 }
 
 impl ManagedIdentity {
@@ -70,7 +70,7 @@ impl ManagedIdentity {
                 Failure::EntraUnavailable { retry_after } => retry_after.unwrap_or_default(),
                 _ => Duration::ZERO,
             };
-            if !error.passing || begun.elapsed() + pause.max(asked) > RETRY_FOR_AT_MOST {
+            if !error.is_temporary || begun.elapsed() + pause.max(asked) > RETRY_FOR_AT_MOST {
                 return Err(error.error);
             }
             sleep(pause.max(asked)).await;
@@ -84,10 +84,10 @@ impl ManagedIdentity {
             && response.status() == StatusCode::UNAUTHORIZED
         {
             let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-            let path = key_path(challenge.unwrap_or_default(), keys).map_err(IdentityError::for_good)?;
+            let path = key_path(challenge.unwrap_or_default(), keys).map_err(IdentityError::permanent)?;
             let key = tokio::task::spawn_blocking(move || read_key(&path)).await;
             let unread = |_| GraphError::new(Failure::Credentials, "arc-key", "Azure Arc's key could not be read");
-            let key = key.map_err(unread).and_then(|key| key).map_err(IdentityError::for_good)?;
+            let key = key.map_err(unread).and_then(|key| key).map_err(IdentityError::permanent)?;
             response = self.send(self.request().header(AUTHORIZATION, key)).await?;
         }
         let status = response.status();
@@ -102,9 +102,9 @@ impl ManagedIdentity {
             && !given.eq_ignore_ascii_case(wanted)
         {
             let why = "the host gave the token of another identity than managed_identity_client_id names";
-            return Err(IdentityError::for_good(GraphError::new(Failure::Credentials, "identity-mismatch", why)));
+            return Err(IdentityError::permanent(GraphError::new(Failure::Credentials, "identity-mismatch", why)));
         }
-        token::read(&body, now).ok_or_else(|| IdentityError::silent("the identity endpoint's answer holds no token"))
+        token::read(&body, now).ok_or_else(|| IdentityError::no_answer("the identity endpoint's answer holds no token"))
     }
 
     fn request(&self) -> RequestBuilder {
@@ -130,32 +130,32 @@ impl ManagedIdentity {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, IdentityError> {
-        let silent =
-            |_| IdentityError::silent("the managed identity's host does not answer: is this machine on Azure?");
-        request.send().await.map_err(silent)
+        let no_answer =
+            |_| IdentityError::no_answer("the managed identity's host does not answer: is this machine on Azure?");
+        request.send().await.map_err(no_answer)
     }
 }
 
 impl IdentityError {
-    const fn for_good(error: GraphError) -> Self {
-        Self { error, passing: false }
+    const fn permanent(error: GraphError) -> Self {
+        Self { error, is_temporary: false }
     }
 
     /// No answer at all is not asked for again at once: a machine that is not on Azure would only wait longer.
-    fn silent(why: &str) -> Self {
+    fn no_answer(why: &str) -> Self {
         let failure = Failure::EntraUnavailable { retry_after: None };
-        Self::for_good(GraphError::new(failure, "identity-no-answer", why))
+        Self::permanent(GraphError::new(failure, "identity-no-answer", why))
     }
 }
 
 fn refusal(status: StatusCode, body: &Value, retry_after: Option<Duration>) -> IdentityError {
     // 404 and 410 are what the metadata service says while it is being updated.
-    let passing = status.is_server_error() || matches!(status.as_u16(), 404 | 408 | 410 | 429);
-    let failure = if passing { Failure::EntraUnavailable { retry_after } } else { Failure::Credentials };
+    let is_temporary = status.is_server_error() || matches!(status.as_u16(), 404 | 408 | 410 | 429);
+    let failure = if is_temporary { Failure::EntraUnavailable { retry_after } } else { Failure::Credentials };
     let word = body["error"].as_str().map_or_else(|| format!("HTTP {}", status.as_u16()), str::to_owned);
     let said = [&body["error_description"], &body["message"], &body["error"]["message"]];
     let said = said.into_iter().find_map(Value::as_str).unwrap_or("the managed identity's host gives no token");
-    IdentityError { error: GraphError::new(failure, word, said), passing }
+    IdentityError { error: GraphError::new(failure, word, said), is_temporary }
 }
 
 /// The key that Arc's agent wants to be read to it, if it is one: a program that poses as the agent must not get other files read.
@@ -253,7 +253,7 @@ mod tests {
         ] {
             let body = json!({"error": "invalid_request", "error_description": "Identity not found"});
             let error = refusal(StatusCode::from_u16(status).unwrap(), &body, None);
-            assert_eq!((error.error.failure, error.passing), (failure, failure == down), "{status}");
+            assert_eq!((error.error.failure, error.is_temporary), (failure, failure == down), "{status}");
             assert_eq!(error.error.sentence(), "invalid_request: Identity not found");
         }
         let error = refusal(StatusCode::BAD_REQUEST, &json!({"statusCode": 400, "message": "No MSI found"}), None);

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::problem::ApiError;
 
-/// In bytes.
+/// The longest body that is accepted, in bytes.
 const LONGEST_BODY: usize = 64 << 10;
-/// So much of a body that is too long is read and thrown away: a sender that is still sending
-/// does not read the answer of a server that closes at once. In bytes.
+/// How much of a body that is too long is read and thrown away, in bytes: a sender that is still sending does not read the
+/// answer of a server that closes at once.
 const LONGEST_REFUSED_BODY: usize = 32 << 20;
 
 /// The whole body, if it is not too large.

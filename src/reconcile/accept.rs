@@ -240,6 +240,10 @@ pub fn accept(
             }
         }
     }
+    // Whether work lies between two leaves, and they are two absences, is for the mailbox to say.
+    let may_adjoin =
+        |placed: &Placed| of_mailboxes.iter().any(|item| item.kind == Kind::Reply && item.mailbox == placed.mailbox);
+    let asks_for_reply = change.has_replies && placed.first().is_some_and(may_adjoin);
     if change.has_replies {
         let mut own: Vec<(i64, String)> = items
             .iter()
@@ -253,7 +257,8 @@ pub fn accept(
         }
     }
     for (target, placed) in change.targets.iter().zip(placed) {
-        if needs_settings(change, target) && placed.settings_at.is_none_or(|at| since(at, now) >= FRESH_FOR) {
+        let needs = needs_settings(change, target) || (asks_for_reply && target.calendar == OWN);
+        if needs && placed.settings_at.is_none_or(|at| since(at, now) >= FRESH_FOR) {
             wake_or_add(of_mailboxes, Kind::Settings, change, placed.mailbox, &target.address, &mut ids, now);
         }
     }

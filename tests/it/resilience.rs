@@ -82,7 +82,7 @@ async fn a_leave_that_cannot_be_read_is_parked_and_its_neighbours_are_delivered(
     app.database
         .execute(
             "UPDATE leaves SET content = '{\"written\": \"by a newer version\"}';
-             UPDATE items SET rev = rev + 1, state = 'pending'",
+             UPDATE items SET rev = rev + 1, state = 'pending', next_at = leavebridge_now()",
         )
         .await;
     app.deliver("ess", &leave("LA-2")).await;

@@ -20,7 +20,7 @@ use self::{
     guide::Guide,
     known::{CommandLineSettings, known},
 };
-use super::process::{Ended, print, say};
+use super::process::{CommandOutcome, print, say};
 use crate::doctor::microsoft::CLOUDS;
 
 /// Guides an administrator through Microsoft's side: app, permission, configuration.
@@ -58,7 +58,7 @@ impl SetupCommand {
         file: Option<&Path>,
         environment: &[(String, String)],
         json: bool,
-    ) -> anyhow::Result<Ended> {
+    ) -> anyhow::Result<CommandOutcome> {
         let said = CommandLineSettings {
             tenant: self.tenant.clone(),
             cloud: self.cloud.clone(),
@@ -71,19 +71,19 @@ impl SetupCommand {
             Ok(known) => known,
             Err(problems) => {
                 say(&format!("The guide cannot be filled in:\n{problems}"));
-                return Ok(Ended::Usage);
+                return Ok(CommandOutcome::Usage);
             }
         };
         let guide = Guide::new(&known);
         let Some(folder) = &self.out else {
             print(if json { guide.json().to_string() } else { guide.text() }.trim_end())?;
-            return Ok(Ended::Good);
+            return Ok(CommandOutcome::Good);
         };
         let paths = match folder::write(folder, guide.files(), self.force) {
             Ok(paths) => paths,
             Err(problem @ FolderError::InTheWay(_)) => {
                 say(&format!("Nothing is overwritten. {problem}. Say --force to overwrite, or take another --out."));
-                return Ok(Ended::Usage);
+                return Ok(CommandOutcome::Usage);
             }
             Err(problem) => return Err(problem.into()),
         };
@@ -95,6 +95,6 @@ impl SetupCommand {
             let written: Vec<_> = paths.iter().map(|path| format!("  {}", path.display())).collect();
             print(&format!("Written:\n{}\nBegin with steps.md.", written.join("\n")))?;
         }
-        Ok(Ended::Good)
+        Ok(CommandOutcome::Good)
     }
 }

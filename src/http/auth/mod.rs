@@ -1,7 +1,7 @@
-//! Who calls: a bearer JWT of our own keys or of another issuer, or a Standard Webhooks signature. All end in a [`Caller`](caller::Caller).
+//! Who calls: a bearer JWT of our own keys or of another issuer, or a Standard Webhooks signature. All give a [`Caller`].
 //!
 //! The algorithm is never taken from the token, signatures are compared in constant time, and no refusal says more than the
-//! caller needs to know. One way in that is out of order must never close another.
+//! caller needs to know. When one way to authenticate does not work, the others must.
 
 mod authenticator;
 mod caller;

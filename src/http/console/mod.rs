@@ -3,7 +3,7 @@
 //! Plain HTML that works without scripts; it loads nothing from elsewhere. It shows nothing that the API would not show to
 //! the same token, and changes nothing on a request that another site had the browser send.
 //!
-//! A further page is one line in `PAGES` of `page`, one route below, and a handler that takes a [`ConsoleSession`](session::ConsoleSession).
+//! A further page is one line in `PAGES` of `page`, one route below, and a handler that takes a `ConsoleSession`.
 
 mod connection;
 mod mapping;

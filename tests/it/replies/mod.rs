@@ -34,9 +34,8 @@ async fn file(app: &TestApp, body: &Value) {
 
 /// Nothing is due and nobody is at work.
 async fn settles(app: &TestApp) {
-    let open = "SELECT (SELECT count(*) FROM items WHERE kind = 'reply' AND next_at <= leavebridge_now())
-                     + (SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL)
-                     + (SELECT count(*) FROM items WHERE kind = 'event' AND state = 'pending' AND next_at <= leavebridge_now())";
+    let open = "SELECT (SELECT count(*) FROM listed_items WHERE next_at <= leavebridge_now() AND NOT is_held_up)
+                     + (SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL)";
     until("all is settled", async || app.database.number(open).await == 0).await;
 }
 

@@ -42,7 +42,10 @@ async fn one_mailbox_under_two_addresses_has_one_reply_for_all_of_its_leave() {
     let left = setting(&app).await;
     assert_eq!(left["status"], "disabled");
     assert!(left["internalReplyMessage"].as_str().unwrap().contains("Old words"), "{left}");
-    assert_eq!(app.database.number("SELECT count(*) FROM items WHERE kind = 'reply' AND observed -> 'written' <> '[]'").await, 0);
+    assert_eq!(
+        app.database.number("SELECT count(*) FROM items WHERE kind = 'reply' AND observed -> 'written' <> '[]'").await,
+        0
+    );
 }
 
 #[tokio::test]

@@ -91,7 +91,10 @@ async fn a_lost_answer_is_looked_up_and_nothing_is_taken_for_the_persons() {
         let done = requests(&app).await;
         assert_eq!(done.iter().filter(|request| request.starts_with("PATCH")).count(), writes, "{when}: {done:?}");
         // It is known for ours, and no doubt is left.
-        assert_eq!(app.database.number("SELECT count(*) FROM items WHERE kind = 'reply' AND doubt_since IS NOT NULL").await, 0);
+        assert_eq!(
+            app.database.number("SELECT count(*) FROM items WHERE kind = 'reply' AND doubt_since IS NOT NULL").await,
+            0
+        );
         file(&app, &cancelled("LA-1", 1)).await;
         let after = setting(&app).await;
         assert_eq!(after["status"], "disabled", "{when}");
@@ -119,7 +122,12 @@ async fn a_request_that_is_carried_out_late_is_written_over() {
     passes(&app, MIN).await;
     assert_span(scheduled(&app).await, "2026-12-20T16:00:00", "2026-12-23T16:00:00");
     passes(&app, MIN * 2).await;
-    assert_eq!(app.database.number("SELECT sum(jsonb_array_length(observed -> 'written'))::bigint FROM items WHERE kind = 'reply'").await, 1);
+    assert_eq!(
+        app.database
+            .number("SELECT sum(jsonb_array_length(observed -> 'written'))::bigint FROM items WHERE kind = 'reply'")
+            .await,
+        1
+    );
 }
 
 #[tokio::test]
