@@ -227,6 +227,7 @@ pub(super) fn value(field: Field, application: &Application<'_>) -> String {
 }
 
 /// The first and the last day away.
+#[must_use]
 pub fn days(span: &Span) -> (Date, Date) {
     match *span {
         Span::Days { first, last, .. } => (first, last),

@@ -112,6 +112,11 @@ impl<'a> LeaseGuard<'a> {
         self.settings.get().unwrap_or(&self.lease.settings)
     }
 
+    /// Whether the mailbox was asked under this lease.
+    pub(super) fn has_settings(&self) -> bool {
+        self.settings.get().is_some()
+    }
+
     /// The mailbox has just said that.
     pub(super) fn note_settings(&self, settings: &OwnTime) {
         let _first = self.settings.set(settings.clone());

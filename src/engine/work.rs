@@ -69,8 +69,8 @@ pub(super) async fn work(
             let Some(due) = left.pop_front_if(|due| due.item.kind.stage() == stage) else { break };
             under_way.push(async { Step::Delivered(due, deliver(&guard, due).await) }.boxed());
         }
-        let Some(step) = under_way.next().await else { break };
-        match step {
+        let Some(ended) = under_way.next().await else { break };
+        match ended {
             // What ends the work counts more than what goes on.
             Step::Written(written) => next = next.max(written),
             Step::Delivered(due, delivered) => {

@@ -208,7 +208,7 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Ap
         status: change.status,
         leave: change.leave.clone(),
         at: change.at,
-        ids: (0..targets.len() * 2 + 1).map(|_| id()).collect(),
+        ids: (0..=targets.len() * 2).map(|_| id()).collect(),
         targets,
         has_replies: policy.replies(),
     };

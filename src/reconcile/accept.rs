@@ -240,10 +240,6 @@ pub fn accept(
             }
         }
     }
-    // Whether work lies between two leaves, and they are two absences, is for the mailbox to say.
-    let may_adjoin =
-        |placed: &Placed| of_mailboxes.iter().any(|item| item.kind == Kind::Reply && item.mailbox == placed.mailbox);
-    let asks_for_reply = change.has_replies && placed.first().is_some_and(may_adjoin);
     if change.has_replies {
         let mut own: Vec<(i64, String)> = items
             .iter()
@@ -257,8 +253,7 @@ pub fn accept(
         }
     }
     for (target, placed) in change.targets.iter().zip(placed) {
-        let needs = needs_settings(change, target) || (asks_for_reply && target.calendar == OWN);
-        if needs && placed.settings_at.is_none_or(|at| since(at, now) >= FRESH_FOR) {
+        if needs_settings(change, target) && placed.settings_at.is_none_or(|at| since(at, now) >= FRESH_FOR) {
             wake_or_add(of_mailboxes, Kind::Settings, change, placed.mailbox, &target.address, &mut ids, now);
         }
     }
@@ -280,6 +275,14 @@ pub fn needs_settings(change: &Change, target: &Target) -> bool {
         })
 }
 
+/// Whether the reading of a mailbox's settings is worth an attempt now: it is not under way, and was not just denied.
+#[must_use]
+pub fn may_ask(settings: Option<&Item>, now: Timestamp) -> bool {
+    settings.is_none_or(|item| {
+        !item.state.is_open() && (item.state != State::Hidden || since(item.updated_at, now) >= DENIED_FOR)
+    })
+}
+
 fn wake_or_add(
     of_mailboxes: &mut Vec<Item>,
     kind: Kind,
@@ -290,9 +293,7 @@ fn wake_or_add(
     now: Timestamp,
 ) {
     match of_mailboxes.iter_mut().find(|item| item.kind == kind && item.mailbox == mailbox) {
-        Some(item) if kind == Kind::Settings && item.state.is_open() => {}
-        Some(item)
-            if kind == Kind::Settings && item.state == State::Hidden && since(item.updated_at, now) < DENIED_FOR => {}
+        Some(item) if kind == Kind::Settings && !may_ask(Some(item), now) => {}
         Some(item) => wake(item, now, now),
         None => of_mailboxes.extend(ids.next().map(|id| Item::new(id, kind, &change.tenant, mailbox, address, now))),
     }

@@ -74,6 +74,7 @@ pub enum Next {
 
 /// Where the way has led so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 pub struct Progress {
     /// What is in the calendar, as far as is known.
     pub observed: ObservedEvent,

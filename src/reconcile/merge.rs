@@ -37,19 +37,19 @@ pub fn merge_mailboxes(survivor: &Side, other: &Side) -> Side {
     }
 }
 
-/// What becomes of an item of the mailbox that is given up, where the survivor has one of the same leave and calendar.
+/// What becomes of two items of one leave and calendar.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Twins {
-    /// One row is enough: the survivor's as it is now.
-    One(Item),
-    /// The one that is wanted, and the other, whose event is removed by its id.
-    Two(Item, Item),
+pub struct MergedEvents {
+    /// The one that stays.
+    pub kept: Item,
+    /// The other, where its event has to be removed, by its id; else its row goes.
+    pub surplus: Option<Item>,
 }
 
 /// Brings two items of one leave and calendar together. Where the wanted one was never worked on it takes over the other's
 /// event; else the other's event goes.
 #[must_use]
-pub fn merge_events(mut kept: Item, mut other: Item, now: Timestamp) -> Twins {
+pub fn merge_events(mut kept: Item, mut other: Item, now: Timestamp) -> MergedEvents {
     if other.wanted && !kept.wanted {
         std::mem::swap(&mut kept, &mut other);
     }
@@ -57,21 +57,21 @@ pub fn merge_events(mut kept: Item, mut other: Item, now: Timestamp) -> Twins {
     (kept.mailbox, kept.rev, other.mailbox, other.rev) = (mailbox, rev, mailbox, rev);
     if other.is_untouched() {
         kept.make_due(now, now);
-        return Twins::One(kept);
+        return MergedEvents { kept, surplus: None };
     }
     if kept.is_untouched() {
         kept.observed = other.observed;
         kept.incarnation = other.incarnation;
         kept.doubt = other.doubt;
         kept.make_due(now, now);
-        return Twins::One(kept);
+        return MergedEvents { kept, surplus: None };
     }
     other.wanted = false;
     other.surplus = true;
     for item in [&mut kept, &mut other] {
         item.make_due(now, now);
     }
-    Twins::Two(kept, other)
+    MergedEvents { kept, surplus: Some(other) }
 }
 
 /// Brings the two items together that are about the whole mailbox.

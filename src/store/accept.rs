@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool, types::Json};
@@ -112,7 +113,7 @@ pub(super) async fn accept(
         let rev = stored.map_or(1, |stored| stored.rev + 1);
         shown.push(Some((row, acceptance)));
         if let Some((delivery_id, hash)) = &change.delivery {
-            let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash = STANDARD.encode(hash);
             let (client, delivery_id) = (change.client.clone(), delivery_id.clone());
             writing.deliveries.push(NewDelivery { client, delivery_id, hash, leave: row });
         }
@@ -135,7 +136,10 @@ pub(super) async fn accept(
                 if stored.is_some() { writing.leaves.push(leave) } else { writing.new_leaves.push(leave) }
             }
             (Acceptance::Unchanged, Some(stored)) if stored.source_at < change.at => {
-                writing.leaves.push(LeaveRow { rev: stored.rev, ..leave_row(change, row, stored.rev, Some(stored)) });
+                // Only when it last said so: of a cancellation that repeats the leave in other words nothing is kept.
+                let content = stored.content.clone();
+                let last_day = last_day(content.as_ref());
+                writing.leaves.push(LeaveRow { content, last_day, ..leave_row(change, row, stored.rev, Some(stored)) });
             }
             _ => {}
         }
@@ -175,6 +179,10 @@ fn decide(change: &Change, found: &Found) -> Result<Decided, StoreError> {
     Ok(Decided::Judged(accept::judge(found.stored.as_ref(), change)))
 }
 
+fn last_day(content: Option<&Leave>) -> Option<String> {
+    content.map(|leave| event::days(&leave.span).1.to_string())
+}
+
 fn leave_row(change: &Change, id: i64, rev: i64, stored: Option<&StoredLeave>) -> LeaveRow {
     let content = change.leave.clone().or_else(|| stored.and_then(|stored| stored.content.clone()));
     LeaveRow {
@@ -183,7 +191,7 @@ fn leave_row(change: &Change, id: i64, rev: i64, stored: Option<&StoredLeave>) -
         source: change.source.clone(),
         external_id: change.id.clone(),
         status: change.status.word(),
-        last_day: content.as_ref().map(|leave| event::days(&leave.span).1.to_string()),
+        last_day: last_day(content.as_ref()),
         content,
         // As exact as PostgreSQL is; it would round up.
         source_at: format!("{:.6}", change.at),
@@ -273,7 +281,7 @@ async fn write(connection: &mut PgConnection, writing: &Writing) -> Result<bool,
                ON CONFLICT DO NOTHING RETURNING 1
            ), delivery AS (
                INSERT INTO deliveries (client, delivery_id, hash, rule, leave, at)
-               SELECT client, delivery_id, decode(hash, 'hex'), $3, leave, leavebridge_now()
+               SELECT client, delivery_id, decode(hash, 'base64'), $3, leave, leavebridge_now()
                FROM jsonb_to_recordset($4) AS r (client text, delivery_id text, hash text, leave bigint)
                ON CONFLICT DO NOTHING RETURNING 1
            ), leave AS (
@@ -314,7 +322,8 @@ async fn write(connection: &mut PgConnection, writing: &Writing) -> Result<bool,
     if !writing.leaves.is_empty() {
         sqlx::query!(
             "UPDATE leaves l
-             SET status = r.status, content = r.content, last_day = r.last_day, source_at = r.source_at, rev = r.rev
+             SET status = r.status, content = coalesce(r.content, l.content),
+                 last_day = CASE WHEN r.content IS NULL THEN l.last_day ELSE r.last_day END, source_at = r.source_at, rev = r.rev
              FROM jsonb_populate_recordset(NULL::leaves, $1) AS r WHERE l.id = r.id",
             Json(&writing.leaves) as _
         )

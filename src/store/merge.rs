@@ -17,7 +17,7 @@ use super::{
 };
 use crate::reconcile::{
     item::Item,
-    merge::{Side, Twins, merge_events, merge_mailboxes, merge_whole},
+    merge::{MergedEvents, Side, merge_events, merge_mailboxes, merge_whole},
     state::TimelineKind,
 };
 
@@ -158,13 +158,12 @@ pub(super) async fn move_items(
             saved.push(merge_whole(twin, &item, now));
             continue;
         }
-        match merge_events(twin, Item { mailbox: to, ..item }, now) {
-            Twins::One(kept) => {
-                gone.extend(ids.into_iter().filter(|id| *id != kept.id));
-                saved.push(kept);
-            }
-            Twins::Two(kept, surplus) => saved.extend([surplus, kept]),
+        let MergedEvents { kept, surplus } = merge_events(twin, Item { mailbox: to, ..item }, now);
+        if surplus.is_none() {
+            gone.extend(ids.into_iter().filter(|id| *id != kept.id));
         }
+        saved.extend(surplus);
+        saved.push(kept);
     }
     sqlx::query!("DELETE FROM items WHERE id = ANY ($1)", &gone).execute(&mut *connection).await?;
     // What is surplus first: the row that it stands beside takes its place in the unique index.

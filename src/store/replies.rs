@@ -2,14 +2,24 @@
 
 use jiff::Timestamp;
 use sqlx::types::Json;
+use uuid::Uuid;
 
-use super::{Store, StoreError, claim::Lease};
+use super::{
+    Store, StoreError,
+    claim::Lease,
+    rows::{self, item_rows},
+};
 use crate::{
     domain::{
         reply::{Away, Memory},
         team::OWN,
     },
-    reconcile::item::{Doubt, Item},
+    reconcile::{
+        accept::may_ask,
+        item::{Doubt, Item},
+        replan::wake,
+        state::Kind,
+    },
 };
 
 /// What ended earlier than this cannot be one absence with what lies ahead.
@@ -37,6 +47,30 @@ impl Store {
             Some(Away { row: row.id, id: row.external_id, source: row.source, leave })
         });
         Ok(leaves.collect())
+    }
+
+    /// Has the mailbox's settings read, where that has not been done lately and may be; `id` is for an item that does not exist
+    /// yet. `false` when there is nothing to wait for.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn want_settings(&self, held: &Lease, id: Uuid) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let found = item_rows!("WHERE i.mailbox = $1 AND i.kind = 'settings' FOR NO KEY UPDATE", held.mailbox)
+            .fetch_all(&mut *transaction)
+            .await?;
+        let mut items = rows::items(found)?;
+        let may_ask = may_ask(items.first(), held.now);
+        if may_ask {
+            if items.is_empty() {
+                let item = Item::new(id, Kind::Settings, &held.tenant, held.mailbox, &held.address, held.now);
+                rows::insert_items(&mut transaction, &[item]).await?;
+            }
+            items.iter_mut().for_each(|item| wake(item, held.now, held.now));
+            rows::save(&mut transaction, &items, &[]).await?;
+        }
+        transaction.commit().await?;
+        Ok(may_ask)
     }
 
     /// Notes what is about to be sent, so that whoever comes after a death knows it for ours; gives the doubt that this is

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::reconcile::{
     retry::retry,
-    state::{Kind, Reason, TimelineKind},
+    state::{Kind, Reason, State, TimelineKind},
 };
 
 /// Items in one transaction.
@@ -89,7 +89,7 @@ impl Store {
                    ORDER BY r.id LIMIT $9"#,
                 mapping,
                 filter.tenants.as_deref(),
-                filter.state.map(|state| state.word()),
+                filter.state.map(State::word),
                 filter.since.map(Timestamp::to_sqlx) as _,
                 filter.until.map(Timestamp::to_sqlx) as _,
                 filter.source,

@@ -33,6 +33,7 @@ pub struct Settling<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of the table")]
 struct MailboxRow<'a> {
     id: i64,
     entra_id: Option<&'a str>,

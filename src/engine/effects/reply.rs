@@ -15,6 +15,7 @@ use crate::{
     failpoint,
     graph::RequestIds,
     reconcile::{
+        accept::FRESH_FOR,
         converge::LATEST,
         item::Doubt,
         mailbox::since,
@@ -38,6 +39,10 @@ pub(super) async fn deliver(guard: &LeaseGuard<'_>, due: &Due) -> Delivered {
         }
     };
     let now = lease.now;
+    if leaves.len() > 1 && needs_settings(guard).await {
+        // Whether work lies between two leaves is for the mailbox to say: asked first, and looked at again then.
+        return Delivered::Done(Box::new(result(guard, item, DeliveryOutcome::Continue)));
+    }
     let wanted = reply::wanted(now, &leaves, &guard.tenant.policy, guard.settings());
     if (wanted.is_some() || !memory.written.is_empty()) && guard.user().await.is_none() {
         // Whose mailbox it is decides which leave counts and what is ours there: it must not be found out half-way.
@@ -48,6 +53,19 @@ pub(super) async fn deliver(guard: &LeaseGuard<'_>, due: &Due) -> Delivered {
         Ok(result) => Delivered::Done(Box::new(result)),
         Err(delivered) => delivered,
     }
+}
+
+/// Whether the mailbox is asked for its owner's time before its reply is planned.
+async fn needs_settings(guard: &LeaseGuard<'_>) -> bool {
+    let lease = guard.lease;
+    if lease.settings_at.is_some_and(|at| since(at, lease.now) < FRESH_FOR) || guard.has_settings() {
+        return false;
+    }
+    let wanted = guard.engine.store.want_settings(lease, guard.engine.random.uuid()).await;
+    wanted.unwrap_or_else(|error| {
+        tracing::warn!(%error, cause = error.cause(), "a mailbox could not be asked for its own time; its reply goes by the policy");
+        false
+    })
 }
 
 /// One look at a mailbox.

@@ -225,7 +225,7 @@ fn replies_and_settings_of_whole_mailboxes_are_woken_where_the_leave_is_about_th
     leave.time_zone = None;
     let mut of_mailboxes = Vec::new();
     let old = Placed { settings_at: Some(at("2026-11-21T11:00:00Z")), ..placed(5) };
-    accept(&change, 3, 5, &mut Vec::new(), &mut of_mailboxes, &[old.clone()], now());
+    accept(&change, 3, 5, &mut Vec::new(), &mut of_mailboxes, std::slice::from_ref(&old), now());
     let kinds: Vec<_> = of_mailboxes.iter().map(|item| (item.kind, item.mailbox, item.state)).collect();
     assert_eq!(kinds, [(Kind::Reply, 5, State::Pending), (Kind::Settings, 5, State::Pending)]);
 

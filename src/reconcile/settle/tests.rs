@@ -116,7 +116,7 @@ fn a_retry_after_is_a_floor_that_nothing_shortens_and_that_counts_even_when_it_c
     ] {
         let (mut item, mut mailbox) = (item(), mailbox());
         mailbox.throttled_until = before;
-        let result = DeliveryResult { retry_after, epoch, ..result(outcome) };
+        let result = DeliveryResult { epoch, retry_after, ..result(outcome) };
         settle(&mut item, &mut mailbox, &result, now());
         assert_eq!(mailbox.throttled_until, expected, "{result:?}");
     }
@@ -224,7 +224,7 @@ fn a_doubt_begins_stays_and_ends_as_the_delivery_says_unless_a_late_result_came_
     ] {
         let (mut item, mut mailbox) = (item(), mailbox());
         item.doubt = stored;
-        let result = DeliveryResult { doubt, doubt_before: before, ..result(DeliveryOutcome::settled(Synced)) };
+        let result = DeliveryResult { doubt_before: before, doubt, ..result(DeliveryOutcome::settled(Synced)) };
         settle(&mut item, &mut mailbox, &result, now());
         assert_eq!(item.doubt, expected, "{stored:?} {before:?} {doubt:?}");
     }

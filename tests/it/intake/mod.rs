@@ -30,7 +30,7 @@ async fn deliver_as(app: &TestApp, client: &str, id: &str, body: &Value) -> Answ
 
 /// Insists that not a row has been written.
 async fn assert_nothing_stored(app: &TestApp) {
-    for table in ["leaves", "mailboxes", "mappings", "deliveries", "timeline"] {
+    for table in ["leaves", "mailboxes", "items", "deliveries", "timeline"] {
         assert_eq!(app.database.number(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
     }
 }

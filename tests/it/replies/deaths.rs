@@ -72,7 +72,7 @@ async fn succeed(fleet: &Fleet, replica: &mut Replica) {
 
 #[tokio::test]
 async fn around_the_look() {
-    for point in ["before intake", "after intake", "before read-reply", "after read-reply 2"] {
+    for point in ["after claim", "after claim 2", "before read-reply", "after read-reply 2"] {
         survives(point).await;
     }
 }
@@ -93,7 +93,7 @@ async fn around_the_writing_into_the_mailbox() {
 
 #[tokio::test]
 async fn around_the_writing_of_the_result() {
-    for point in ["before record", "before record 2", "after record 2", "before record 3"] {
+    for point in ["before record", "before record 2", "before record 3", "before record 4"] {
         survives(point).await;
     }
 }
