@@ -1,13 +1,15 @@
 //! leavebridge puts approved leave into people's Outlook calendars.
 //!
 //! Portals post webhooks; each is stored in PostgreSQL before it is answered; an engine brings every calendar to what the
-//! leave says, through Microsoft Graph. Data flows one way: receive ([`http`]) → store ([`store`]) → plan ([`domain`]) →
-//! Graph ([`graph`]) → settle ([`store`]).
+//! leave says, through Microsoft Graph. Data flows one way: receive ([`http`]) → accept ([`reconcile`], [`store`]) → claim
+//! ([`store`]) → desired and plan ([`domain`], [`reconcile`]) → apply ([`engine`], [`graph`]) → settle ([`reconcile`],
+//! [`store`]).
 //!
-//! Who may use whom, which a test enforces: [`domain`] uses nothing; [`store`] and [`graph`] use the domain and not each
-//! other; [`sync`] and [`doctor`] use all three; [`http`] sees domain, store and doctor, never Graph or the engine; [`app`]
-//! wires; [`cli`] is on top. [`config`], [`clock`], [`telemetry`] and, for tests, [`failpoint`] serve them all. The simulated
-//! Microsoft is a package of its own, which only the demonstration and tests use.
+//! Who may use whom, which a test enforces: [`domain`] uses nothing; [`reconcile`] uses the domain; [`store`] and [`graph`] use
+//! both and not each other; [`engine`] and [`doctor`] use all of them; [`http`] sees domain, reconcile, store and doctor, never
+//! Graph or the engine; [`app`] wires; [`cli`] is on top. [`config`], [`clock`], [`outgoing`], [`telemetry`] and, for tests,
+//! [`failpoint`] serve them. The simulated Microsoft is a package of its own, which only the demonstration and tests use.
+//! `docs/architecture.md` has the map, one leave's way in a picture, and which files a change touches.
 
 pub mod app;
 pub mod cli;

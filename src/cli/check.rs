@@ -22,6 +22,7 @@ pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::
             print(
                 &json!({
                     "problems": [],
+                    "installation": settings.installation,
                     "tenants": names(settings.tenants.keys().collect()),
                     "clients": names(settings.clients.keys().collect()),
                 })
@@ -32,7 +33,8 @@ pub(super) fn config(loaded: Result<Settings, Problems>, json: bool) -> anyhow::
         (Ok(settings), false) => {
             let names = |names: Vec<&str>| names.join(", ");
             print(&format!(
-                "The configuration is right.\n  tenants: {}\n  clients: {}\n  listens on {}",
+                "The configuration is right.\n  installation: {}\n  tenants: {}\n  clients: {}\n  listens on {}",
+                settings.installation,
                 names(settings.tenants.keys().map(String::as_str).collect()),
                 names(settings.clients.keys().map(String::as_str).collect()),
                 settings.http.listen

@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 use process::{CommandOutcome, environment, print, print_configuration_problems, say};
 
 use crate::{
+    clock::SystemRandom,
     config::{self, Settings},
     domain::problem::Problems,
 };
@@ -111,7 +112,7 @@ impl Cli {
             #[cfg(feature = "demo")]
             Some(Command::Simulate(simulate)) => simulate.run().await,
             Some(Command::Doctor(doctor)) => doctor.run(self.file(), self.json).await,
-            Some(Command::Setup(setup)) => setup.run(self.file(), &environment(), self.json),
+            Some(Command::Setup(setup)) => setup.run(self.file(), &environment(), self.json, &SystemRandom),
             Some(Command::Token(token)) => token.run(&self.settings()?, self.json),
             Some(Command::Migrate) => run::migrate(&self.settings()?, self.json).await,
             Some(Command::CheckConfig) => check::config(self.load(), self.json),

@@ -11,15 +11,13 @@ use super::{
     raw::{self, LogFormat, Raw},
     settings::{Auth, Client, Http, Log, Scope, Settings, Sync},
     tenants,
-    values::{NOT_A_NAME, is_key, positive, secret},
+    values::{NOT_A_NAME, NOT_AN_INSTALLATION, is_installation, is_key, positive, secret},
 };
 use crate::domain::problem::Problems;
 
 /// A call must be over so long before its mailbox may go to another replica: time for the answer to be written down.
 pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(5);
 const SHORTEST_KEY: usize = 32;
-/// Of the name of an installation.
-const LONGEST_INSTALLATION: usize = 64;
 const SHORTEST_WEBHOOK_KEY: usize = 24;
 
 /// The settings, as far as they could be made out, and all that is wrong. They hold only when nothing is.
@@ -35,12 +33,8 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
             "must be a level such as \"info\", or levels per module such as \"info,leavebridge=debug\"",
         );
     }
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if raw.installation.is_empty()
-        || raw.installation.len() > LONGEST_INSTALLATION
-        || !raw.installation.chars().all(is_name)
-    {
-        p.add("installation", "must be 1 to 64 characters of A-Z, a-z, 0-9, -, _ and .");
+    if !is_installation(&raw.installation) {
+        p.add("installation", NOT_AN_INSTALLATION);
     }
     let issuer_names: Vec<String> = raw.auth.issuers.keys().cloned().collect();
     // Also those that cannot be used: then that is what is wrong.

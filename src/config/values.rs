@@ -10,6 +10,8 @@ use super::file;
 use crate::domain::problem::Problems;
 
 pub(super) const NOT_A_NAME: &str = "must be made of a-z, 0-9, - and _, at most 64 characters";
+pub(super) const NOT_AN_INSTALLATION: &str = "must be 1 to 64 characters of A-Z, a-z, 0-9, -, _ and .";
+const LONGEST_INSTALLATION: usize = 64;
 
 /// The secret itself or the content of its file. Exactly one of the two must be given.
 pub(super) fn secret(field: &str, inline: SecretString, file: &str, p: &mut Problems) -> Option<SecretString> {
@@ -43,6 +45,13 @@ pub(super) fn is_key(key: &str) -> bool {
     !key.is_empty()
         && key.len() <= 64
         && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c))
+}
+
+/// Whether that can be the name of an installation: see [`NOT_AN_INSTALLATION`].
+#[must_use]
+pub(crate) fn is_installation(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !name.is_empty() && name.len() <= LONGEST_INSTALLATION && name.chars().all(is_allowed)
 }
 
 /// Whether that is an id in the form that the portal shows, the only one that Entra takes and scripts need not rewrite.

@@ -26,6 +26,8 @@ pub(super) const PEOPLE: [(&str, &str, &str); 4] = [
 
 /// The shared mailbox in whose calendar the sales team sees who is away.
 pub(super) const TEAM: &str = "sales-team@contoso.com";
+/// The demonstration's name: always the same, and never that of an installation that somebody relies on.
+const INSTALLATION: &str = "demo";
 /// What of the configuration is no plain value, as a file.
 pub(super) const FILE: &str = r#"
 [[tenants.default.team_calendars]]
@@ -90,6 +92,7 @@ impl Scene {
     pub(super) fn configuration(&self) -> Vec<(String, String)> {
         [
             variables(&[
+                ("INSTALLATION", INSTALLATION),
                 ("DATABASE__URL", &self.database_url),
                 ("LOG__FORMAT", "text"),
                 ("LOG__FILTER", "error"),
@@ -162,4 +165,23 @@ Everything is gone when you press Ctrl-C."#
 /// A line of the story. Nobody listening (`| head`) does not end it.
 pub(super) fn print(line: &str) {
     let _nobody_listens = writeln!(std::io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{ManualClock, SeededRandom},
+        config,
+    };
+
+    #[test]
+    fn the_demonstration_has_an_installation_of_its_own() {
+        let clock = ManualClock::at("2026-11-22T00:00:00Z".parse().unwrap());
+        let (api, microsoft) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+        let database = "postgres://leave:hush-hush@127.0.0.1:1/leave".to_owned();
+        let scene = Scene::new(&clock, &SeededRandom::new(7), database, true, api, microsoft);
+        let settings = config::load(None, &scene.configuration()).unwrap();
+        assert_eq!(settings.installation, "demo");
+    }
 }

@@ -1,7 +1,7 @@
-//! What an app may ask only where somebody has granted the permission: whether to try, and when to try again.
+//! A permission that may be missing: whether to send a request that needs it, and when to try again.
 //!
 //! A circuit breaker: open requests go on; while it is not known that they are answered, one request probes and the others go on
-//! without. Nothing needs an answer: it must never hold up those who can go on without.
+//! without. No delivery needs the answer: it must never hold up one that can go on without.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{clock::Pause, graph::GraphError, reconcile::failure::Failure};
 
-/// A denied permission is tried again so late: somebody may have granted it.
+/// A denied permission is tried again after this: it may have been granted since.
 const CLOSED_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// Without a proper answer it is left alone for so long at least.
 const TROUBLED_FOR: SignedDuration = SignedDuration::from_mins(1);
@@ -30,9 +30,9 @@ struct Probe {
     is_open: bool,
     /// A probe has no answer yet.
     is_under_way: bool,
-    /// While it is not known to be open: nobody tries it.
+    /// While it is not known to be open: no request is sent until then.
     pause: Option<Pause>,
-    /// The mailbox that was last denied an answer, and is not tried for a while: others may be luckier.
+    /// The mailbox that was last denied an answer, and is not tried for a while: others may be allowed.
     denied: Option<(i64, Pause)>,
 }
 
@@ -59,13 +59,13 @@ impl PermissionBreaker {
         true
     }
 
-    /// The same for those who would rather wait for the probe that is under way, though not longer than `patience`.
+    /// The same, but waits for a probe that is under way, for `patience` at most.
     pub(super) async fn may_ask_in_time(&self, mailbox: i64, now: Timestamp, patience: Duration) -> bool {
         let end = Instant::now() + patience;
         loop {
             let told = self.probed.notified();
             tokio::pin!(told);
-            // Before the look, so that nothing is told in between.
+            // Registered before the look, so that no notification is missed in between.
             told.as_mut().enable();
             if self.may_ask(mailbox, now) {
                 return true;
@@ -81,12 +81,12 @@ impl PermissionBreaker {
         self.probe_ended(None);
     }
 
-    /// Whether somebody was answered since it was last refused.
+    /// Whether a request was answered since the last refusal.
     pub(super) fn is_open(&self) -> bool {
         self.probe().is_open
     }
 
-    /// Somebody was answered. `true` when that is news.
+    /// A request was answered. `true` when that was not known.
     pub(super) fn answered(&self) -> bool {
         let is_news = {
             let mut probe = self.probe();
@@ -97,7 +97,7 @@ impl PermissionBreaker {
         is_news
     }
 
-    /// Nobody gets an answer for a while.
+    /// No request is sent for a while.
     pub(super) fn refused(&self, error: &GraphError, now: Timestamp) {
         let asked = error.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or_default();
         let is_denial = error.failure == Failure::AccessDenied;

@@ -1,5 +1,5 @@
 //! Whom the calls to a mailbox name: the person's object id, which survives a change of the address, or the address as
-//! the source gave it; and whether the address leads to somebody else by now.
+//! the source gave it; and whether the address leads to another person by now.
 //!
 //! It must never fail a delivery, nor hold it up for longer than [`ANSWER_WITHIN`] for each address: without an answer what is
 //! known counts. Where the app may not look into the directory, that costs one request an hour.
@@ -24,8 +24,8 @@ use crate::{
 /// How long the calls to a mailbox wait for the directory.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Whom the calls under this lease name; `None` when what is due has come to another mailbox. Asks the directory where nobody
-/// has asked yet, the answer is old, or the mailbox was missing since.
+/// Whom the calls under this lease name; `None` when what is due has come to another mailbox. Asks the directory where it has
+/// not been asked yet, the answer is old, or the mailbox was missing since.
 pub(super) async fn user(engine: &Engine, tenant: &Tenant, lease: &Lease, due: &[Due]) -> Option<String> {
     let mut own = lease.entra_id.clone();
     let holder = lease.holder.filter(|holder| *holder != lease.mailbox);

@@ -1,5 +1,5 @@
-//! A lease as its holder sees it: a call to Graph may begin only while the lease is sure to outlast it, and while nobody has
-//! said that the mailbox is to be left alone.
+//! A lease as its holder sees it: a call to Graph may begin only while the lease is sure to outlast it, and while nothing
+//! has shown that the mailbox is to be left alone.
 //!
 //! The database's fence cannot stop a request that is on its way to Graph; this can.
 
@@ -189,7 +189,7 @@ impl<'a> LeaseGuard<'a> {
     }
 
     /// Whether a new token is refused by this mailbox alone: so do mailboxes on an Exchange server of the customer's own, which
-    /// must not hold up everybody else.
+    /// must not hold up all others.
     fn is_its_own(&self, error: &GraphError) -> bool {
         let is_of_graph = error.request_ids.as_ref().is_some_and(|request_ids| request_ids.status.is_some());
         let is_known = self.lease.block.as_ref().is_some_and(|block| block.reason == Reason::MailboxMissing);
@@ -198,7 +198,7 @@ impl<'a> LeaseGuard<'a> {
             && (is_known || self.tenant.is_served(self.engine.clock.now()))
     }
 
-    /// Whatever Graph answers, but that the token is no good, says that it is.
+    /// Any answer of Graph except a refusal of the token shows that it takes the token.
     async fn note<T>(&self, answer: &Result<T, GraphError>) {
         let is_taken = match answer {
             Ok(_) => true,

@@ -39,19 +39,19 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// How often to look without being told.
+/// How often to look without a notification.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// While many mailboxes are worked on, looks are so far apart: one costs hardly more for many mailboxes than for one.
 const PACE: Duration = Duration::from_millis(8);
-/// The same with nearly all mailboxes taken: each that stands empty is time lost.
+/// The same with nearly all slots taken: an empty slot is time lost.
 const HASTE: Duration = Duration::from_millis(2);
-/// So few at work that a look costs nobody anything.
+/// With so few mailboxes at work a look costs the others nothing.
 const FEW: usize = 8;
 /// Items per mailbox and lease: then others have their turn.
 const BATCH: i64 = 30;
 /// How often a tenant's last success is written down.
 const NOTE_SUCCESS_EVERY: SignedDuration = SignedDuration::from_secs(10);
-/// For so long one success speaks for a tenant's token.
+/// For how long one success shows that a tenant's token is accepted.
 const LATELY: SignedDuration = SignedDuration::from_mins(3);
 
 /// One tenant, ready to be served.

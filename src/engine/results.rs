@@ -95,7 +95,7 @@ async fn write(mut inbox: mpsc::UnboundedReceiver<Note>, store: Store, wake_up: 
                 failpoint::hit("after", "release");
             }
             for (done, kept) in waiting.into_iter().zip(settled) {
-                // Whoever asked may be gone; the result is written all the same.
+                // The receiver may be gone; the result is written all the same.
                 let _gone = kept.map(|kept| done.send(kept));
             }
             wake_up.note_settled();

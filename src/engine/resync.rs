@@ -1,5 +1,5 @@
 //! A policy that has changed since the last start: upcoming leave that would look otherwise now is written anew, slowly, so
-//! that nobody's new leave waits behind it. Leave that is over stays as it was.
+//! that no new leave waits behind it. Leave that is over stays as it was.
 //!
 //! Nothing is lost when the process ends on the way: that the policy is a new one is noted only once a look finds nothing
 //! left to do, and what is in the queue already is not put there twice.
@@ -88,7 +88,7 @@ impl Engine {
         }
         let mut put = 0_u32;
         if theirs.is_some() {
-            // Neither the one nor the other: whoever starts next looks again, whichever policy it has.
+            // Neither the one nor the other: the next replica that starts looks again, whichever policy it has.
             self.store.note_policy(name, BETWEEN).await?;
             let mut after = 0;
             while let (leaves, Some(last)) = self.store.upcoming(name, after).await? {
@@ -150,7 +150,7 @@ fn others<'a>(upcoming: &'a Upcoming, policy: &'a Policy) -> impl Iterator<Item 
     upcoming.mappings.iter().filter(is_other).map(|mapping| mapping.id)
 }
 
-/// The calendars of teams into which a leave belongs by this policy and where nobody has wanted it yet.
+/// The calendars of teams into which a leave belongs by this policy and where it is not wanted yet.
 fn further(upcoming: &Upcoming, policy: &Policy, id: impl Fn() -> Uuid) -> Vec<Further> {
     let Ok((_, Some(leave))) = &upcoming.leave else { return Vec::new() };
     let is_new = |place: &Place<'_>| {

@@ -20,9 +20,9 @@ use crate::domain::{
     team::OWN,
 };
 
-/// For how long the directory's answer about an address, and a mailbox's about its owner's time, count.
+/// For how long the directory's answer about an address counts, and the settings that were read from a mailbox.
 pub const FRESH_FOR: Duration = Duration::from_hours(24);
-/// A mailbox that may not be asked for its owner's time is not asked again for so long.
+/// For how long settings that the app may not read are not asked for again.
 const DENIED_FOR: Duration = Duration::from_hours(1);
 
 /// A calendar that a leave belongs to.
@@ -104,7 +104,7 @@ pub struct Holder {
     pub entra_id: Option<String>,
     /// When the directory last said that this mailbox holds the address.
     pub asked_at: Option<Timestamp>,
-    /// When the mailbox last said something of its owner's time.
+    /// When the mailbox's settings were last read.
     pub settings_at: Option<Timestamp>,
 }
 
@@ -131,8 +131,9 @@ pub enum Seat {
     },
 }
 
-/// Whose mailbox a person's own calendar is in: that of the object id that the source gives, for that leave alone; else the
-/// one it has been in, while the source names the same person; else that of whoever holds the address now.
+/// In which mailbox a person's own calendar is: the one that the leave is in already, while the source names the same person;
+/// else that of the object id that the source gives, which counts for this leave alone; else that of the person who holds the
+/// address now.
 #[must_use]
 pub fn place(
     change: &Change,
@@ -192,7 +193,7 @@ pub struct Placed {
     pub mailbox: i64,
     /// Who holds the address has to be asked before anything is written.
     pub resolve: bool,
-    /// When the mailbox last said something of its owner's time.
+    /// When the mailbox's settings were last read.
     pub settings_at: Option<Timestamp>,
 }
 
@@ -209,7 +210,7 @@ pub fn accept(
 ) {
     let mut ids = change.ids.iter().copied();
     if change.leave.is_none() {
-        // A cancellation does not say whose leave it was: whatever there is has to go.
+        // A cancellation does not say whose leave it was: all its events are removed.
         items.iter_mut().filter(|item| item.wanted).for_each(|item| renew(item, now));
     } else {
         for item in items.iter_mut().filter(|item| item.wanted) {
@@ -315,7 +316,7 @@ pub fn told(
     };
     let mut detail = json!({
         "outcome": acceptance, "status": change.status, "client": change.client,
-        // As exact as the database keeps it.
+        // With the precision of the database.
         "source_at": format!("{:.6}", change.at),
     });
     if acceptance == Acceptance::Accepted {

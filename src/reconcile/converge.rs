@@ -1,8 +1,8 @@
 //! The way of one event to what is wanted, call by call, as a machine without I/O: [`Progress::next`] says which call comes
 //! next, [`Progress::take`] takes what came of it.
 //!
-//! It must never create while an earlier create may have arrived, nor believe that something is not there before a request
-//! without an answer can no longer be carried out.
+//! It must never make a second event because an earlier create got no answer, nor conclude that an event is absent while a
+//! request without an answer may still be carried out.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub enum Call {
     Create(EventSpec),
     /// Write these fields into the event of that id.
     Update(String, EventPatch),
-    /// Take the event of that id away.
+    /// Remove the event of that id.
     Remove(String),
 }
 
@@ -99,7 +99,7 @@ enum Check {
     Nothing,
     /// That the event just written is on a calendar: an event in Deleted Items can be written to like any other.
     Written,
-    /// That an event which is on no calendar goes for good, so that there is one at most.
+    /// That an event which is on no calendar is removed for good, so that there is one at most.
     Discarded,
 }
 

@@ -1,7 +1,7 @@
 //! Whose mailbox an address leads to: what the directory's answer makes of the mailbox that is being worked on.
 //!
-//! It must never let somebody's leave go to another because an address has passed on: what was written stays with the person
-//! for whom it was written.
+//! It must never move leave to another person only because its address has passed on: leave whose `staff` is unchanged stays in
+//! its mailbox.
 
 use jiff::Timestamp;
 
@@ -46,8 +46,8 @@ pub enum Identity {
     Elsewhere(String),
 }
 
-/// What the directory's answer means for a mailbox that is known to be `own`'s. An address that leads to nobody keeps its
-/// mailbox.
+/// What the directory's answer means for a mailbox that is known to be `own`'s. An address that leads to no person keeps
+/// its mailbox.
 #[must_use]
 pub fn identify(own: Option<&str>, question: &Question, answer: Option<&str>) -> Identity {
     match (own, answer) {
@@ -58,8 +58,8 @@ pub fn identify(own: Option<&str>, question: &Question, answer: Option<&str>) ->
     }
 }
 
-/// An item that was written here before, and whose address has passed on to the mailbox `there`: it is taken away here, and
-/// wanted there by a new one.
+/// An item that was worked on here, and whose address has passed on to the mailbox `there`: its event is removed here, and a
+/// new item wants one there.
 #[must_use]
 pub fn split(mut item: Item, there: i64, now: Timestamp) -> (Item, Item) {
     let id = Uuid::new_v5(&item.id, &there.to_be_bytes());

@@ -67,7 +67,7 @@ pub struct Item {
 }
 
 impl Item {
-    /// An item that nobody has worked on, due at `now`.
+    /// A new item, due at `now`.
     #[must_use]
     pub fn new(id: Uuid, kind: Kind, tenant: &str, mailbox: i64, address: &str, now: Timestamp) -> Self {
         Self {
@@ -106,7 +106,7 @@ impl Item {
         self.updated_at = now;
     }
 
-    /// It has come to another mailbox: what is open there is looked at now.
+    /// It was moved to another mailbox: if it is open, it is looked at now.
     pub const fn make_due_if_open(&mut self, now: Timestamp) {
         if self.state.is_open() {
             self.next_at = Some(now);
@@ -120,7 +120,7 @@ impl Item {
         self.observed.is_none() && self.doubt.is_none() && self.incarnation == 0
     }
 
-    /// Notes that calls up to that of `oldest_rev` may have arrived, or still may, since `since`.
+    /// Notes that calls of `oldest_rev` and later revisions may have been carried out since `since`, or still may be.
     pub fn put_in_doubt(&mut self, since: Timestamp, oldest_rev: i64) {
         let oldest = self.doubt.and_then(|doubt| doubt.oldest_rev).map_or(oldest_rev, |known| known.min(oldest_rev));
         self.doubt = Some(Doubt { since, oldest_rev: Some(oldest) });

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::state::Reason;
 use crate::domain::event::OwnTime;
 
-/// Nothing of the mailbox is tried while this lasts: a person has to mend something.
+/// Nothing of the mailbox is tried while this lasts: a person has to repair something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// Until when nothing is tried.
@@ -29,7 +29,7 @@ pub struct Mailbox {
     pub epoch: i64,
     /// The person's object id.
     pub entra_id: Option<String>,
-    /// A source gave it.
+    /// A source gave the id.
     pub id_from_source: bool,
     /// There was a mailbox of that id.
     pub mailbox_seen: bool,
@@ -39,9 +39,9 @@ pub struct Mailbox {
     pub throttled_until: Option<Timestamp>,
     /// Nothing is tried before.
     pub block: Option<Block>,
-    /// What the mailbox says of its owner's time.
+    /// The owner's time zone and working hours, as the mailbox has them.
     pub settings: OwnTime,
-    /// When it said so.
+    /// When they were last read.
     pub settings_at: Option<Timestamp>,
 }
 
@@ -57,7 +57,7 @@ impl Mailbox {
         self.block = Some(Block { until: after(now, wait), since, reason, detail: detail.to_owned() });
     }
 
-    /// Graph has just done something in it: what blocked it is over, and its id is somebody's.
+    /// Graph has just served a request in it: what blocked it is over, and there is a mailbox of its id.
     pub fn served(&mut self) {
         self.block = None;
         self.mailbox_seen |= self.entra_id.is_some();
@@ -74,13 +74,13 @@ impl Mailbox {
     }
 }
 
-/// `now` and so much more.
+/// `now` plus `wait`; the last possible moment if that is out of range.
 #[must_use]
 pub fn after(now: Timestamp, wait: Duration) -> Timestamp {
     SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(Timestamp::MAX)
 }
 
-/// How long ago that was; nothing when the clock went backwards.
+/// How long before `now` it was; zero if it lies ahead.
 #[must_use]
 pub fn since(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()

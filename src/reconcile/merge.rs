@@ -13,7 +13,7 @@ use crate::domain::reply::Memory;
 pub struct Side {
     /// Which claim is the latest.
     pub epoch: i64,
-    /// Until when somebody may work on it; `None` when nobody does.
+    /// Until when its lease lasts; `None` when it is released.
     pub lease_until: Option<Timestamp>,
     /// What its holder took.
     pub lease_items: Vec<uuid::Uuid>,
@@ -23,7 +23,7 @@ pub struct Side {
     pub block: Option<Block>,
 }
 
-/// The one mailbox that both are. `ended`: which of the two leases its holder has just given up, with no call under way.
+/// The one mailbox that both are. A lease that its holder has just given up, with no call under way, counts as released.
 #[must_use]
 pub fn merge_mailboxes(survivor: &Side, other: &Side) -> Side {
     Side {
@@ -32,7 +32,7 @@ pub fn merge_mailboxes(survivor: &Side, other: &Side) -> Side {
         lease_until: survivor.lease_until.max(other.lease_until),
         lease_items: survivor.lease_items.iter().chain(&other.lease_items).copied().collect(),
         throttled_until: survivor.throttled_until.max(other.throttled_until),
-        // Under its other name it may be served.
+        // What blocked it under one name need not block it under the other.
         block: None,
     }
 }
@@ -47,7 +47,7 @@ pub struct MergedEvents {
 }
 
 /// Brings two items of one leave and calendar together. Where the wanted one was never worked on it takes over the other's
-/// event; else the other's event goes.
+/// event; else the other's event is removed.
 #[must_use]
 pub fn merge_events(mut kept: Item, mut other: Item, now: Timestamp) -> MergedEvents {
     if other.wanted && !kept.wanted {

@@ -18,7 +18,7 @@ pub struct ObservedEvent {
     pub web_link: Option<String>,
 }
 
-/// What another version wrote and this one cannot read is as good as not known: it is written anew, in full.
+/// What another version wrote and this one cannot read counts as unknown: all fields are written again.
 fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<EventSpec>, D::Error> {
     let value = Option::<serde_json::Value>::deserialize(deserializer)?;
     Ok(value.and_then(|value| serde_json::from_value(value).ok()))
@@ -33,7 +33,7 @@ pub enum Step {
     Create(EventSpec),
     /// Write these fields into the event of that id.
     Update(String, EventPatch),
-    /// Take the event of that id away.
+    /// Remove the event of that id.
     Remove(String),
     /// All is as wanted.
     Nothing,

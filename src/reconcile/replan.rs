@@ -7,8 +7,8 @@ use super::{
     state::{Reason, State},
 };
 
-/// Has a settled or parked item planned once more at `at`. One that is open may be being delivered at this moment by what was
-/// known before: its revision rises, so that the result of that is not the last word.
+/// Makes a settled or parked item due at `at`, to be planned again. One that is open may be under delivery at this moment, by
+/// what was known before: its revision rises, so that the result of that delivery is not the last word.
 pub fn replan(item: &mut Item, at: Timestamp, now: Timestamp) {
     if item.state.is_open() {
         item.rev += 1;
@@ -17,8 +17,8 @@ pub fn replan(item: &mut Item, at: Timestamp, now: Timestamp) {
     }
 }
 
-/// Has an item that is about the whole mailbox looked at, at `at`; one that is open, now. One that waits for a permission goes on waiting: asking more
-/// often does not grant it.
+/// Makes an item of a whole mailbox due at `at`, or now if it is open. One that waits for a permission goes on waiting: asking
+/// more often does not grant it.
 pub fn wake(item: &mut Item, at: Timestamp, now: Timestamp) {
     if !item.state.is_open() {
         item.make_due(at, now);

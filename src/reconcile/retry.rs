@@ -13,7 +13,7 @@ use super::{
 pub fn retry(item: &mut Item, mailbox: &mut Mailbox, now: Timestamp) -> bool {
     let is_retried = match item.kind {
         Kind::Event => matches!(item.state, State::Pending | State::Waiting | State::Parked),
-        // One that the person's own setting keeps out is looked at again when somebody asks for just that.
+        // One that the person's own setting keeps out is looked at again when an operator asks for just that.
         Kind::Reply | Kind::Settings => matches!(item.state, State::Waiting | State::Parked | State::Hidden),
     };
     if is_retried {

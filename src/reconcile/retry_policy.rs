@@ -2,7 +2,7 @@
 //! secret turns into a wait. A table; no clock, no I/O.
 //!
 //! Three rules hold everywhere: a `Retry-After` is a floor and never shortened; what belongs to the mailbox or the tenant
-//! holds up the mailbox or the tenant instead of being suffered once per leave; and nothing is tried for ever.
+//! holds up the mailbox or the tenant as a whole, not each of its items in turn; and nothing is tried for ever.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ const DAY: Duration = Duration::from_hours(24);
 /// What is done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// This mapping is tried again after that time.
+    /// This item is tried again after that time.
     Defer(Duration),
-    /// Nothing of this mailbox is tried before that time is over: somebody has to mend something.
+    /// Nothing of this mailbox is tried before that time is over: a person has to repair something.
     BlockMailbox(Duration),
     /// Nothing of this mailbox is tried before that time is over: Microsoft asks for it.
     Throttle(Duration),
@@ -31,9 +31,9 @@ pub enum RetryDecision {
 /// What happened before this failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct History {
-    /// Failures of this mapping since its last success or change, this one not counted.
+    /// Failures of this item since its last success or change, this one not counted.
     pub attempts: u32,
-    /// For how long this mapping has been failing.
+    /// For how long this item has been failing.
     pub failing_for: Duration,
     /// For how long the mailbox has been blocked for this very reason.
     pub blocked_for: Duration,
@@ -78,12 +78,12 @@ fn backoff(attempts: u32) -> Duration {
     (2 * SECOND).saturating_mul(1 << attempts.min(16)).min(HOUR)
 }
 
-/// Lets those who wait for the same thing come back one after the other: up to a quarter, at most 5 minutes, later.
+/// Spreads out retries that wait for the same thing: up to a quarter later, at most 5 minutes.
 fn spread(wait: Duration, jitter: f64) -> Duration {
     wait + (wait / 4).min(5 * MINUTE).mul_f64(jitter.clamp(0.0, 1.0))
 }
 
-/// For what a person has to mend and a machine cannot: hourly for a day, then daily for 30 days, then a person is told.
+/// For what only a person can repair: hourly for a day, then daily for 30 days, then parked.
 fn slowly(history: History, jitter: f64) -> RetryDecision {
     match history.blocked_for {
         t if t < DAY => RetryDecision::BlockMailbox(spread(HOUR, jitter / 4.0)),

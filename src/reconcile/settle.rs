@@ -2,7 +2,7 @@
 //!
 //! Results are fenced by the epoch of the lease under which they were earned. One that comes too late changes nothing but
 //! two things: its item is in doubt, because the late call may have overwritten in Outlook what the mailbox's new holder
-//! wrote; and its `Retry-After` counts, because Microsoft asked, whoever holds the lease.
+//! wrote; and its `Retry-After` counts, because Microsoft asked for it, whichever claim is the latest.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub enum DeliveryOutcome {
     Continue,
     /// Try again later.
     Waiting(Reason, String, Duration),
-    /// Try nothing in this mailbox for a while: a person has to mend something.
+    /// Try nothing in this mailbox for a while: a person has to repair something.
     MailboxBlocked(Reason, String, Duration),
     /// Try nothing in this mailbox for a while: Microsoft asks for it.
     Throttled(Reason, String, Duration),
@@ -126,7 +126,7 @@ pub struct DeliveryResult {
     pub retry_after: Option<Duration>,
     /// Graph answered about this mailbox.
     pub contacted: bool,
-    /// What the mailbox said of its owner's time, where it was asked.
+    /// The mailbox's settings, if they were read.
     pub settings: Option<OwnTime>,
     /// For the timeline: of which leave, and what; `None` when it says nothing new.
     pub told: Option<(i64, Value)>,
@@ -176,7 +176,7 @@ pub fn settle(item: &mut Item, mailbox: &mut Mailbox, result: &DeliveryResult, n
     let fails_by_itself = matches!(result.outcome, DeliveryOutcome::Waiting(..));
     item.attempts = match result.outcome {
         DeliveryOutcome::Settled { .. } | DeliveryOutcome::Continue => 0,
-        // What it suffered with its mailbox is not held against it.
+        // Failures of its mailbox do not count as its own.
         DeliveryOutcome::Waiting(..) if item.failing_since.is_none() => 1,
         _ => item.attempts.saturating_add(1),
     };
@@ -192,7 +192,7 @@ pub fn settle(item: &mut Item, mailbox: &mut Mailbox, result: &DeliveryResult, n
     Fenced::Kept
 }
 
-/// The holder of a lease that ended at `died` had taken this item and never said what came of it.
+/// The holder of a lease that ended at `died` had taken this item and saved no result for it.
 pub fn abandoned(item: &mut Item, died: Timestamp, now: Timestamp) {
     if item.state.is_open() {
         item.put_in_doubt(died, 0);

@@ -1,4 +1,4 @@
-//! The fixed words of the state machine. Each stands here once, for the database, the API and the log alike.
+//! The fixed words of the state machine. Each is defined here once, for the database, the API and the log alike.
 
 /// An enum whose variants are words of the API and the database.
 macro_rules! words {
@@ -8,7 +8,7 @@ macro_rules! words {
         pub enum $name { $($(#[$doc])* $variant,)+ }
 
         impl $name {
-            /// All there are, in the order in which they are documented.
+            /// All variants, in the order in which they are documented.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The word for it in the API and the database.
@@ -17,7 +17,7 @@ macro_rules! words {
                 match self { $(Self::$variant => $word,)+ }
             }
 
-            /// What that word stands for; `None` for a word of another version.
+            /// The variant of that word; `None` for a word of another version.
             #[must_use]
             pub fn of(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.word() == word)

@@ -42,9 +42,9 @@ pub struct Lease {
     pub holder: Option<i64>,
     /// What last blocked the mailbox.
     pub block: Option<Block>,
-    /// What the mailbox itself says of its owner's time.
+    /// The owner's time zone and working hours, as the mailbox has them.
     pub settings: OwnTime,
-    /// When it last said so.
+    /// When they were last read.
     pub settings_at: Option<Timestamp>,
     /// When the lease was granted, by the database's clock.
     pub now: Timestamp,
@@ -80,7 +80,7 @@ impl Store {
     /// not compete with itself.
     ///
     /// The claim is driven from the index of due items, a limited stretch of it per tenant. Where that stretch is full
-    /// of mailboxes that others hold, it is widened, so that a busy mailbox with a long list hides nobody.
+    /// of mailboxes that others hold, it is widened, so that a busy mailbox with a long list hides no other.
     ///
     /// # Errors
     /// When the database does not answer; leases that it granted expire by themselves then.
@@ -127,7 +127,7 @@ impl Store {
 
 struct Claimed {
     lease: Lease,
-    /// The row leads to another one: its items were entered by somebody who did not know yet.
+    /// The row was merged into another: its items were inserted by a transaction that did not see that.
     merged: bool,
     died: Option<Timestamp>,
     left: Vec<uuid::Uuid>,

@@ -75,7 +75,7 @@ impl IntakeBatcher {
             begins
         };
         if begins {
-            // On its own: who asked may go away, the others may not suffer from it.
+            // In a task of its own: a request may be cancelled, and the others must not suffer from it.
             tokio::spawn(BatchWriter { batcher: Arc::clone(self), pool: pool.clone(), finished: false }.write());
         }
         answer.await.unwrap_or(Err(StoreError::Unavailable(sqlx::Error::WorkerCrashed)))
@@ -106,7 +106,7 @@ impl IntakeBatcher {
         }
         waiting.changes = left;
         if batch.is_empty() {
-            // Under the same lock: who comes next sees that nobody writes.
+            // Under the same lock: the next change sees that there is one writer less.
             waiting.writers -= 1;
         }
         batch
@@ -123,7 +123,7 @@ struct BatchWriter {
 impl Drop for BatchWriter {
     fn drop(&mut self) {
         if !self.finished {
-            // Only after a panic: who waits for this batch is told by the end of its channel, the others find a new writer.
+            // Only after a panic: the changes of this batch get an error by the end of their channels, later ones a new writer.
             let mut waiting = self.batcher.waiting();
             waiting.writers -= 1;
             waiting.changes.clear();
@@ -150,10 +150,10 @@ impl BatchWriter {
         });
         let (changes, waiting): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match until_decided(&self.pool, &changes, LOCK_TIMEOUT).await {
-            // Whoever asked may be gone; it is stored all the same.
+            // The request may be gone; the change is stored all the same.
             Ok(answers) => waiting.into_iter().zip(answers).for_each(|(done, answer)| drop(done.send(answer))),
             Err(StoreError::Unavailable(sqlx::Error::Database(_)) | StoreError::Broken(_)) => {
-                // One of them cannot be stored, or has to wait for somebody: it must not take the others with it.
+                // One of them cannot be stored, or has to wait for a lock: it must not take the others with it.
                 for (change, done) in changes.into_iter().zip(waiting) {
                     let pool = self.pool.clone();
                     tokio::spawn(async move {
@@ -166,7 +166,7 @@ impl BatchWriter {
                 }
             }
             Err(StoreError::Unavailable(error)) => {
-                // The database is away, for all of them and for who came meanwhile.
+                // The database is away, for all of them and for those that arrived meanwhile.
                 let others = std::mem::take(&mut self.batcher.waiting().changes).into_iter().map(|(_, done)| done);
                 for done in waiting.into_iter().chain(others) {
                     let error = StoreError::Unavailable(sqlx::Error::Protocol(error.to_string()));

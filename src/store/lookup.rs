@@ -1,5 +1,5 @@
-//! What is stored about a batch of changes: read in one statement, without locks. Fresh numbers for what may be missing come
-//! along.
+//! What is stored about a batch of changes: read in one statement, without locks, with new row numbers for what may
+//! be missing.
 
 use std::collections::HashMap;
 
@@ -124,7 +124,7 @@ pub(super) async fn look_up(connection: &mut PgConnection, changes: &[Change]) -
     Ok(Lookup { now, changes: found })
 }
 
-/// Who holds the addresses of the teams' calendars, with a fresh number where nobody does; by tenant and address.
+/// Who holds the addresses of the teams' calendars, with a new row number where no mailbox does; by tenant and address.
 pub(super) async fn team_holders(
     connection: &mut PgConnection,
     changes: &[Change],
@@ -138,7 +138,7 @@ pub(super) async fn team_holders(
     holders(connection, &wanted).await
 }
 
-/// Who holds these addresses, with a fresh number for a mailbox where nobody does.
+/// Who holds these addresses, with a new row number where no mailbox does.
 pub(super) async fn holders(
     connection: &mut PgConnection,
     wanted: &[(String, String)],

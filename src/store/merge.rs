@@ -1,8 +1,8 @@
 //! Brings the rows of two mailboxes together that turn out to be one, and items from one mailbox to another.
 //!
-//! The locks are taken in the order of everything else: mailboxes, then items, each by id. `FOR UPDATE` keeps out whoever
-//! enters items at this moment (its foreign key check waits); what was entered by somebody who did not know yet is brought
-//! over by the next claim, which follows `merged_into`.
+//! The locks are taken in the order of everything else: mailboxes, then items, each by id. `FOR UPDATE` makes a
+//! concurrent insert of items wait, by its foreign key check. Items that were inserted for the row given up all the same are
+//! moved by the next claim, which follows `merged_into`.
 
 use std::collections::BTreeMap;
 
@@ -97,7 +97,7 @@ pub(super) async fn merge(
     Ok(true)
 }
 
-/// Items were entered for a mailbox that had been given up: they go to the one that survived. The lease on it is given back.
+/// Items were inserted for a mailbox that had been given up: they go to the one that survived. The lease on it is given back.
 pub(super) async fn follow(store: &Store, mailbox: i64) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
     let survivor = sqlx::query_scalar!(

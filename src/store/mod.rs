@@ -2,7 +2,7 @@
 //!
 //! It locks, loads, keeps and lists rows; what becomes of them is decided by [`reconcile`](crate::reconcile). One row of
 //! `items` is state and queue at once. Nothing that happens after an intake's commit is needed for correctness: a process may
-//! die at any line, and whoever looks next finds what is due. Time is PostgreSQL's (`leavebridge_now()`), so that replicas need
+//! die at any line, and the next look finds what is due. Time is PostgreSQL's (`leavebridge_now()`), so that replicas need
 //! no common clock. No transaction is ever held across a remote call. Locks are taken in one order everywhere: mailboxes,
 //! leaves, items, each by id.
 
@@ -40,11 +40,11 @@ use sqlx::{
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Longer than any statement of ours takes, shorter than a caller's patience.
+/// Longer than any statement of ours takes, shorter than callers wait.
 const STATEMENT_TIMEOUT: &str = "10s";
-/// How long a caller waits for a connection before it is told that the store is away.
+/// How long a caller waits for a connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// A connection that was used so lately is taken to live.
+/// A connection that was used within this time is not tested again.
 const UNTESTED: Duration = Duration::from_millis(500);
 
 /// Why the store did not do what it was asked, by what the caller does about it.
@@ -59,7 +59,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Something that this program does not know stands in the database.
+    /// The database holds something that this program does not know.
     fn unknown(what: &str) -> Self {
         Self::Broken(sqlx::Error::Decode(format!("{what} is unknown").into()))
     }
@@ -210,7 +210,7 @@ impl Store {
         Ok(found.unwrap_or(0).cmp(&newest))
     }
 
-    /// Why no connection can be made, for a person; `None` when one can. The pool itself tells only that it waited.
+    /// Why no connection can be made, for a person; `None` when one can. The pool itself reports only that it waited.
     pub async fn obstacle(&self) -> Option<String> {
         match tokio::time::timeout(ACQUIRE_TIMEOUT, self.options.connect()).await {
             Ok(Ok(connection)) => {

@@ -73,8 +73,8 @@ impl Store {
         Ok(may_ask)
     }
 
-    /// Notes what is about to be sent, so that whoever comes after a death knows it for ours; gives the doubt that this is
-    /// noted with. `None` when the lease is somebody else's by now: then it must not be sent.
+    /// Notes what is about to be sent, so that after a crash the next holder recognises it as ours; returns the doubt that is
+    /// stored with it. `None` when the lease is somebody else's by now: then it must not be sent.
     ///
     /// # Errors
     /// When the database does not confirm it: then it must not be sent.

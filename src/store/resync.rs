@@ -1,4 +1,4 @@
-//! What a changed policy or a new permission makes due again: read a stretch at a time, and put into the queue so that nobody's
+//! What a changed policy or a new permission makes due again: read a stretch at a time, and put into the queue so that no
 //! new leave has to wait behind it.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! An operator's "try again now", a stretch of items at a time, each short enough to hold nobody up.
+//! An operator's "try again now", a stretch of items at a time, each short enough not to hold up other transactions.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
-//! Tells whoever waits that it is time to look again: in this process at once, in the other replicas through
+//! Notifies those that wait that it is time to look again: in this process at once, in the other replicas through
 //! LISTEN/NOTIFY.
 //!
-//! A ring says only "look", never what happened, and may get lost: every listener also looks by itself now and then. The
-//! notification is not part of the intake's transaction, because PostgreSQL lets transactions that notify commit only one
-//! after the other; it follows right behind, many rings in one.
+//! A notification says only "look", never what happened, and may get lost: every listener also looks by itself now and then. It
+//! is not part of the intake's transaction, because PostgreSQL lets transactions that notify commit only one after the other; it
+//! follows right behind, one for many changes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::Store;
 
-/// At most so often are other replicas told.
+/// Other replicas are notified at most this often.
 const QUIET: Duration = Duration::from_millis(20);
 const RECONNECT: Duration = Duration::from_secs(1);
 const DUE: &str = "leavebridge_due";
 const SETTLED: &str = "leavebridge_settled";
 
-/// Rings when something may be due, and when something may be settled. Cheap to clone.
+/// Notifies when something may be due, and when something may be settled. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct WakeUp(Arc<Inner>);
 
@@ -55,19 +55,19 @@ impl WakeUp {
         self.0.work.notify_one();
     }
 
-    /// Hears that something may be due; rings before the call are not heard.
+    /// Is notified when something may be due; what was before the call is not seen.
     #[must_use]
     pub fn due(&self) -> watch::Receiver<u64> {
         self.0.due.subscribe()
     }
 
-    /// Hears that something may be settled; rings before the call are not heard.
+    /// Is notified when something may be settled; what was before the call is not seen.
     #[must_use]
     pub fn settled(&self) -> watch::Receiver<u64> {
         self.0.settled.subscribe()
     }
 
-    /// Carries rings to the other replicas and theirs to us until `stop`. Survives a database that is away.
+    /// Passes notifications to the other replicas, and theirs to this one, until `stop`. Survives a database that is away.
     pub async fn carry(&self, store: Store, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -107,7 +107,7 @@ impl WakeUp {
     async fn listen_once(&self, store: &Store) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&store.pool).await?;
         listener.listen_all([DUE, SETTLED]).await?;
-        // Whatever was said while nobody listened.
+        // Notifications may have been missed while nothing listened.
         self.0.due.send_modify(|rings| *rings += 1);
         self.0.settled.send_modify(|rings| *rings += 1);
         while let Some(notification) = listener.try_recv().await? {

@@ -59,6 +59,7 @@ pub(super) fn values(known: &KnownSettings) -> Values {
         None => format!("[Parameter(Mandatory)] [{kind}] ${name}"),
     };
     let mut values: Values = [
+        ("installation", known.installation.clone()),
         ("tenant", known.tenant.clone()),
         ("tenant_upper", known.tenant.to_ascii_uppercase()),
         ("cloud_name", cloud.name.into()),

@@ -110,6 +110,7 @@ impl<'a> Guide<'a> {
             })
         });
         json!({
+            "installation": known.installation,
             "tenant": known.tenant,
             "cloud": known.cloud.word,
             "directory_id": known.directory_id,

@@ -9,13 +9,17 @@ use ::config::{Config, ConfigError, Environment, File, FileFormat, Value};
 use jiff::civil::Date;
 
 use crate::{
-    config::{is_directory, is_guid},
+    clock::Random,
+    config::{is_directory, is_guid, is_installation},
     doctor::microsoft::{self, CLOUDS, Cloud},
     domain::problem::Problems,
 };
 
 /// The ways of proving who it is that the configuration has a word for.
 const CREDENTIALS: [&str; 4] = ["secret", "certificate", "workload-identity", "managed-identity"];
+
+/// The installation's name in a configuration that does not set it: the default of config/default.toml.
+const UNNAMED: &str = "default";
 
 /// What was said on the command line.
 #[derive(Debug, Default, Clone)]
@@ -31,6 +35,8 @@ pub(super) struct CommandLineSettings {
 /// All that is known of the tenant to be set up.
 #[derive(Debug)]
 pub(super) struct KnownSettings {
+    /// The installation's name: as configured, or a new random one before anything is configured.
+    pub(super) installation: String,
     pub(super) tenant: String,
     /// Whether the configuration has this tenant.
     pub(super) configured: bool,
@@ -57,15 +63,18 @@ pub(super) fn known(
     file: Option<&Path>,
     environment: &[(String, String)],
     said: &CommandLineSettings,
+    random: &dyn Random,
 ) -> Result<KnownSettings, Problems> {
-    let mut tenants = tenants(file, environment)?;
+    let tree = tree(file, environment)?;
+    let mut tenants = tenants(&tree);
     let mut problems = Problems::default();
     let tenant = tenant(&tenants, said, &mut problems);
     check(said, &mut problems);
     problems.or(())?;
     let configured = tenants.contains_key(&tenant);
-    let table = tenants.remove(&tenant).unwrap_or_default();
     let mut notes = Vec::new();
+    let installation = installation(&tree, !tenants.is_empty(), &mut notes, random);
+    let table = tenants.remove(&tenant).unwrap_or_default();
     let mut configured_value = |key: &str, is_right: &dyn Fn(&str) -> bool, right: &str| {
         let value = table.get(key)?;
         if is_right(value) {
@@ -95,6 +104,7 @@ pub(super) fn known(
     let credential = CREDENTIALS.into_iter().find(|word| credential.as_deref() == Some(word)).unwrap_or("secret");
     let secret_keys = ["client_secret", "client_secret_file"];
     Ok(KnownSettings {
+        installation,
         configured,
         cloud,
         directory_id: said.directory_id.clone().or(directory_id),
@@ -106,6 +116,20 @@ pub(super) fn known(
         notes,
         tenant,
     })
+}
+
+/// The installation's name. Under another name its events would not be recognised: where the configuration has tenants, there
+/// may be events already, so no new name is made up.
+fn installation(tree: &Config, has_tenants: bool, notes: &mut Vec<String>, random: &dyn Random) -> String {
+    match tree.get_string("installation") {
+        Ok(name) if is_installation(&name) => name,
+        Ok(_) => {
+            notes.push("installation is set but is not a name of A-Z, a-z, 0-9, -, _ and .: correct it first.".into());
+            UNNAMED.into()
+        }
+        Err(_) if has_tenants => UNNAMED.into(),
+        Err(_) => random.uuid().to_string(),
+    }
 }
 
 /// The tenant that was named, else the only one, else `default`.
@@ -156,15 +180,19 @@ fn is_address(text: &str) -> bool {
     })
 }
 
-/// The Microsoft tables of all tenants; keys that are set to nothing are left out.
-fn tenants(file: Option<&Path>, environment: &[(String, String)]) -> Result<BTreeMap<String, Table>, Problems> {
+/// The configuration as it is written.
+fn tree(file: Option<&Path>, environment: &[(String, String)]) -> Result<Config, Problems> {
     let text = file.map(crate::config::text).transpose().map_err(|problem| wrong(file, &problem))?;
     // TOML's own message shows the line, and there may be a secret on it.
-    let tree = layered(text.as_deref(), environment).map_err(|_| {
+    layered(text.as_deref(), environment).map_err(|_| {
         wrong(file, "is not TOML, or an environment variable does not fit it; `leavebridge check-config` says where")
-    })?;
-    let Ok(tenants) = tree.get_table("tenants") else { return Ok(BTreeMap::new()) };
-    Ok(tenants.into_iter().map(|(name, tenant)| (name, microsoft_of(tenant))).collect())
+    })
+}
+
+/// The Microsoft tables of all tenants; keys that are set to nothing are left out.
+fn tenants(tree: &Config) -> BTreeMap<String, Table> {
+    let tenants = tree.get_table("tenants").unwrap_or_default();
+    tenants.into_iter().map(|(name, tenant)| (name, microsoft_of(tenant))).collect()
 }
 
 fn wrong(file: Option<&Path>, what: &str) -> Problems {

@@ -21,7 +21,7 @@ use self::{
     known::{CommandLineSettings, known},
 };
 use super::process::{CommandOutcome, print, say};
-use crate::doctor::microsoft::CLOUDS;
+use crate::{clock::Random, doctor::microsoft::CLOUDS};
 
 /// Guides an administrator through Microsoft's side: app, permission, configuration.
 #[derive(Debug, clap::Args)]
@@ -58,6 +58,7 @@ impl SetupCommand {
         file: Option<&Path>,
         environment: &[(String, String)],
         json: bool,
+        random: &dyn Random,
     ) -> anyhow::Result<CommandOutcome> {
         let said = CommandLineSettings {
             tenant: self.tenant.clone(),
@@ -67,7 +68,7 @@ impl SetupCommand {
             group: self.group.clone(),
             secret_expires: self.secret_expires.clone(),
         };
-        let known = match known(file, environment, &said) {
+        let known = match known(file, environment, &said, random) {
             Ok(known) => known,
             Err(problems) => {
                 say(&format!("The guide cannot be filled in:\n{problems}"));

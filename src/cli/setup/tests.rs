@@ -6,7 +6,12 @@ use super::{
     guide::Guide,
     known::{CommandLineSettings, KnownSettings, known},
 };
-use crate::doctor::microsoft::CLOUDS;
+use crate::{
+    clock::SeededRandom,
+    config::{DEFAULTS, is_installation},
+    doctor::microsoft::CLOUDS,
+    domain::problem::Problems,
+};
 
 const DIRECTORY: &str = "6b8a1c5e-2f4d-4a3b-9c7e-1d0f5a2b3c4d";
 const CLIENT: &str = "0f3d7a91-5c2b-4e8d-a6f1-9b4c8d2e7a50";
@@ -33,14 +38,23 @@ fn everything(cloud: &str) -> CommandLineSettings {
     said(&[("cloud", cloud), ("directory", DIRECTORY), ("client", CLIENT), ("group", group), ("expires", "2027-05-15")])
 }
 
+/// What is known with always the same randomness.
+fn settings(
+    file: Option<&Path>,
+    environment: &[(String, String)],
+    said: &CommandLineSettings,
+) -> Result<KnownSettings, Problems> {
+    known(file, environment, said, &SeededRandom::new(7))
+}
+
 fn with(environment: &[(&str, &str)], said: &CommandLineSettings) -> KnownSettings {
     let environment: Vec<_> =
         environment.iter().map(|(key, value)| (format!("LEAVEBRIDGE__TENANTS__{key}"), (*value).to_owned())).collect();
-    known(None, &environment, said).unwrap()
+    settings(None, &environment, said).unwrap()
 }
 
 fn refused(said: &CommandLineSettings) -> Vec<String> {
-    let problems = known(None, &[], said).unwrap_err();
+    let problems = settings(None, &[], said).unwrap_err();
     problems.into_vec().into_iter().map(|problem| problem.field).collect()
 }
 
@@ -121,6 +135,41 @@ fn the_command_line_goes_over_the_configuration_and_nothing_else_is_taken_over()
 }
 
 #[test]
+fn an_installation_gets_a_random_name_once_and_keeps_it() {
+    let named = |random: u64, environment: &[(&str, &str)]| {
+        let environment: Vec<_> =
+            environment.iter().map(|(key, value)| (format!("LEAVEBRIDGE__{key}"), (*value).to_owned())).collect();
+        let random = SeededRandom::new(random);
+        known(None, &environment, &CommandLineSettings::default(), &random).unwrap()
+    };
+    let (one, other) = (named(1, &[]), named(2, &[]));
+    assert_ne!(one.installation, other.installation);
+    assert!(is_installation(&one.installation), "{}", one.installation);
+    let guide = Guide::new(&one);
+    let file = guide.files().iter().find(|file| file.name == "leavebridge.toml").unwrap();
+    assert!(file.content.contains(&format!("\ninstallation = \"{}\"\n", one.installation)), "{}", file.content);
+
+    let configured = [("INSTALLATION", "Contoso.production"), ("TENANTS__ACME__MICROSOFT__CLOUD", "global")];
+    assert_eq!(named(1, &configured).installation, "Contoso.production");
+    // Its events carry the default: another name would lose them.
+    let default = default_installation();
+    assert_eq!(named(1, &configured[1..]).installation, default);
+    let wrong = named(1, &[("INSTALLATION", "hush hush")]);
+    assert_eq!(wrong.installation, default);
+    assert!(wrong.notes[0].starts_with("installation is set but"), "{:?}", wrong.notes);
+    assert!(!wrong.notes[0].contains("hush"), "{:?}", wrong.notes);
+}
+
+/// The name of an installation whose configuration does not say it.
+fn default_installation() -> String {
+    let defaults = ::config::Config::builder()
+        .add_source(::config::File::from_str(DEFAULTS, ::config::FileFormat::Toml))
+        .build()
+        .unwrap();
+    defaults.get_string("installation").unwrap()
+}
+
+#[test]
 fn a_custom_cloud_is_written_for_the_global_one_and_says_so() {
     let known = with(&[("DEFAULT__MICROSOFT__CLOUD", "custom")], &CommandLineSettings::default());
     assert_eq!(known.cloud.word, "global");
@@ -132,8 +181,8 @@ fn of_several_tenants_one_is_named() {
     let two = |one: &str, other: &str| {
         [one, other].map(|name| (format!("LEAVEBRIDGE__TENANTS__{name}__MICROSOFT__CLOUD"), "global".to_owned()))
     };
-    assert_eq!(known(None, &two("ACME", "DEFAULT"), &CommandLineSettings::default()).unwrap().tenant, "default");
-    let problems = known(None, &two("ACME", "OTHER"), &CommandLineSettings::default()).unwrap_err();
+    assert_eq!(settings(None, &two("ACME", "DEFAULT"), &CommandLineSettings::default()).unwrap().tenant, "default");
+    let problems = settings(None, &two("ACME", "OTHER"), &CommandLineSettings::default()).unwrap_err();
     assert!(problems.to_string().contains("several tenants: acme, other"), "{problems}");
 }
 
@@ -155,20 +204,20 @@ fn what_could_break_a_script_is_refused_without_being_repeated() {
         }
     }
     let said = said(&[("client", "hush-hush"), ("group", "hush-hush")]);
-    let problems = known(None, &[], &said).unwrap_err().to_string();
+    let problems = settings(None, &[], &said).unwrap_err().to_string();
     assert!(!problems.contains("hush"), "{problems}");
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_named_but_not_shown() {
-    let missing = known(Some(Path::new("/nowhere/leavebridge.toml")), &[], &CommandLineSettings::default())
+    let missing = settings(Some(Path::new("/nowhere/leavebridge.toml")), &[], &CommandLineSettings::default())
         .unwrap_err()
         .to_string();
     assert!(missing.contains("/nowhere/leavebridge.toml: cannot be read: there is no such file"), "{missing}");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("leavebridge.toml");
     std::fs::write(&file, "client_secret = \"hush-hush").unwrap();
-    let broken = known(Some(&file), &[], &CommandLineSettings::default()).unwrap_err().to_string();
+    let broken = settings(Some(&file), &[], &CommandLineSettings::default()).unwrap_err().to_string();
     assert!(broken.contains("is not TOML") && !broken.contains("hush"), "{broken}");
 }
 

@@ -1,5 +1,5 @@
-//! The reading of a mailbox's settings: what the mailbox itself says of its owner's time. Asked for where somebody has granted it,
-//! once a day, before the first leave that depends on it.
+//! The reading of a mailbox's settings: the owner's time zone and working hours. Read where the permission is
+//! granted, once a day, before the first leave that depends on it.
 //!
 //! It must never hold up a delivery: without an answer what is known counts, and else the policy.
 
@@ -41,7 +41,7 @@ pub(super) async fn deliver(guard: &LeaseGuard<'_>, due: &Due) -> Delivered {
         return done(result(guard, &due.item, DeliveryOutcome::settled(State::Synced)));
     }
     let now = guard.engine.clock.now();
-    // Without patience all who come at the first moment would be written by the policy.
+    // Without this wait all leave that comes at the first moment would be written by the policy.
     if !tenant.settings.may_ask_in_time(lease.mailbox, now, PROBE_WITHIN).await {
         let outcome = if tenant.settings.is_denied(lease.mailbox, now) {
             DeliveryOutcome::settled(State::Hidden)

@@ -63,10 +63,13 @@ async fn without_a_configuration_every_command_that_needs_one_says_what_is_missi
 async fn check_config_says_that_all_is_right_and_for_whom() {
     let said = run(&["check-config"], &configured_without_database()).await;
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.out.contains("The configuration is right.") && said.out.contains("tenants: acme, default"));
+    for words in ["The configuration is right.", "installation: default", "tenants: acme, default"] {
+        assert!(said.out.contains(words), "{words} in {}", said.out);
+    }
     let said = run(&["check-config", "--json"], &configured_without_database()).await;
     let clients = ["backstage", "ess", "group", "ops"];
-    let expected = json!({"problems": [], "tenants": ["acme", "default"], "clients": clients});
+    let expected =
+        json!({"problems": [], "installation": "default", "tenants": ["acme", "default"], "clients": clients});
     assert_eq!((said.code, said.json()), (0, expected));
 }
 

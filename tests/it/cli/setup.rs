@@ -189,6 +189,12 @@ async fn the_written_files_are_what_their_readers_expect() {
     let microsoft = &settings.tenants["default"].microsoft;
     assert_eq!((microsoft.directory_id.as_str(), microsoft.client_id.as_str()), (DIRECTORY, CLIENT));
     assert_eq!(microsoft.expires.unwrap().date().to_string(), "2027-05-15");
+
+    // A name of its own, which the next one does not get.
+    let (name, default) =
+        (settings.installation, config::load(None, &configured_without_database()).unwrap().installation);
+    let next = run(&["setup", "--json"], &[]).await.json();
+    assert!(is_guid(&name) && name != default && next["installation"] != name, "{name} {next}");
 }
 
 #[tokio::test]
