@@ -66,7 +66,9 @@ impl Store {
                 let item = Item::new(id, Kind::Settings, &held.tenant, held.mailbox, &held.address, held.now);
                 rows::insert_items(&mut transaction, &[item]).await?;
             }
-            items.iter_mut().for_each(|item| wake(item, held.now, held.now));
+            for item in &mut items {
+                wake(item, held.now, held.now);
+            }
             rows::save(&mut transaction, &items, &[]).await?;
         }
         transaction.commit().await?;
