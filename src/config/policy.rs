@@ -8,8 +8,9 @@ use jiff::{SignedDuration, civil::Time};
 
 use super::raw;
 use crate::domain::{
+    appearance::{Appearance, Reply},
     hours::{Day, Hours},
-    policy::{Appearance, Policy, Reply},
+    policy::Policy,
     problem::Problems,
     template::{Field, Template},
     zone::Zone,

@@ -9,7 +9,7 @@ use serde::{
     de::{Error as _, IgnoredAny, IntoDeserializer as _},
 };
 
-use crate::domain::policy::{Audience, Publish, Sensitivity, ShowAs};
+use crate::domain::appearance::{Audience, Publish, Sensitivity, ShowAs};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

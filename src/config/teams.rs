@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{policy, raw};
 use crate::domain::{
+    appearance::{Sensitivity, ShowAs},
     change::email,
-    policy::{Sensitivity, ShowAs},
     problem::Problems,
-    team::{OWN, TeamCalendar},
+    team_calendar::{OWN, TeamCalendar},
 };
 
 const TITLE: &str = "{name} – away";

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{Credential, Scope, Settings, load};
 use crate::domain::{
-    policy::{Publish, ShowAs},
+    appearance::{Publish, ShowAs},
     problem::Problems,
     template::Template,
 };

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     domain::{
+        appearance::{Sensitivity, ShowAs},
         event::{EventPatch, EventSpec, Times},
         finding::Finding,
         marker::Marker,
-        policy::{Sensitivity, ShowAs},
     },
     graph::{Graph, GraphError},
 };

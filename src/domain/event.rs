@@ -11,9 +11,10 @@ use jiff::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    appearance::{Appearance, Publish, Sensitivity, ShowAs},
     hours::Hours,
     leave::{Leave, Session, Span, Status},
-    policy::{Appearance, Policy, Publish, Sensitivity, ShowAs},
+    policy::Policy,
     template::{Field, Template},
     zone::Zone,
 };

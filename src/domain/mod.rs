@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file, a socket or a database; the same input always gives the same answer. That is
 //! what makes every rule a table in a test.
 
+pub mod appearance;
 pub mod change;
 pub mod credential;
 pub mod event;
@@ -14,5 +15,6 @@ pub mod policy;
 pub mod problem;
 pub mod reply;
 pub mod team;
+pub mod team_calendar;
 pub mod template;
 pub mod zone;

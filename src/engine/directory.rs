@@ -16,8 +16,8 @@ use crate::{
         item::Item,
     },
     store::{
-        claim::{Due, Lease},
         identity::Placed,
+        leases::{Due, Lease},
     },
 };
 

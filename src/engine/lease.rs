@@ -21,7 +21,7 @@ use crate::{
     failpoint,
     graph::{Graph, GraphError, Mailbox},
     reconcile::{failure::Failure, state::Reason},
-    store::claim::{Due, Lease},
+    store::leases::{Due, Lease},
 };
 
 /// Whether a call may begin.

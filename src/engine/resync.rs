@@ -15,7 +15,8 @@ use crate::{
     domain::{
         event::{Application, Desired, OwnTime},
         policy::Policy,
-        team::{self, OWN, Place},
+        team,
+        team_calendar::{OWN, Place},
     },
     reconcile::state::{Kind, State},
     store::{

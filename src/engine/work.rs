@@ -20,7 +20,7 @@ use crate::{
         settle::{DeliveryOutcome, DeliveryResult, Fenced},
         state::State,
     },
-    store::claim::{Due, Lease},
+    store::leases::{Due, Lease},
 };
 
 /// How work on a mailbox goes on.

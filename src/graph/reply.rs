@@ -12,7 +12,7 @@ use super::{
     client::{Answer, parse},
 };
 use crate::domain::{
-    policy::Audience,
+    appearance::Audience,
     reply::{Setting, Status, Wanted},
     zone::Zone,
 };

@@ -120,7 +120,7 @@ pub(super) struct EventPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::policy::{Sensitivity, ShowAs};
+    use crate::domain::appearance::{Sensitivity, ShowAs};
 
     #[test]
     fn a_create_says_exactly_what_it_must() {

@@ -27,7 +27,8 @@ use crate::{
     domain::{
         change::{Change, ignored},
         problem::Problems,
-        team::{OWN, Place, places},
+        team::places,
+        team_calendar::{OWN, Place},
     },
     failpoint,
     reconcile::{

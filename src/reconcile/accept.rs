@@ -17,7 +17,7 @@ use super::{
 };
 use crate::domain::{
     leave::{Leave, Span, Status},
-    team::OWN,
+    team_calendar::OWN,
 };
 
 /// For how long the directory's answer about an address counts, and the settings that were read from a mailbox.

@@ -76,7 +76,7 @@ impl Item {
             tenant: tenant.to_owned(),
             mailbox,
             leave: None,
-            calendar: crate::domain::team::OWN.to_owned(),
+            calendar: crate::domain::team_calendar::OWN.to_owned(),
             address: address.to_owned(),
             resolve: false,
             wanted: true,

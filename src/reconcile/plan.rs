@@ -62,8 +62,8 @@ pub fn plan(desired: &Desired, observed: &ObservedEvent, unsure: bool) -> Step {
 mod tests {
     use super::*;
     use crate::domain::{
+        appearance::{Sensitivity, ShowAs},
         event::Times,
-        policy::{Sensitivity, ShowAs},
     };
 
     fn event(last: &str) -> EventSpec {

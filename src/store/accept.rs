@@ -11,8 +11,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool, types::Json};
 
 use super::{
-    StoreError,
-    intake::Intake,
+    error::StoreError,
     lists::listed_of,
     lookup::{Found, Lookup, look_up, team_holders},
     rows::{self, FORMAT, Line, item_rows},
@@ -28,6 +27,22 @@ use crate::{
         state::{Acceptance, Reason},
     },
 };
+
+/// What became of a change, and how the leave stands now.
+#[derive(Debug, Clone)]
+pub enum Intake {
+    /// It was taken in, or needed not be.
+    Done {
+        /// What became of it.
+        acceptance: Acceptance,
+        /// How the leave stands now.
+        leave: ListedLeave,
+        /// What the sender should know.
+        notes: Vec<&'static str>,
+    },
+    /// The delivery id was used before with another body; nothing was stored.
+    Reused,
+}
 
 /// The rule by which the hash of a delivery is made.
 pub(super) const HASH_RULE: i16 = 1;

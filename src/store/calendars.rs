@@ -1,6 +1,6 @@
 //! Which calendar at Graph a mailbox's further calendar is. Only remembered: it must never be believed over Graph's word.
 
-use super::{Store, StoreError, claim::Lease};
+use super::{database::Store, error::StoreError, leases::Lease};
 
 impl Store {
     /// The id at Graph of the calendar of that name, if it is known.

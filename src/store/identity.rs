@@ -5,8 +5,9 @@
 use sqlx::PgConnection;
 
 use super::{
-    Store, StoreError,
-    claim::Lease,
+    database::Store,
+    error::StoreError,
+    leases::Lease,
     merge::{merge, move_items},
     rows::{self, item_rows},
 };

@@ -1,8 +1,68 @@
-//! Keeps a lease, and gives it back.
+//! A lease on a mailbox, and what it is given for; how it is kept and given back.
 
 use std::time::Duration;
 
-use super::{Store, StoreError, claim::Lease, millis};
+use jiff::Timestamp;
+
+use super::{database::Store, error::StoreError, millis, rows::Unreadable};
+use crate::{
+    domain::{
+        event::OwnTime,
+        leave::{Leave, Status},
+    },
+    reconcile::{item::Item, mailbox::Block},
+};
+
+/// The right to work on one mailbox for a while.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The mailbox's row.
+    pub mailbox: i64,
+    /// Which claim this is: the fence.
+    pub epoch: i64,
+    /// The tenant.
+    pub tenant: String,
+    /// The name that the mailbox was first known by.
+    pub address: String,
+    /// The person's Entra object id, once it is known.
+    pub entra_id: Option<String>,
+    /// The directory is to be asked whose mailbox this is.
+    pub identify: bool,
+    /// Which mailbox holds that name now, if any is known to.
+    pub holder: Option<i64>,
+    /// What last blocked the mailbox.
+    pub block: Option<Block>,
+    /// The owner's time zone and working hours, as the mailbox has them.
+    pub settings: OwnTime,
+    /// When they were last read.
+    pub settings_at: Option<Timestamp>,
+    /// When the lease was granted, by the database's clock.
+    pub now: Timestamp,
+}
+
+/// The leave that an item is about.
+#[derive(Debug, Clone)]
+pub struct DueLeave {
+    /// Its id at its source.
+    pub id: String,
+    /// Its source.
+    pub source: String,
+    /// Its status and content; the content is `None` when nothing but a cancellation has ever arrived.
+    pub content: Result<(Status, Option<Leave>), Unreadable>,
+    /// In a team's calendar: what the person's own mailbox says of their time.
+    pub person: OwnTime,
+}
+
+/// One item that is due.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// The item.
+    pub item: Item,
+    /// The leave that it is about, if it is about one.
+    pub leave: Option<DueLeave>,
+    /// When the directory last said who holds the item's address.
+    pub asked_at: Option<Timestamp>,
+}
 
 impl Store {
     /// Makes a lease last `lease` from now. `false` when somebody else holds the mailbox by now: stop at once.

@@ -8,11 +8,13 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, rows,
+    database::Store,
+    error::StoreError,
+    rows,
     views::{ListedLeave, ListedLine, ListedMapping, ListedReply, ListedRow, listed_rows},
 };
 use crate::{
-    domain::{leave::Status, reply::Memory, team::OWN},
+    domain::{leave::Status, reply::Memory, team_calendar::OWN},
     reconcile::state::{Kind, State, TimelineKind},
 };
 

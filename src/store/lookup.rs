@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::{
     domain::leave::Status,
     reconcile::{

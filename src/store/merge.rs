@@ -11,8 +11,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError,
-    claim::Lease,
+    database::Store,
+    error::StoreError,
+    leases::Lease,
     rows::{self, Line, block, item_rows},
 };
 use crate::reconcile::{

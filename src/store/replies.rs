@@ -5,14 +5,15 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError,
-    claim::Lease,
+    database::Store,
+    error::StoreError,
+    leases::Lease,
     rows::{self, item_rows},
 };
 use crate::{
     domain::{
         reply::{Away, Memory},
-        team::OWN,
+        team_calendar::OWN,
     },
     reconcile::{
         accept::may_ask,

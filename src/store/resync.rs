@@ -9,7 +9,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError,
+    database::Store,
+    error::StoreError,
     lookup::holders,
     rows::{self, Line, Unreadable, item_rows, leave, own_time},
 };
@@ -17,7 +18,7 @@ use crate::{
     domain::{
         event::{EventSpec, OwnTime},
         leave::{Leave, Status},
-        team::OWN,
+        team_calendar::OWN,
     },
     reconcile::{
         item::Item,

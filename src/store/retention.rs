@@ -1,16 +1,11 @@
 //! Forgets what need not be remembered, a batch at a time, and makes room for the months to come.
 
-use sqlx::PgConnection;
-
-use super::{Store, StoreError};
+use super::{StoreError, database::Store, partitions};
 
 /// How long delivery ids are remembered.
 const DELIVERIES_KEPT_DAYS: i32 = 30;
 /// How many old delivery ids go in one statement, so that none holds others up for long.
 const PRUNE_BATCH: i64 = 5_000;
-/// Months for which the timeline has a partition ahead, the present one among them.
-const MONTHS_AHEAD: i32 = 4;
-
 impl Store {
     /// Forgets one batch of delivery ids that are older than 30 days; `true` when there may be more.
     ///
@@ -36,13 +31,6 @@ impl Store {
     /// When the database does not answer, or its user may not make tables: what is written goes into the default partition then.
     pub async fn make_partitions(&self) -> Result<(), StoreError> {
         let mut connection = self.pool.acquire().await?;
-        Ok(make_partitions(&mut connection).await?)
+        Ok(partitions::make(&mut connection).await?)
     }
-}
-
-pub(super) async fn make_partitions(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT make_partitions((leavebridge_now() AT TIME ZONE 'UTC')::date, $1)", MONTHS_AHEAD)
-        .execute(connection)
-        .await?;
-    Ok(())
 }

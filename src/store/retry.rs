@@ -9,7 +9,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError,
+    database::Store,
+    error::StoreError,
     lists::Filter,
     rows::{self, Line, item_rows},
 };

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::{
     domain::{
         event::OwnTime,

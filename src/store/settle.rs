@@ -8,11 +8,12 @@ use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
 
 use super::{
-    Store, StoreError,
+    database::Store,
+    error::StoreError,
     rows::{self, Line, block, item_rows, own_time},
 };
 use crate::{
-    domain::{hours::Hours, team::OWN},
+    domain::{hours::Hours, team_calendar::OWN},
     reconcile::{
         item::Item,
         mailbox::{Block, Mailbox},

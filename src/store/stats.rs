@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Store, StoreError};
+use super::{StoreError, database::Store};
 use crate::reconcile::state::{Kind, Reason, State};
 
 /// What waits to be delivered.

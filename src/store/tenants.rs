@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Store, StoreError, millis};
+use super::{database::Store, error::StoreError, millis};
 use crate::reconcile::state::Reason;
 
 /// How a tenant stands with Microsoft.

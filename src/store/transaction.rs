@@ -6,7 +6,7 @@
 
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Begins one. `lock_timeout`: how long it waits for a row, in milliseconds; 0 for as long as a statement may take.
 pub(super) async fn begin_with(

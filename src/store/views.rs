@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    StoreError,
+    error::StoreError,
     rows::{self, ItemRow},
 };
 use crate::{

@@ -11,7 +11,7 @@ use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Store;
+use super::database::Store;
 
 /// Other replicas are notified at most this often.
 const QUIET: Duration = Duration::from_millis(20);

@@ -44,7 +44,7 @@ const PACKAGES: [(&str, &[&str]); 2] = [("simulator", &[]), ("stage", &["leavebr
 const LONGEST_FILE: usize = 400;
 
 /// All Rust sources below that folder of the project, with their paths from there.
-fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found = Vec::new();
     let mut folders = vec![root.clone()];

@@ -5,6 +5,7 @@
 mod answers;
 mod architecture;
 mod auth;
+mod circles;
 mod cli;
 mod console;
 mod contract;

@@ -1,7 +1,7 @@
 //! Policies: what is refused at start, all of it at once and by key, and what a tenant and a kind of leave change.
 
 use super::{file, filled, load, with};
-use crate::domain::policy::{Audience, Publish, Sensitivity, ShowAs};
+use crate::domain::appearance::{Audience, Publish, Sensitivity, ShowAs};
 
 const BROKEN: &str = r#"
     [policy]

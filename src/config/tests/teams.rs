@@ -1,7 +1,7 @@
 //! Team calendars: what may be said of them, and every problem under the key where it can be mended.
 
 use super::{environment, file, load, told};
-use crate::domain::policy::{Sensitivity, ShowAs};
+use crate::domain::appearance::{Sensitivity, ShowAs};
 
 #[test]
 fn a_team_calendar_needs_a_mailbox_and_a_name_and_has_private_defaults() {

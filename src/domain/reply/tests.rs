@@ -1,6 +1,7 @@
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use super::*;
+use crate::domain::appearance::Audience;
 
 const TEXT: &str = "Away from 2026-12-21 to 2026-12-23.";
 

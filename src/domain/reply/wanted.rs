@@ -6,12 +6,13 @@ use jiff::{
     tz::TimeZone,
 };
 
-use super::{AHEAD, Setting, Status};
+use super::setting::{AHEAD, Setting, Status};
 use crate::domain::{
+    appearance::{Audience, Publish, Reply},
     event::{self, Application, OwnTime},
     hours::Hours,
     leave::{Leave, Status as Standing},
-    policy::{Audience, Policy, Publish, Reply},
+    policy::Policy,
     template::{Field, Template},
 };
 

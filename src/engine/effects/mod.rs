@@ -21,7 +21,7 @@ use crate::{
         settle::{DeliveryOutcome, DeliveryResult, DoubtAfter},
         state::{Kind, Reason},
     },
-    store::claim::Due,
+    store::leases::Due,
     telemetry::Metrics,
 };
 

@@ -23,7 +23,7 @@ use crate::{
         settle::{DeliveryOutcome, DeliveryResult, DoubtAfter},
         state::{Reason, State},
     },
-    store::claim::Due,
+    store::leases::Due,
 };
 
 /// Looks at the mailbox's automatic reply.
@@ -39,11 +39,11 @@ pub(super) async fn deliver(guard: &LeaseGuard<'_>, due: &Due) -> Delivered {
         }
     };
     let now = lease.now;
-    if leaves.len() > 1 && needs_settings(guard).await {
+    let wanted = reply::wanted(now, &leaves, &guard.tenant.policy, guard.settings());
+    if wanted.is_some() && leaves.len() > 1 && needs_settings(guard).await {
         // Whether work lies between two leaves is for the mailbox to say: asked first, and looked at again then.
         return Delivered::Done(Box::new(result(guard, item, DeliveryOutcome::Continue)));
     }
-    let wanted = reply::wanted(now, &leaves, &guard.tenant.policy, guard.settings());
     if (wanted.is_some() || !memory.written.is_empty()) && guard.user().await.is_none() {
         // Whose mailbox it is decides which leave counts and what is ours there: it must not be found out half-way.
         return Delivered::Interrupted;

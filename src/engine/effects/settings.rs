@@ -25,7 +25,7 @@ use crate::{
         settle::{DeliveryOutcome, DeliveryResult},
         state::{Kind, State},
     },
-    store::claim::Due,
+    store::leases::Due,
 };
 
 /// How long leave waits for the one request that finds out whether mailboxes can be asked.

@@ -18,7 +18,8 @@ use leavebridge::{
         hours::{Day, Hours},
         leave::{Leave, Session, Span, Staff, Status},
         policy::Policy,
-        team::{self, OWN, Place, TeamCalendar, places},
+        team::{self, places},
+        team_calendar::{OWN, Place, TeamCalendar},
         zone::Zone,
     },
 };

@@ -5,7 +5,7 @@
 //! lease keeps other replicas away. It must never decide whether there is an event: it only says where a new one goes.
 
 use super::drive::Drive;
-use crate::{domain::team::OWN, engine::lease::Halt, graph::GraphError};
+use crate::{domain::team_calendar::OWN, engine::lease::Halt, graph::GraphError};
 
 impl Drive<'_> {
     /// The id of the calendar that this mapping's event goes to; `None` for the mailbox's own.

@@ -16,7 +16,8 @@ use crate::{
     domain::{
         event::{Application, Desired},
         marker::Marker,
-        team::{self, OWN, Place},
+        team,
+        team_calendar::{OWN, Place},
     },
     engine::lease::LeaseGuard,
     graph::GraphError,
@@ -28,7 +29,7 @@ use crate::{
         settle::{DeliveryOutcome, DeliveryResult, DoubtAfter},
         state::{Reason, State},
     },
-    store::claim::{Due, DueLeave},
+    store::leases::{Due, DueLeave},
 };
 
 /// Delivers the event of an item.

@@ -1,26 +1,13 @@
-//! The automatic reply of a mailbox: what should be set there, and what to do next so that it is.
-//!
-//! A mailbox has one such setting, which belongs to its owner. It must never overwrite one that the person has switched
-//! on, nor change what is not recognised as ours; and once no leave wants it any more, what was there before is put back.
-
-#[cfg(test)]
-mod tests;
-mod wanted;
+//! The one setting of a mailbox, and what we remember of it.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-pub use wanted::{Away, Wanted, wanted};
 
-use super::policy::Audience;
+use crate::domain::appearance::Audience;
 
 /// Only a range in the future may be set (Microsoft: automaticRepliesSetting), and a request takes its time: what has
 /// begun already is scheduled from the next full minute that is so far ahead.
-const AHEAD: SignedDuration = SignedDuration::from_mins(1);
-/// So long before a reply begins its mailbox is looked at once more, for a setting of the person's that took its place.
-const LOOK_BEFORE: SignedDuration = SignedDuration::from_hours(24);
-/// How often to look whether a setting of the person's is gone.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_hours(24);
-
+pub(super) const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// Whether a mailbox replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,7 +54,7 @@ impl Setting {
         self.status == other.status && same_range && self.says_the_same(other)
     }
 
-    fn says_the_same(&self, other: &Self) -> bool {
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
         self.audience == other.audience
             && words(&self.inside) == words(&other.inside)
             && (self.audience == Audience::None || words(&self.outside) == words(&other.outside))
@@ -77,10 +64,6 @@ impl Setting {
     #[must_use]
     pub fn at_rest(&self) -> Self {
         Self { status: Status::Disabled, window: None, ..self.clone() }
-    }
-
-    fn overlaps(&self, wanted: &Wanted) -> bool {
-        self.window.is_some_and(|(from, until)| from < wanted.until && wanted.from < until)
     }
 }
 
@@ -150,82 +133,4 @@ impl Memory {
         let window = kept.window.or(other.window);
         Self { written, before, window, leave, in_doubt: kept.in_doubt || other.in_doubt }
     }
-}
-
-/// Why a mailbox is left alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// The person has a reply of their own.
-    OwnReply,
-    /// The person has switched ours off.
-    SwitchedOff,
-}
-
-/// The next step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// All is as wanted.
-    Nothing,
-    /// Schedule this reply. The setting is what to put back some day.
-    Schedule(Wanted, Option<Setting>),
-    /// Put this back.
-    Withdraw(Setting),
-    /// The setting is the person's.
-    LeaveAlone(Kept),
-}
-
-/// The next step towards `wanted`, where `current` is what the mailbox has.
-#[must_use]
-pub fn plan(now: Timestamp, wanted: Option<&Wanted>, current: &Setting, memory: &Memory) -> Step {
-    let is_ours = memory.written.iter().any(|written| written.is_same(current));
-    let before = || memory.before.as_ref();
-    // Switched off by the person, our words are still there.
-    let is_left_over = || current.status == Status::Disabled && memory.written.iter().any(|w| w.says_the_same(current));
-    match wanted {
-        None if is_ours || is_left_over() => {
-            let empty = || Setting { inside: String::new(), outside: String::new(), ..current.clone() };
-            Step::Withdraw(before().cloned().unwrap_or_else(empty).at_rest())
-        }
-        None => Step::Nothing,
-        Some(wanted) if is_ours && wanted.is_met_by(current, now) => Step::Nothing,
-        Some(wanted) if is_ours => Step::Schedule(wanted.no_earlier_than_possible(now), memory.before.clone()),
-        Some(_) if current.is_active(now) => Step::LeaveAlone(Kept::OwnReply),
-        Some(wanted) => {
-            // Nothing of ours arrived, or what put theirs back did: that is at rest.
-            let theirs = |before: &Setting| before.is_same(current) || before.at_rest().is_same(current);
-            let never_arrived = memory.in_doubt && before().is_some_and(theirs);
-            let ours = || memory.written.iter().filter(|written| written.overlaps(wanted));
-            // A reply of the person's for another occasion, over by now, took the place of ours without meaning it. What is
-            // off before ours would have begun is about ours only with our words in it.
-            let was_switched_off = if current.status == Status::Disabled {
-                ours().any(|written| {
-                    written.says_the_same(current) || written.window.is_some_and(|(from, _)| from <= now)
-                })
-            } else {
-                ours().next().is_some() && current.overlaps(wanted)
-            };
-            if was_switched_off && !never_arrived {
-                Step::LeaveAlone(Kept::SwitchedOff)
-            } else {
-                let theirs = if is_left_over() { memory.before.clone() } else { Some(current.clone()) };
-                Step::Schedule(wanted.no_earlier_than_possible(now), theirs)
-            }
-        }
-    }
-}
-
-/// When to look at a mailbox again that has what is wanted.
-#[must_use]
-pub fn look_again(now: Timestamp, wanted: &Wanted) -> Timestamp {
-    let before = wanted.from.saturating_sub(LOOK_BEFORE).unwrap_or(wanted.until);
-    if now < before { before } else { wanted.until }
-}
-
-/// When to look at a mailbox again that is left alone.
-#[must_use]
-pub fn look_at_kept(now: Timestamp, wanted: &Wanted, current: &Setting) -> Timestamp {
-    let own =
-        current.window.map(|(_, until)| until).filter(|until| now < *until && current.status == Status::Scheduled);
-    let later = now.saturating_add(LOOK_AGAIN).unwrap_or(wanted.until);
-    own.unwrap_or(later).min(later).min(wanted.until)
 }
