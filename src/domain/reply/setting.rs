@@ -68,7 +68,7 @@ impl Setting {
 }
 
 /// The text without tags, white space and the commonest entities: what survives Exchange's way with HTML.
-fn words(html: &str) -> String {
+pub(super) fn words(html: &str) -> String {
     let mut plain = String::with_capacity(html.len());
     let mut rest = html;
     while let Some((text, tag)) = rest.split_once('<') {

@@ -1,5 +1,6 @@
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
+use super::setting::words;
 use super::*;
 use crate::domain::appearance::Audience;
 
