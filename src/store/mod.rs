@@ -38,7 +38,12 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// What a newer version has added is no reason not to start.
+static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!() };
+/// The first file of `migrations/`: before 0.2.0 it was another one.
+const FIRST: i64 = 1;
+const TOO_OLD: &str = "it holds the tables of a version before 0.2.0, and databases of versions before 0.2.0 cannot be \
+                       upgraded: a new, empty database is needed (database.url); the old one stays as it is";
 
 /// Longer than any statement of ours takes, shorter than a caller's patience.
 const STATEMENT_TIMEOUT: &str = "10s";
@@ -56,17 +61,18 @@ pub enum StoreError {
     /// A statement failed in a way that trying again will not mend: a bug, or data that should not be there.
     #[error("the database refused a statement")]
     Broken(#[source] sqlx::Error),
+    /// A newer version wrote what this is about: its replicas can do what is asked.
+    #[error("a newer version of leavebridge wrote what this is about")]
+    Newer,
+    /// Its schema is that of a version before 0.2.0.
+    #[error("the database cannot be used")]
+    TooOld,
 }
 
 impl StoreError {
     /// Something that this program does not know stands in the database.
     fn unknown(what: &str) -> Self {
         Self::Broken(sqlx::Error::Decode(format!("{what} is unknown").into()))
-    }
-
-    /// A newer version wrote it: that one's replicas can do what is asked.
-    fn newer() -> Self {
-        Self::Unavailable(sqlx::Error::Protocol("a newer version of leavebridge wrote this row".into()))
     }
 
     /// Whether another transaction was quicker with the same rows: what was decided has to be decided again.
@@ -91,6 +97,8 @@ impl StoreError {
             Self::Unavailable(error) => error.to_string(),
             Self::Broken(sqlx::Error::ColumnDecode { index, .. }) => format!("column {index} cannot be read"),
             Self::Broken(_) => "a row cannot be read".into(),
+            Self::Newer => "a newer version wrote this row".into(),
+            Self::TooOld => TOO_OLD.into(),
         }
     }
 }
@@ -185,6 +193,7 @@ impl Store {
     pub fn why_not_migrated(error: MigrateError) -> String {
         match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::from(error).cause(),
+            MigrateError::VersionMismatch(FIRST) => TOO_OLD.into(),
             error => error.to_string(),
         }
     }
@@ -192,7 +201,7 @@ impl Store {
     /// Whether the database answers and has the schema of this program, or a newer one.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When it does not answer, or is that of a version before 0.2.0.
     pub async fn is_ready(&self) -> Result<bool, StoreError> {
         Ok(self.schema().await?.is_ge())
     }
@@ -200,13 +209,20 @@ impl Store {
     /// How the schema compares with the one that this program knows.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer, or is that of a version before 0.2.0.
     pub async fn schema(&self) -> Result<Ordering, StoreError> {
+        let first = MIGRATIONS.iter().find(|migration| migration.version == FIRST).map(|first| &first.checksum);
         let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
         // Not a checked query: the table is the migrator's own.
-        let found: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.pool).await?;
-        Ok(found.unwrap_or(0).cmp(&newest))
+        let found: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
+                .fetch_all(&self.pool)
+                .await?;
+        if found.iter().any(|(version, checksum)| *version == FIRST && first.is_some_and(|first| **first != **checksum))
+        {
+            return Err(StoreError::TooOld);
+        }
+        Ok(found.last().map_or(0, |(version, _)| *version).cmp(&newest))
     }
 
     /// Why no connection can be made, for a person; `None` when one can. The pool itself tells only that it waited.
