@@ -30,7 +30,7 @@ fn id(item: &Item) -> (u128, Option<&str>) {
 #[test]
 fn of_two_mappings_of_one_leave_the_wanted_one_stays_and_the_others_event_goes_by_its_id() {
     // As they were: wanted, event; what stays, and what is left over beside it.
-    let cases: [([(bool, Option<&str>); 2], (u128, Option<&str>), Option<(u128, Option<&str>)>); 6] = [
+    let cases: [([(bool, Option<&str>); 2], (u128, Option<&str>), Option<(u128, Option<&str>)>); 8] = [
         ([(true, Some("a")), (true, Some("b"))], (1, Some("a")), Some((2, Some("b")))),
         ([(false, Some("a")), (true, Some("b"))], (2, Some("b")), Some((1, Some("a")))),
         ([(true, Some("a")), (true, None)], (1, Some("a")), None),
@@ -38,6 +38,9 @@ fn of_two_mappings_of_one_leave_the_wanted_one_stays_and_the_others_event_goes_b
         ([(false, Some("a")), (true, None)], (2, Some("a")), None),
         ([(true, None), (false, Some("b"))], (1, Some("b")), None),
         ([(true, None), (true, None)], (1, None), None),
+        // Under both names the same event was found: there is nothing to remove.
+        ([(true, Some("a")), (true, Some("a"))], (1, Some("a")), None),
+        ([(false, Some("a")), (true, Some("a"))], (2, Some("a")), None),
     ];
     for ([one, other], kept, left) in cases {
         let (one, other) = (event(1, one.0, one.1), event(2, other.0, other.1));
@@ -51,10 +54,35 @@ fn of_two_mappings_of_one_leave_the_wanted_one_stays_and_the_others_event_goes_b
                 assert_eq!((id(&item), id(&surplus)), (kept, left), "{what}");
                 assert_eq!((item.surplus, surplus.surplus, surplus.wanted), (false, true, false));
                 assert_eq!((item.state, surplus.state), (State::Pending, State::Pending));
+                assert!(item.doubt.is_some(), "under the other name it may have been taken away");
             }
             (twins, left) => panic!("{what}: {twins:?}, expected {left:?}"),
         }
     }
+}
+
+#[test]
+fn what_the_holder_of_the_other_lease_had_taken_is_in_doubt_and_is_created_again_under_the_same_transaction() {
+    let ends = at("2026-11-22T12:00:30Z");
+    let side = |lease_until, taken: &[u128]| Side {
+        epoch: 1,
+        lease_until,
+        lease_items: taken.iter().copied().map(Uuid::from_u128).collect(),
+        throttled_until: None,
+        block: None,
+    };
+    // The leave belongs to the other name by now, while the event of the first is being made.
+    let (mut first, mut second) = (event(1, false, None), event(2, true, None));
+    (first.created_in, second.created_in) = (5, 8);
+    (first.state, second.state) = (State::Pending, State::Pending);
+    for item in [&mut first, &mut second] {
+        doubt_taken(item, &[side(Some(ends), &[1]), side(None, &[2])]);
+    }
+    assert_eq!(first.doubt, Some(Doubt { since: ends, oldest_rev: Some(0) }), "until the lease ends calls may begin");
+    assert_eq!(second.doubt, None, "nobody works on it");
+    let Twins::One(kept) = merge_events(first, second, now()) else { panic!("one row is enough") };
+    assert_eq!((kept.id.as_u128(), kept.wanted, kept.created_in), (2, true, 5));
+    assert_eq!(kept.doubt.map(|doubt| doubt.since), Some(ends));
 }
 
 #[test]
