@@ -33,6 +33,8 @@ CREATE TABLE leaves (
     CHECK ((content IS NULL) = (last_day IS NULL))
 ) WITH (fillfactor = 90);
 CREATE INDEX leaves_by_external_id ON leaves (external_id);
+-- What a newer version has written: the claim of this one passes over it.
+CREATE INDEX leaves_newer ON leaves (id) WHERE format > 1;
 
 -- One Exchange mailbox, whatever it is called: the unit of leasing and of throttling.
 CREATE TABLE mailboxes (
@@ -84,6 +86,7 @@ CREATE TABLE items (
     kind          text        NOT NULL CHECK (kind IN ('event', 'reply', 'settings')),
     tenant        text        NOT NULL, -- here because the queue is read per tenant
     mailbox       bigint      NOT NULL REFERENCES mailboxes,
+    created_in    bigint,     -- the mailbox it was entered for: a part of its transactionIds, which outlast a merge; NULL = `mailbox`
     leave         bigint      REFERENCES leaves, -- NULL: about the mailbox as a whole
     calendar      text        NOT NULL DEFAULT 'default',
     address       text        NOT NULL, -- the mailbox's name as it was given

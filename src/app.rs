@@ -215,7 +215,7 @@ impl StoreError {
     fn passing(self) -> Result<String, AppError> {
         match self {
             Self::Unavailable(_) => Ok(self.cause()),
-            Self::Broken(_) => Err(AppError::Migration(self.cause())),
+            Self::Broken(_) | Self::Newer | Self::TooOld => Err(AppError::Migration(self.cause())),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     config::{Client, Scope, Settings},
     domain::finding::{Finding, Severity},
     store::{
-        Store,
+        Store, StoreError,
         stats::{Backlog, HeldReplies},
         tenants::TenantState,
     },
@@ -34,8 +34,8 @@ async fn database(store: &Store) -> Finding {
             severity: Severity::Warning,
             seen: "PostgreSQL answers, but its schema is newer than this program.".into(),
             meaning:
-                "A newer version of leavebridge is, or was, at work on this database. This one runs on beside it, but \
-                      cannot be started with database.migrate = true."
+                "A newer version of leavebridge is, or was, at work on this database. This one runs on beside it, and leaves \
+                 to it what only it can read."
                     .into(),
             next: "Bring this program up to the newer version.".into(),
             tenant: None,
@@ -58,6 +58,14 @@ async fn database(store: &Store) -> Finding {
                       unless database.migrate is false."
                     .into(),
             next: "Start the service, or run `leavebridge migrate`.".into(),
+            tenant: None,
+        },
+        Err(StoreError::TooOld) => Finding {
+            id: "schema-too-old",
+            severity: Severity::Error,
+            seen: format!("PostgreSQL answers, but this database cannot be used: {}.", StoreError::TooOld.cause()),
+            meaning: "The service does not start on it.".into(),
+            next: "Make a new database, let database.url name it, and start the service.".into(),
             tenant: None,
         },
         Err(error) => Finding {

@@ -1,8 +1,8 @@
 //! Whom the calls to a mailbox name: the person's object id, which survives a change of the address, or the address as
 //! the source gave it; and whether the address leads to another person by now.
 //!
-//! It must never fail a delivery, nor hold it up for longer than [`ANSWER_WITHIN`] for each address: without an answer what is
-//! known counts. Where the app may not look into the directory, that costs one request an hour.
+//! It must never fail a delivery, nor hold it up for longer than [`ANSWER_WITHIN`] for each address, and as long for the question
+//! of another that shows whether the directory may be asked: without an answer what is known counts. Where the app may not look into the directory, that costs one request an hour.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Engine, Tenant};
 use crate::{
     reconcile::{
-        identity::{identify, questions},
+        identity::{Identity, identify, questions},
         item::Item,
     },
     store::{
@@ -47,7 +47,8 @@ pub(super) async fn user(engine: &Engine, tenant: &Tenant, lease: &Lease, due: &
     // An address that has passed on to another mailbox says nothing of this one any more.
     let identifies = lease.identify && holder.is_none();
     for question in questions(&lease.address, identifies, &items, lease.now) {
-        if !tenant.directory.may_ask(lease.mailbox, engine.clock.now()) {
+        // Who does not wait for the answer to the first question would go to whoever held the address before.
+        if !tenant.directory.may_ask_in_time(lease.mailbox, engine.clock.now(), ANSWER_WITHIN).await {
             break;
         }
         let end = Instant::now() + ANSWER_WITHIN.min(engine.settings.call_timeout);
@@ -73,6 +74,11 @@ pub(super) async fn user(engine: &Engine, tenant: &Tenant, lease: &Lease, due: &
             }
             Err(error) => {
                 tracing::warn!(%error, cause = error.cause(), "what the directory said could not be written; it is asked again");
+                if matches!(identity, Identity::Elsewhere(_)) {
+                    // It is somebody else's leave. Without a pause the claim would come straight back.
+                    tokio::time::sleep(ANSWER_WITHIN).await;
+                    return None;
+                }
                 own = own.or(answer);
             }
         }

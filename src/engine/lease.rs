@@ -107,6 +107,11 @@ impl<'a> LeaseGuard<'a> {
         user.await.as_deref()
     }
 
+    /// Whether it was found out whom the calls name.
+    pub(super) fn is_resolved(&self) -> bool {
+        self.user.initialized()
+    }
+
     /// What the mailbox says of its owner's time, as far as is known.
     pub(super) fn settings(&self) -> &OwnTime {
         self.settings.get().unwrap_or(&self.lease.settings)

@@ -32,6 +32,8 @@ pub struct Written {
 pub struct Found {
     /// The event that we created; copies that people made of it carry the marker too.
     pub ours: Option<Written>,
+    /// That one was created under our transaction.
+    pub is_exact: bool,
     /// The ids of all of them.
     pub ids: Vec<String>,
     /// The ids of the call.
@@ -128,8 +130,10 @@ fn found(mut events: Vec<WireEvent>, transaction: &Uuid, request_ids: RequestIds
     events.sort_by_key(|event| {
         (event.transaction_id.as_deref() != Some(transaction.as_str()), event.created_date_time.clone())
     });
-    let ours = events.into_iter().next().map(|event| as_written(event, request_ids.clone()));
-    Found { ours, ids, request_ids }
+    let first = events.into_iter().next();
+    let is_exact = first.as_ref().is_some_and(|event| event.transaction_id.as_deref() == Some(transaction.as_str()));
+    let ours = first.map(|event| as_written(event, request_ids.clone()));
+    Found { ours, is_exact, ids, request_ids }
 }
 
 #[cfg(test)]
@@ -149,13 +153,14 @@ mod tests {
     fn among_copies_the_one_we_created_is_ours_and_else_the_oldest() {
         let ours = Uuid::from_u128(1);
         let other = Uuid::from_u128(2);
-        for (events, expected) in [
-            (vec![], None),
-            (vec![event("copy", None, "1"), event("ours", Some(ours), "2")], Some("ours")),
-            (vec![event("young", None, "2"), event("old", Some(other), "1")], Some("old")),
+        for (events, expected, is_exact) in [
+            (vec![], None, false),
+            (vec![event("copy", None, "1"), event("ours", Some(ours), "2")], Some("ours"), true),
+            (vec![event("young", None, "2"), event("old", Some(other), "1")], Some("old"), false),
         ] {
             let found = found(events, &ours, RequestIds::new(Uuid::nil()));
             assert_eq!(found.ours.map(|event| event.event_id).as_deref(), expected);
+            assert_eq!(found.is_exact, is_exact);
         }
     }
 }

@@ -157,7 +157,13 @@ impl From<StoreError> for ApiError {
                 tracing::warn!(cause, "{error}");
                 Self::Unavailable("The database does not answer. Nothing was acknowledged; send it again.")
             }
-            StoreError::Broken(_) => {
+            StoreError::Newer => {
+                tracing::warn!(cause, "{error}");
+                Self::Unavailable(
+                    "A newer version of leavebridge keeps this leave. Nothing was acknowledged; send it again.",
+                )
+            }
+            StoreError::Broken(_) | StoreError::TooOld => {
                 tracing::error!(cause, "{error}");
                 Self::Internal
             }

@@ -4,10 +4,9 @@
 //! its mailbox.
 
 use jiff::Timestamp;
-
 use uuid::Uuid;
 
-use super::{accept::FRESH_FOR, item::Item, mailbox::since};
+use super::{accept::FRESH_FOR, item::Item, mailbox::since, replan::wake, state::Kind};
 
 /// What is to be asked of the directory before the first call to a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,15 +57,45 @@ pub fn identify(own: Option<&str>, question: &Question, answer: Option<&str>) ->
     }
 }
 
-/// An item that was worked on here, and whose address has passed on to the mailbox `there`: its event is removed here, and a
-/// new item wants one there.
+/// An item that was written here before, and whose address has passed on to the mailbox `there`: it is taken away here, and
+/// wanted there by a new one, or by `known`, which that mailbox has of the same leave.
 #[must_use]
-pub fn split(mut item: Item, there: i64, now: Timestamp) -> (Item, Item) {
-    let id = Uuid::new_v5(&item.id, &there.to_be_bytes());
-    let mut copy = Item::new(id, item.kind, &item.tenant, there, &item.address, now);
-    (copy.leave, copy.calendar, copy.rev) = (item.leave, item.calendar.clone(), item.rev);
+pub fn split(mut item: Item, there: i64, known: Option<Item>, now: Timestamp) -> (Item, Item) {
+    let wanted = if let Some(mut known) = known {
+        (known.wanted, known.resolve) = (true, false);
+        known.address.clone_from(&item.address);
+        known.rev += 1;
+        known.make_due(now, now);
+        known
+    } else {
+        let id = Uuid::new_v5(&item.id, &there.to_be_bytes());
+        let mut copy = Item::new(id, item.kind, &item.tenant, there, &item.address, now);
+        (copy.leave, copy.calendar, copy.rev) = (item.leave, item.calendar.clone(), item.rev);
+        copy
+    };
     (item.wanted, item.resolve) = (false, false);
     item.rev += 1;
     item.make_due(now, now);
-    (item, copy)
+    (item, wanted)
 }
+
+/// Leave has gone from here to the mailbox `there`: the automatic replies of both are looked at, and what this one has of
+/// items about the whole mailbox the other gets as well.
+pub fn bring_along(former: &mut [Item], present: &mut Vec<Item>, there: i64, address: &str, now: Timestamp) {
+    for own in former {
+        match present.iter_mut().find(|item| item.kind == own.kind) {
+            Some(item) if item.kind == Kind::Reply => wake(item, now, now),
+            Some(_) => {}
+            None => {
+                let id = Uuid::new_v5(&own.id, &there.to_be_bytes());
+                present.push(Item::new(id, own.kind, &own.tenant, there, address, now));
+            }
+        }
+        if own.kind == Kind::Reply {
+            wake(own, now, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

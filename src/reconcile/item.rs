@@ -29,6 +29,9 @@ pub struct Item {
     pub tenant: String,
     /// The row of the mailbox.
     pub mailbox: i64,
+    /// The row of the mailbox that it was entered for: a part of its transactionIds, so that a create that is under way while
+    /// its mailbox is merged is still recognised when it is sent again.
+    pub created_in: i64,
     /// The row of the leave; `None` when it is about the mailbox as a whole.
     pub leave: Option<i64>,
     /// Which of the mailbox's calendars.
@@ -75,6 +78,7 @@ impl Item {
             kind,
             tenant: tenant.to_owned(),
             mailbox,
+            created_in: mailbox,
             leave: None,
             calendar: crate::domain::team_calendar::OWN.to_owned(),
             address: address.to_owned(),

@@ -5,7 +5,12 @@
 
 use jiff::Timestamp;
 
-use super::{item::Item, mailbox::Block, state::Kind};
+use super::{
+    item::{Doubt, Item},
+    mailbox::Block,
+    settle::abandoned,
+    state::Kind,
+};
 use crate::domain::reply::Memory;
 
 /// The lease, floor and block of one of the two.
@@ -46,8 +51,24 @@ pub struct MergedEvents {
     pub surplus: Option<Item>,
 }
 
+/// What the holder of a lease that is not over has taken may be being written at this moment: it is in doubt, from the end of
+/// that lease on.
+pub fn doubt_taken(item: &mut Item, sides: &[Side]) {
+    for side in sides {
+        if let Some(until) = side.lease_until.filter(|_| side.lease_items.contains(&item.id)) {
+            abandoned(item, until, item.updated_at);
+        }
+    }
+}
+
+/// Whether the one mailbox takes over what its other name has said of its owner's time. `kept_at`, `other_at`: when each said it.
+#[must_use]
+pub fn takes_settings(kept_at: Option<Timestamp>, other_at: Option<Timestamp>) -> bool {
+    other_at > kept_at
+}
+
 /// Brings two items of one leave and calendar together. Where the wanted one was never worked on it takes over the other's
-/// event; else the other's event is removed.
+/// event; else the other's event is removed, unless both mean the same.
 #[must_use]
 pub fn merge_events(mut kept: Item, mut other: Item, now: Timestamp) -> MergedEvents {
     if other.wanted && !kept.wanted {
@@ -62,7 +83,14 @@ pub fn merge_events(mut kept: Item, mut other: Item, now: Timestamp) -> MergedEv
     if kept.is_untouched() {
         kept.observed = other.observed;
         kept.incarnation = other.incarnation;
+        kept.created_in = other.created_in;
         kept.doubt = other.doubt;
+        kept.make_due(now, now);
+        return MergedEvents { kept, surplus: None };
+    }
+    // Under one name the marker may have led to the event of the other, or it was taken away there: it is made sure of.
+    kept.doubt = kept.doubt.or(other.doubt).or(Some(Doubt { since: now, oldest_rev: None }));
+    if event_id(&kept).is_some() && event_id(&kept) == event_id(&other) {
         kept.make_due(now, now);
         return MergedEvents { kept, surplus: None };
     }
@@ -72,6 +100,10 @@ pub fn merge_events(mut kept: Item, mut other: Item, now: Timestamp) -> MergedEv
         item.make_due(now, now);
     }
     MergedEvents { kept, surplus: Some(other) }
+}
+
+fn event_id(item: &Item) -> Option<&str> {
+    item.observed.as_ref()?.get("event_id")?.as_str()
 }
 
 /// Brings the two items together that are about the whole mailbox.

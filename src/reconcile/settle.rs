@@ -126,6 +126,8 @@ pub struct DeliveryResult {
     pub retry_after: Option<Duration>,
     /// Graph answered about this mailbox.
     pub contacted: bool,
+    /// Who holds the item's address was asked under this lease, where it had to be.
+    pub resolved: bool,
     /// The mailbox's settings, if they were read.
     pub settings: Option<OwnTime>,
     /// For the timeline: of which leave, and what; `None` when it says nothing new.
@@ -160,7 +162,7 @@ pub fn settle(item: &mut Item, mailbox: &mut Mailbox, result: &DeliveryResult, n
         return Fenced::Late;
     }
     settle_mailbox(mailbox, result, now);
-    item.resolve = false;
+    item.resolve &= !result.resolved;
     item.observed.clone_from(&result.observed);
     item.incarnation = result.incarnation;
     item.doubt = doubt(item, result, now);
@@ -200,8 +202,9 @@ pub fn abandoned(item: &mut Item, died: Timestamp, now: Timestamp) {
     }
 }
 
-/// What the whole mailbox has to wait.
-fn floor(result: &DeliveryResult) -> Option<Duration> {
+/// What the whole mailbox has to wait. It counts even when the result comes too late.
+#[must_use]
+pub fn floor(result: &DeliveryResult) -> Option<Duration> {
     let throttled = if let DeliveryOutcome::Throttled(_, _, wait) = result.outcome { Some(wait) } else { None };
     throttled.max(result.retry_after)
 }

@@ -186,7 +186,7 @@ enum Decided {
 fn decide(change: &Change, found: &Found) -> Result<Decided, StoreError> {
     if let Some(seen) = &found.delivery {
         if seen.rule > HASH_RULE {
-            return Err(StoreError::newer());
+            return Err(StoreError::Newer);
         }
         let is_same = change.delivery.as_ref().is_some_and(|(_, hash)| *hash == seen.hash);
         return Ok(if is_same { Decided::Duplicate(seen.leave) } else { Decided::Reused });
@@ -232,7 +232,7 @@ async fn lock_leaves(connection: &mut PgConnection, found: &mut Lookup) -> Resul
     let mut leaves = HashMap::new();
     for row in rows {
         if row.format > FORMAT {
-            return Err(StoreError::newer());
+            return Err(StoreError::Newer);
         }
         let status =
             crate::domain::leave::Status::of(&row.status).ok_or_else(|| StoreError::unknown("leaves.status"))?;
@@ -243,7 +243,7 @@ async fn lock_leaves(connection: &mut PgConnection, found: &mut Lookup) -> Resul
     let items = item_rows!("WHERE i.leave = ANY ($1) ORDER BY i.id FOR NO KEY UPDATE", &stored)
         .fetch_all(&mut *connection)
         .await?;
-    let items = rows::items(items)?;
+    let items = known(items)?;
     for found in &mut found.changes {
         let Some(row) = found.stored.as_ref().map(|stored| stored.row) else { continue };
         found.stored = leaves.get(&row).cloned();
@@ -279,7 +279,12 @@ async fn whole_mailboxes(
         item_rows!("WHERE i.mailbox = ANY ($1) AND i.leave IS NULL ORDER BY i.id FOR NO KEY UPDATE", &mailboxes)
             .fetch_all(connection)
             .await?;
-    rows::items(items)
+    known(items)
+}
+
+/// All of them, if this program knows their format: what a change is about it must be able to change.
+fn known(rows: Vec<rows::ItemRow>) -> Result<Vec<Item>, StoreError> {
+    if rows.iter().any(rows::ItemRow::is_newer) { Err(StoreError::Newer) } else { rows::items(rows) }
 }
 
 /// Writes everything; `false` when another replica has just written some of the same rows.
@@ -305,8 +310,9 @@ async fn write(connection: &mut PgConnection, writing: &Writing) -> Result<bool,
                FROM jsonb_populate_recordset(NULL::leaves, $5)
                ON CONFLICT DO NOTHING RETURNING 1
            ), item AS (
-               INSERT INTO items (id, kind, tenant, mailbox, leave, calendar, address, resolve, rev, state, next_at, updated_at)
-               SELECT id, kind, tenant, mailbox, leave, calendar, address, resolve, rev, state, next_at, updated_at
+               INSERT INTO items (id, kind, tenant, mailbox, created_in, leave, calendar, address, resolve, rev, state, next_at,
+                                  updated_at)
+               SELECT id, kind, tenant, mailbox, created_in, leave, calendar, address, resolve, rev, state, next_at, updated_at
                FROM jsonb_populate_recordset(NULL::items, $6)
                ON CONFLICT DO NOTHING RETURNING 1
            ), line AS (

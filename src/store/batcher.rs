@@ -129,7 +129,12 @@ impl BatchWriter {
         match until_decided(&self.pool, &changes, LOCK_TIMEOUT).await {
             // The request may be gone; the change is stored all the same.
             Ok(answers) => waiting.into_iter().zip(answers).for_each(|(done, answer)| drop(done.send(answer))),
-            Err(StoreError::Unavailable(sqlx::Error::Database(_)) | StoreError::Broken(_)) => {
+            Err(
+                StoreError::Unavailable(sqlx::Error::Database(_))
+                | StoreError::Broken(_)
+                | StoreError::Newer
+                | StoreError::TooOld,
+            ) => {
                 // One of them cannot be stored, or has to wait for a lock: it must not take the others with it.
                 for (change, done) in changes.into_iter().zip(waiting) {
                     let pool = self.pool.clone();

@@ -56,7 +56,10 @@ impl Store {
             transaction.commit().await?;
             let merged: Vec<i64> = claimed.iter().filter(|one| one.merged).map(|one| one.lease.mailbox).collect();
             for mailbox in merged {
-                merge::follow(self, mailbox).await?;
+                // The other mailboxes are leased by now and have to be worked on.
+                if let Err(error) = merge::follow(self, mailbox).await {
+                    tracing::warn!(%error, cause = error.cause(), "leave of a merged mailbox stays there until its lease ends");
+                }
             }
             return Ok(claimed
                 .into_iter()
@@ -92,6 +95,9 @@ async fn lock(
                SELECT id FROM mailboxes
                WHERE (blocked_until IS NOT NULL OR throttled_until IS NOT NULL)
                  AND greatest(blocked_until, throttled_until) > leavebridge_now()
+           ), newer AS MATERIALIZED (
+               -- Of this program's `FORMAT` the constant: it lets the index of what is newer serve, which is empty.
+               SELECT id FROM leaves WHERE format > 1 AND format > $5
            ), due AS MATERIALIZED (
                SELECT served.tenant, queue.mailbox, queue.next_at
                FROM unnest($1::text[]) AS served (tenant)
@@ -100,6 +106,7 @@ async fn lock(
                    SELECT i.mailbox, i.next_at FROM items i
                    WHERE i.tenant = served.tenant AND i.next_at <= leavebridge_now() AND i.format <= $5
                      AND i.mailbox NOT IN (SELECT id FROM held_up) AND i.mailbox <> ALL ($6)
+                     AND (i.leave IS NULL OR i.leave NOT IN (SELECT id FROM newer))
                    ORDER BY i.next_at
                    LIMIT $4
                ) AS queue
@@ -116,6 +123,9 @@ async fn lock(
                WHERE (b.lease_until IS NULL OR b.lease_until <= leavebridge_now())
                  AND (b.blocked_until IS NULL OR b.blocked_until <= leavebridge_now())
                  AND (b.throttled_until IS NULL OR b.throttled_until <= leavebridge_now())
+                 -- What a newer replica left in doubt when it died, only a newer one can put in doubt.
+                 AND (b.lease_until IS NULL
+                      OR NOT EXISTS (SELECT FROM items taken WHERE taken.id = ANY (b.lease_items) AND taken.format > $5))
                ORDER BY waiting.turn, waiting.since
                LIMIT $2
                FOR NO KEY UPDATE OF b SKIP LOCKED
@@ -193,6 +203,7 @@ async fn take(
                CROSS JOIN LATERAL (
                    SELECT * FROM items i
                    WHERE i.mailbox = leased.mailbox AND i.next_at <= leavebridge_now() AND i.format <= $3
+                     AND (i.leave IS NULL OR i.leave NOT IN (SELECT id FROM leaves WHERE format > 1 AND format > $3))
                    ORDER BY i.next_at
                    LIMIT $2
                ) AS i
@@ -201,7 +212,8 @@ async fn take(
                FROM (SELECT mailbox, array_agg(id) AS items FROM due GROUP BY mailbox) AS taken
                WHERE b.id = taken.mailbox
            )
-           SELECT i.id AS "id!", i.kind AS "kind!", i.tenant AS "tenant!", i.mailbox AS "mailbox!", i.leave AS "leave?",
+           SELECT i.id AS "id!", i.kind AS "kind!", i.tenant AS "tenant!", i.mailbox AS "mailbox!",
+                  i.created_in AS "created_in?", i.leave AS "leave?",
                   i.calendar AS "calendar!", i.address AS "address!", i.resolve AS "resolve!", i.wanted AS "wanted!",
                   i.surplus AS "surplus!", i.rev AS "rev!", i.state AS "state!", i.reason AS "reason?", i.detail AS "detail?",
                   i.observed AS "observed?", i.incarnation AS "incarnation!",
@@ -239,6 +251,7 @@ async fn take(
             kind: row.kind,
             tenant: row.tenant,
             mailbox: row.mailbox,
+            created_in: row.created_in,
             leave: row.leave,
             calendar: row.calendar,
             address: row.address,

@@ -9,9 +9,16 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{batcher::IntakeBatcher, error::StoreError, partitions, transaction};
+use super::{
+    batcher::IntakeBatcher,
+    error::{StoreError, TOO_OLD},
+    partitions, transaction,
+};
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// What a newer version has added is no reason not to start.
+static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!() };
+/// The first file of `migrations/`: before 0.2.0 it was another one.
+const FIRST: i64 = 1;
 
 /// Longer than any statement of ours takes, shorter than callers wait.
 const STATEMENT_TIMEOUT: &str = "10s";
@@ -76,6 +83,7 @@ impl Store {
     pub fn why_not_migrated(error: MigrateError) -> String {
         match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::from(error).cause(),
+            MigrateError::VersionMismatch(FIRST) => TOO_OLD.into(),
             error => error.to_string(),
         }
     }
@@ -83,7 +91,7 @@ impl Store {
     /// Whether the database answers and has the schema of this program, or a newer one.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When it does not answer, or is that of a version before 0.2.0.
     pub async fn is_ready(&self) -> Result<bool, StoreError> {
         Ok(self.schema().await?.is_ge())
     }
@@ -91,13 +99,20 @@ impl Store {
     /// How the schema compares with the one that this program knows.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer, or is that of a version before 0.2.0.
     pub async fn schema(&self) -> Result<Ordering, StoreError> {
+        let first = MIGRATIONS.iter().find(|migration| migration.version == FIRST).map(|first| &first.checksum);
         let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
         // Not a checked query: the table is the migrator's own.
-        let found: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.pool).await?;
-        Ok(found.unwrap_or(0).cmp(&newest))
+        let found: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
+                .fetch_all(&self.pool)
+                .await?;
+        if found.iter().any(|(version, checksum)| *version == FIRST && first.is_some_and(|first| **first != **checksum))
+        {
+            return Err(StoreError::TooOld);
+        }
+        Ok(found.last().map_or(0, |(version, _)| *version).cmp(&newest))
     }
 
     /// Why no connection can be made, for a person; `None` when one can. The pool itself reports only that it waited.

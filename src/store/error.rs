@@ -1,5 +1,8 @@
 //! Why the store did not do what it was asked, by what the caller does about it.
 
+pub(super) const TOO_OLD: &str = "it holds the tables of a version before 0.2.0, and databases of versions before 0.2.0 cannot be \
+                                  upgraded: a new, empty database is needed (database.url); the old one stays as it is";
+
 /// Why the store did not do what it was asked, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -9,17 +12,18 @@ pub enum StoreError {
     /// A statement failed in a way that trying again will not mend: a bug, or data that should not be there.
     #[error("the database refused a statement")]
     Broken(#[source] sqlx::Error),
+    /// A newer version wrote what this is about: its replicas can do what is asked.
+    #[error("a newer version of leavebridge wrote what this is about")]
+    Newer,
+    /// Its schema is that of a version before 0.2.0.
+    #[error("the database cannot be used")]
+    TooOld,
 }
 
 impl StoreError {
     /// The database holds something that this program does not know.
     pub(super) fn unknown(what: &str) -> Self {
         Self::Broken(sqlx::Error::Decode(format!("{what} is unknown").into()))
-    }
-
-    /// A newer version wrote it: that one's replicas can do what is asked.
-    pub(super) fn newer() -> Self {
-        Self::Unavailable(sqlx::Error::Protocol("a newer version of leavebridge wrote this row".into()))
     }
 
     /// Whether another transaction was quicker with the same rows: what was decided has to be decided again.
@@ -44,6 +48,8 @@ impl StoreError {
             Self::Unavailable(error) => error.to_string(),
             Self::Broken(sqlx::Error::ColumnDecode { index, .. }) => format!("column {index} cannot be read"),
             Self::Broken(_) => "a row cannot be read".into(),
+            Self::Newer => "a newer version wrote this row".into(),
+            Self::TooOld => TOO_OLD.into(),
         }
     }
 }

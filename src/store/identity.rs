@@ -8,13 +8,17 @@ use super::{
     database::Store,
     error::StoreError,
     leases::Lease,
-    merge::{merge, move_items},
+    merge::{lock, merge, move_items},
     rows::{self, item_rows},
 };
 use crate::reconcile::{
-    identity::{Identity, split},
+    identity::{Identity, bring_along, split},
     item::Item,
+    merge::Side,
 };
+
+/// How often what another replica has just written makes it be decided again.
+const MOST_TRIES: u32 = 5;
 
 /// What became of the mailbox that was being worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +35,15 @@ impl Store {
     /// # Errors
     /// When the database does not answer; the directory is asked again then.
     pub async fn identified(&self, held: &Lease, address: &str, identity: &Identity) -> Result<Placed, StoreError> {
-        let mut transaction = self.begin().await?;
-        let placed = match identity {
-            Identity::Here(id) => here(&mut transaction, held, address, id.as_deref()).await?,
-            Identity::Elsewhere(id) => elsewhere(&mut transaction, held, address, id).await?,
-        };
-        transaction.commit().await?;
-        Ok(placed)
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.place(held, address, identity).await {
+                // Another replica has just entered the same person: now it is seen.
+                Err(error) if error.is_lost_race() && tries < MOST_TRIES => {}
+                placed => return placed,
+            }
+        }
     }
 
     /// The name under which this mailbox was entered is another mailbox's: they are one.
@@ -50,6 +56,18 @@ impl Store {
             Placed::Moved
         } else {
             Placed::Here(held.entra_id.clone())
+        };
+        transaction.commit().await?;
+        Ok(placed)
+    }
+}
+
+impl Store {
+    async fn place(&self, held: &Lease, address: &str, identity: &Identity) -> Result<Placed, StoreError> {
+        let mut transaction = self.begin().await?;
+        let placed = match identity {
+            Identity::Here(id) => here(&mut transaction, held, address, id.as_deref()).await?,
+            Identity::Elsewhere(id) => elsewhere(&mut transaction, held, address, id).await?,
         };
         transaction.commit().await?;
         Ok(placed)
@@ -105,35 +123,49 @@ async fn elsewhere(connection: &mut PgConnection, held: &Lease, address: &str, i
             .fetch_one(&mut *connection)
             .await?,
         };
-    let held_still = sqlx::query_scalar!(
-        "SELECT id FROM mailboxes WHERE id = $1 AND lease_epoch = $2 AND lease_until IS NOT NULL FOR NO KEY UPDATE",
-        held.mailbox,
-        held.epoch
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    if held_still.is_none() {
+    let (_, mut locked) = lock(&mut *connection, there.min(held.mailbox), there.max(held.mailbox), None).await?;
+    let own = locked.remove(&held.mailbox);
+    if own.is_none_or(|own| own.side.epoch != held.epoch || own.side.lease_until.is_none()) {
         return Ok(Placed::Moved);
     }
+    let sides: Vec<Side> = locked.into_values().map(|locked| locked.side).collect();
     note(&mut *connection, &held.tenant, address, there).await?;
     let found = item_rows!(
-        "WHERE i.mailbox = $1 AND i.resolve AND i.address = $2 ORDER BY i.id FOR NO KEY UPDATE",
+        "WHERE i.mailbox = $1 AND (i.leave IS NULL OR (i.resolve AND i.address = $2)) ORDER BY i.id FOR NO KEY UPDATE",
         held.mailbox,
         address
     )
     .fetch_all(&mut *connection)
     .await?;
-    let (untouched, written): (Vec<Item>, Vec<Item>) = rows::items(found)?.into_iter().partition(Item::is_untouched);
-    move_items(&mut *connection, untouched, there).await?;
+    let (mut former, of_leave): (Vec<Item>, Vec<Item>) =
+        rows::items(found)?.into_iter().partition(|item| item.leave.is_none());
+    let (untouched, written): (Vec<Item>, Vec<Item>) = of_leave.into_iter().partition(Item::is_untouched);
+    let leaves: Vec<i64> = written.iter().filter_map(|item| item.leave).collect();
+    move_items(&mut *connection, untouched, there, &sides).await?;
+    let found = item_rows!(
+        "WHERE i.mailbox = $1 AND NOT i.surplus AND (i.leave IS NULL OR i.leave = ANY ($2)) ORDER BY i.id FOR NO KEY UPDATE",
+        there,
+        &leaves
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let (mut present, mut known): (Vec<Item>, Vec<Item>) =
+        rows::items(found)?.into_iter().partition(|item| item.leave.is_none());
+    let stored: Vec<uuid::Uuid> = present.iter().chain(&known).map(|item| item.id).collect();
+    bring_along(&mut former, &mut present, there, address, held.now);
+    let mut changed = former;
     // What was written here before goes from here by its own item, and is wanted there by another.
-    let (mut left, mut copies) = (Vec::new(), Vec::new());
     for item in written {
-        let (here, copy) = split(item, there, held.now);
-        left.push(here);
-        copies.push(copy);
+        let is_twin = |other: &Item| other.leave == item.leave && other.calendar == item.calendar;
+        let twin = known.iter().position(is_twin).map(|at| known.swap_remove(at));
+        let (left, wanted) = split(item, there, twin, held.now);
+        changed.push(left);
+        present.push(wanted);
     }
-    rows::save(&mut *connection, &left, &[]).await?;
-    rows::insert_items(&mut *connection, &copies).await?;
+    let (old, new): (Vec<Item>, Vec<Item>) = present.into_iter().partition(|item| stored.contains(&item.id));
+    changed.extend(old);
+    rows::save(&mut *connection, &changed, &[]).await?;
+    rows::insert_items(&mut *connection, &new).await?;
     Ok(Placed::Moved)
 }
 
@@ -147,7 +179,12 @@ async fn of_person(connection: &mut PgConnection, tenant: &str, id: &str) -> Res
 }
 
 async fn set_id(connection: &mut PgConnection, mailbox: i64, id: Option<&str>) -> Result<(), StoreError> {
-    sqlx::query!("UPDATE mailboxes SET entra_id = coalesce($2, entra_id), identify = false WHERE id = $1", mailbox, id)
+    // The directory's word counts more than a source's.
+    sqlx::query!(
+        "UPDATE mailboxes SET entra_id = coalesce($2, entra_id), identify = false, id_from_source = false WHERE id = $1",
+        mailbox,
+        id
+    )
         .execute(connection)
         .await?;
     Ok(())

@@ -18,13 +18,15 @@ use super::{
 };
 use crate::reconcile::{
     item::Item,
-    merge::{MergedEvents, Side, merge_events, merge_mailboxes, merge_whole},
+    merge::{MergedEvents, Side, doubt_taken, merge_events, merge_mailboxes, merge_whole, takes_settings},
     state::TimelineKind,
 };
 
-struct Locked {
-    side: Side,
-    merged_into: Option<i64>,
+/// A mailbox under lock.
+pub(super) struct Locked {
+    pub(super) side: Side,
+    pub(super) merged_into: Option<i64>,
+    settings_at: Option<Timestamp>,
 }
 
 /// Makes one of two mailboxes: the lower id survives. `held`: the caller's lease on one of them, which ends with it; no call is
@@ -53,7 +55,9 @@ pub(super) async fn merge(
         }
         side
     };
-    let merged = merge_mailboxes(&ended(survivor, kept.side), &ended(given_up, gone.side));
+    let takes_settings = takes_settings(kept.settings_at, gone.settings_at);
+    let sides = [ended(survivor, kept.side), ended(given_up, gone.side)];
+    let merged = merge_mailboxes(&sides[0], &sides[1]);
     sqlx::query!(
         "UPDATE mailboxes SET merged_into = $2, lease_epoch = lease_epoch + 1, lease_until = NULL, lease_items = '{}'
          WHERE id = $1",
@@ -85,7 +89,17 @@ pub(super) async fn merge(
         .fetch_all(&mut *connection)
         .await?;
     let items = rows::items(found)?;
-    let moved = move_items(&mut *connection, items, survivor).await?;
+    let moved = move_items(&mut *connection, items, survivor, &sides).await?;
+    if takes_settings {
+        sqlx::query!(
+            "UPDATE mailboxes b SET time_zone = g.time_zone, working_hours = g.working_hours, settings_at = g.settings_at
+             FROM mailboxes g WHERE b.id = $1 AND g.id = $2",
+            survivor,
+            given_up
+        )
+        .execute(&mut *connection)
+        .await?;
+    }
     let lines: Vec<Line> = moved
         .iter()
         .filter_map(|item| {
@@ -98,21 +112,25 @@ pub(super) async fn merge(
     Ok(true)
 }
 
-/// Items were inserted for a mailbox that had been given up: they go to the one that survived. The lease on it is given back.
+/// Items were inserted for a mailbox that had been given up: they go to the one that survived, as its addresses do. The lease on
+/// it is given back.
 pub(super) async fn follow(store: &Store, mailbox: i64) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
-    let survivor = sqlx::query_scalar!(
-        r#"SELECT merged_into AS "merged_into!" FROM mailboxes WHERE id = $1 AND merged_into IS NOT NULL FOR UPDATE"#,
-        mailbox
-    )
-    .fetch_optional(&mut *transaction)
-    .await?;
+    let survivor = sqlx::query_scalar!("SELECT merged_into FROM mailboxes WHERE id = $1", mailbox)
+        .fetch_optional(&mut *transaction)
+        .await?
+        .flatten();
     if let Some(survivor) = survivor {
+        let (_, mut sides) = lock(&mut transaction, survivor, mailbox, None).await?;
+        let sides: Vec<Side> = sides.remove(&survivor).into_iter().map(|locked| locked.side).collect();
         let found = item_rows!("WHERE i.mailbox = $1 ORDER BY i.id FOR NO KEY UPDATE", mailbox)
             .fetch_all(&mut *transaction)
             .await?;
         let items = rows::items(found)?;
-        move_items(&mut transaction, items, survivor).await?;
+        move_items(&mut transaction, items, survivor, &sides).await?;
+        sqlx::query!("UPDATE addresses SET mailbox = $2 WHERE mailbox = $1", mailbox, survivor)
+            .execute(&mut *transaction)
+            .await?;
     }
     sqlx::query!("UPDATE mailboxes SET lease_until = NULL, lease_items = '{}' WHERE id = $1", mailbox)
         .execute(&mut *transaction)
@@ -121,11 +139,13 @@ pub(super) async fn follow(store: &Store, mailbox: i64) -> Result<(), StoreError
     Ok(())
 }
 
-/// Brings these items, which are under lock, to another mailbox; gives them as they are there.
+/// Brings these items, which are under lock, to another mailbox; gives them as they are there. `sides`: the mailboxes on which
+/// somebody else may hold a lease, as they are under lock.
 pub(super) async fn move_items(
     connection: &mut PgConnection,
     items: Vec<Item>,
     to: i64,
+    sides: &[Side],
 ) -> Result<Vec<Item>, StoreError> {
     let now = sqlx::query_scalar!(r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp""#)
         .fetch_one(&mut *connection)
@@ -143,6 +163,7 @@ pub(super) async fn move_items(
     let mut there = rows::items(there)?;
     let (mut saved, mut gone): (Vec<Item>, Vec<Uuid>) = (Vec::new(), Vec::new());
     for mut item in items {
+        doubt_taken(&mut item, sides);
         let is_twin = |twin: &Item| {
             twin.leave == item.leave && twin.calendar == item.calendar && twin.kind == item.kind && !item.surplus
         };
@@ -152,7 +173,8 @@ pub(super) async fn move_items(
             saved.push(item);
             continue;
         };
-        let twin = there.swap_remove(at);
+        let mut twin = there.swap_remove(at);
+        doubt_taken(&mut twin, sides);
         let ids = [twin.id, item.id];
         if item.leave.is_none() {
             gone.push(item.id);
@@ -174,7 +196,8 @@ pub(super) async fn move_items(
     Ok(surplus.into_iter().chain(others).collect())
 }
 
-async fn lock(
+/// Locks two mailboxes, in their order; gives the database's time as well.
+pub(super) async fn lock(
     connection: &mut PgConnection,
     survivor: i64,
     given_up: i64,
@@ -185,7 +208,8 @@ async fn lock(
                   lease_until AS "lease_until: jiff_sqlx::Timestamp", lease_items, merged_into,
                   throttled_until AS "throttled_until: jiff_sqlx::Timestamp",
                   blocked_until AS "blocked_until: jiff_sqlx::Timestamp",
-                  blocked_since AS "blocked_since: jiff_sqlx::Timestamp", blocked_reason, blocked_detail
+                  blocked_since AS "blocked_since: jiff_sqlx::Timestamp", blocked_reason, blocked_detail,
+                  settings_at AS "settings_at: jiff_sqlx::Timestamp"
            FROM mailboxes WHERE id IN ($1, $2) ORDER BY id FOR UPDATE"#,
         survivor,
         given_up
@@ -204,7 +228,7 @@ async fn lock(
             throttled_until: instant(row.throttled_until),
             block,
         };
-        sides.insert(row.id, Locked { side, merged_into: row.merged_into });
+        sides.insert(row.id, Locked { side, merged_into: row.merged_into, settings_at: instant(row.settings_at) });
     }
     if let Some(held) = held {
         debug_assert!(sides.contains_key(&held.mailbox), "the lease is on one of the two");

@@ -139,12 +139,13 @@ impl Store {
                FROM leaves l
                CROSS JOIN LATERAL (SELECT * FROM items i WHERE i.leave = l.id AND i.wanted) AS i
                JOIN mailboxes b ON b.id = i.mailbox
-               WHERE l.id > $1 AND l.id <= $2 AND l.tenant = $3
+               WHERE l.id > $1 AND l.id <= $2 AND l.tenant = $3 AND l.format <= $4
                  AND l.last_day >= (leavebridge_now() - interval '1 day')::date
                ORDER BY l.id"#,
             after,
             last,
-            tenant
+            tenant,
+            rows::FORMAT
         )
         .fetch_all(&self.pool)
         .await?;

@@ -122,8 +122,14 @@ async fn retry_these(connection: &mut PgConnection, chosen: &[Uuid], client: &st
     // Mailboxes before items, as everybody locks them.
     let (now, mut mailboxes) = super::settle::lock_mailboxes(&mut *connection, &ids).await?;
     let before = mailboxes.clone();
-    let found =
-        item_rows!("WHERE i.id = ANY ($1) ORDER BY i.id FOR NO KEY UPDATE", chosen).fetch_all(&mut *connection).await?;
+    let found = item_rows!(
+        "WHERE i.id = ANY ($1) AND NOT EXISTS (SELECT FROM leaves l WHERE l.id = i.leave AND l.format > $2)
+         ORDER BY i.id FOR NO KEY UPDATE",
+        chosen,
+        rows::FORMAT
+    )
+    .fetch_all(&mut *connection)
+    .await?;
     let mut items = BTreeMap::new();
     for mut item in rows::items(found)? {
         // One that has come to another mailbox since is due there anyway.

@@ -32,6 +32,7 @@ pub(super) struct ItemRow {
     pub(super) kind: String,
     pub(super) tenant: String,
     pub(super) mailbox: i64,
+    pub(super) created_in: Option<i64>,
     pub(super) leave: Option<i64>,
     pub(super) calendar: String,
     pub(super) address: String,
@@ -58,7 +59,7 @@ macro_rules! item_rows {
     ($rest:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             crate::store::rows::ItemRow,
-            r#"SELECT i.id, i.kind, i.tenant, i.mailbox, i.leave, i.calendar, i.address, i.resolve, i.wanted, i.surplus, i.rev,
+            r#"SELECT i.id, i.kind, i.tenant, i.mailbox, i.created_in, i.leave, i.calendar, i.address, i.resolve, i.wanted, i.surplus, i.rev,
                       i.state, i.reason, i.detail, i.observed, i.incarnation,
                       i.doubt_since AS "doubt_since: jiff_sqlx::Timestamp", i.doubt_rev, i.attempts,
                       i.failing_since AS "failing_since: jiff_sqlx::Timestamp",
@@ -82,13 +83,14 @@ impl TryFrom<ItemRow> for Item {
 
     fn try_from(row: ItemRow) -> Result<Self, StoreError> {
         if row.is_newer() {
-            return Err(StoreError::newer());
+            return Err(StoreError::Newer);
         }
         Ok(Self {
             id: row.id,
             kind: Kind::of(&row.kind).ok_or_else(|| StoreError::unknown("items.kind"))?,
             tenant: row.tenant,
             mailbox: row.mailbox,
+            created_in: row.created_in.unwrap_or(row.mailbox),
             leave: row.leave,
             calendar: row.calendar,
             address: row.address,
@@ -110,9 +112,9 @@ impl TryFrom<ItemRow> for Item {
     }
 }
 
-/// All of them, or the first trouble.
+/// All of them but those in a newer format, which are their writer's alone to change; or the first trouble.
 pub(super) fn items(rows: Vec<ItemRow>) -> Result<Vec<Item>, StoreError> {
-    rows.into_iter().map(Item::try_from).collect()
+    rows.into_iter().filter(|row| !row.is_newer()).map(Item::try_from).collect()
 }
 
 /// The reason of that word.
@@ -162,9 +164,9 @@ pub(super) async fn insert_items(connection: &mut PgConnection, items: &[Item]) 
         return Ok(());
     }
     sqlx::query!(
-        "INSERT INTO items (id, kind, tenant, mailbox, leave, calendar, address, resolve, wanted, surplus, rev, state, reason,
-                            detail, observed, incarnation, doubt_since, doubt_rev, attempts, failing_since, next_at, updated_at)
-         SELECT id, kind, tenant, mailbox, leave, calendar, address, resolve, wanted, surplus, rev, state, reason,
+        "INSERT INTO items (id, kind, tenant, mailbox, created_in, leave, calendar, address, resolve, wanted, surplus, rev, state,
+                            reason, detail, observed, incarnation, doubt_since, doubt_rev, attempts, failing_since, next_at, updated_at)
+         SELECT id, kind, tenant, mailbox, created_in, leave, calendar, address, resolve, wanted, surplus, rev, state, reason,
                 detail, observed, incarnation, doubt_since, doubt_rev, attempts, failing_since, next_at, updated_at
          FROM jsonb_populate_recordset(NULL::items, $1)",
         Json(items) as _
@@ -182,7 +184,7 @@ pub(super) async fn save(connection: &mut PgConnection, items: &[Item], lines: &
     sqlx::query!(
         "WITH saved AS (
              UPDATE items i
-             SET mailbox = r.mailbox, address = r.address, resolve = r.resolve, wanted = r.wanted, surplus = r.surplus,
+             SET mailbox = r.mailbox, created_in = r.created_in, address = r.address, resolve = r.resolve, wanted = r.wanted, surplus = r.surplus,
                  rev = r.rev, state = r.state, reason = r.reason, detail = r.detail, observed = r.observed,
                  incarnation = r.incarnation, doubt_since = r.doubt_since, doubt_rev = r.doubt_rev, attempts = r.attempts,
                  failing_since = r.failing_since, next_at = r.next_at, updated_at = r.updated_at

@@ -18,7 +18,7 @@ use crate::{
         item::Item,
         mailbox::{Block, Mailbox},
         replan::replan,
-        settle::{DeliveryResult, Fenced, settle},
+        settle::{DeliveryResult, Fenced, floor, settle},
     },
 };
 
@@ -72,15 +72,19 @@ impl Store {
         let mut items: BTreeMap<uuid::Uuid, Item> =
             rows::items(found)?.into_iter().map(|item| (item.id, item)).collect();
         let before = mailboxes.clone();
-        let (mut fenced, mut lines) = (Vec::with_capacity(results.len()), Vec::new());
+        let (mut fenced, mut lines, mut late) = (Vec::with_capacity(results.len()), Vec::new(), Vec::new());
         for result in results {
             let (Some(item), Some(mailbox)) = (items.get_mut(&result.item), mailboxes.get_mut(&result.mailbox)) else {
                 // Merged away meanwhile: what was delivered is in doubt with the item that took its place.
                 fenced.push(Fenced::Late);
+                late.extend(floor(result).map(|wait| (result.mailbox, wait)));
                 continue;
             };
             let kept = settle(item, mailbox, result, now);
             fenced.push(kept);
+            if kept == Fenced::Late {
+                late.extend(floor(result).map(|wait| (result.mailbox, wait)));
+            }
             if kept == Fenced::Kept
                 && let Some((leave, detail)) = &result.told
             {
@@ -99,12 +103,34 @@ impl Store {
             .map(|mailbox| mailbox.id)
             .collect();
         save_mailboxes(&mut transaction, &changed, settling.releases, &before).await?;
+        for (mailbox, wait) in late {
+            throttle_survivor(&mut transaction, mailbox, wait, now).await?;
+        }
         for mailbox in moved {
             replan_dependents(&mut transaction, mailbox, now, settling.spacing).await?;
         }
         transaction.commit().await?;
         Ok(fenced)
     }
+}
+
+/// A result came too late because its mailbox turned out to be another one: what Microsoft asked for holds that one up.
+async fn throttle_survivor(
+    connection: &mut PgConnection,
+    mailbox: i64,
+    wait: Duration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let survivor = sqlx::query_scalar!(
+        r#"SELECT merged_into AS "merged_into!" FROM mailboxes WHERE id = $1 AND merged_into IS NOT NULL"#,
+        mailbox
+    );
+    let Some(survivor) = survivor.fetch_optional(&mut *connection).await? else { return Ok(()) };
+    let (_, mut mailboxes) = lock_mailboxes(&mut *connection, &[survivor]).await?;
+    let before = mailboxes.clone();
+    mailboxes.values_mut().for_each(|mailbox| mailbox.throttle(wait, now));
+    let changed: Vec<&Mailbox> = mailboxes.values().collect();
+    save_mailboxes(connection, &changed, &[], &before).await
 }
 
 /// Locks these mailboxes; gives the database's time and how they are.
@@ -221,13 +247,14 @@ async fn replan_dependents(
 ) -> Result<(), StoreError> {
     let found = item_rows!(
         "JOIN leaves l ON l.id = i.leave
-         WHERE i.wanted AND i.state IN ('pending', 'waiting', 'synced')
+         WHERE i.wanted AND i.state IN ('pending', 'waiting', 'synced') AND l.format <= $3
            AND l.last_day >= (leavebridge_now() - interval '1 day')::date
            AND (i.mailbox = $1
                 OR i.leave IN (SELECT own.leave FROM items own WHERE own.mailbox = $1 AND own.calendar = $2 AND own.wanted))
          ORDER BY i.id FOR NO KEY UPDATE OF i",
         mailbox,
-        OWN
+        OWN,
+        rows::FORMAT
     )
     .fetch_all(&mut *connection)
     .await?;

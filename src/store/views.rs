@@ -229,6 +229,8 @@ impl ListedRow {
             kind: self.kind,
             tenant: self.tenant,
             mailbox: self.mailbox,
+            // No part of what is shown.
+            created_in: None,
             leave: self.leave,
             calendar: self.calendar,
             address: self.address,

@@ -91,6 +91,7 @@ fn result(guard: &LeaseGuard<'_>, item: &Item, outcome: DeliveryOutcome) -> Deli
         doubt: if item.doubt.is_some() { DoubtAfter::Stays } else { DoubtAfter::Over },
         retry_after: None,
         contacted: false,
+        resolved: guard.is_resolved(),
         settings: None,
         told: None,
     }

@@ -38,6 +38,9 @@ fn of_two_mappings_of_one_leave_the_wanted_one_stays_and_the_others_event_goes_b
         ([(false, Some("a")), (true, None)], (2, Some("a")), None),
         ([(true, None), (false, Some("b"))], (1, Some("b")), None),
         ([(true, None), (true, None)], (1, None), None),
+        // Under both names the same event was found: there is nothing to remove.
+        ([(true, Some("a")), (true, Some("a"))], (1, Some("a")), None),
+        ([(false, Some("a")), (true, Some("a"))], (2, Some("a")), None),
     ] {
         let (one, other) = (event(1, one.0, one.1), event(2, other.0, other.1));
         let what = format!("{one:?} {other:?}");
@@ -45,9 +48,35 @@ fn of_two_mappings_of_one_leave_the_wanted_one_stays_and_the_others_event_goes_b
         assert_eq!((id(&kept), surplus.as_ref().map(id)), (stays, left), "{what}");
         assert_eq!((kept.surplus, kept.state), (false, State::Pending));
         if let Some(surplus) = surplus {
+            assert!(kept.doubt.is_some(), "under the other name it may have been taken away");
             assert_eq!((surplus.surplus, surplus.wanted, surplus.state), (true, false, State::Pending));
         }
     }
+}
+
+#[test]
+fn what_the_holder_of_the_other_lease_had_taken_is_in_doubt_and_is_created_again_under_the_same_transaction() {
+    let ends = at("2026-11-22T12:00:30Z");
+    let side = |lease_until, taken: &[u128]| Side {
+        epoch: 1,
+        lease_until,
+        lease_items: taken.iter().copied().map(Uuid::from_u128).collect(),
+        throttled_until: None,
+        block: None,
+    };
+    // The leave belongs to the other name by now, while the event of the first is being made.
+    let (mut first, mut second) = (event(1, false, None), event(2, true, None));
+    (first.created_in, second.created_in) = (5, 8);
+    (first.state, second.state) = (State::Pending, State::Pending);
+    for item in [&mut first, &mut second] {
+        doubt_taken(item, &[side(Some(ends), &[1]), side(None, &[2])]);
+    }
+    assert_eq!(first.doubt, Some(Doubt { since: ends, oldest_rev: Some(0) }), "until the lease ends calls may begin");
+    assert_eq!(second.doubt, None, "nobody works on it");
+    let MergedEvents { kept, surplus } = merge_events(first, second, now());
+    assert_eq!(surplus, None, "one row is enough");
+    assert_eq!((kept.id.as_u128(), kept.wanted, kept.created_in), (2, true, 5));
+    assert_eq!(kept.doubt.map(|doubt| doubt.since), Some(ends));
 }
 
 #[test]

@@ -52,6 +52,7 @@ fn result(outcome: DeliveryOutcome) -> DeliveryResult {
         doubt: DoubtAfter::Over,
         retry_after: None,
         contacted: true,
+        resolved: true,
         settings: None,
         told: None,
     }
@@ -158,6 +159,16 @@ fn a_missing_mailbox_is_looked_for_again_and_an_id_that_nobody_ever_had_is_given
             "from the source: {id_from_source}, seen: {mailbox_seen}"
         );
     }
+}
+
+#[test]
+fn whose_an_address_is_has_to_be_asked_until_it_was() {
+    let (mut item, mut mailbox) = (item(), mailbox());
+    let unasked = DeliveryResult { resolved: false, ..result(DeliveryOutcome::settled(State::Hidden)) };
+    settle(&mut item, &mut mailbox, &unasked, now());
+    assert!(item.resolve, "nothing had to be written, so nobody was asked");
+    settle(&mut item, &mut mailbox, &result(DeliveryOutcome::settled(State::Synced)), now());
+    assert!(!item.resolve);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(super) struct Drive<'a> {
     pub(super) calendar: &'a str,
     pub(super) marker: Marker,
     pub(super) transaction: Uuid,
+    /// Another item of the leave has the same marker: only what was created under the transaction is meant.
+    pub(super) is_surplus: bool,
     pub(super) progress: Progress,
     /// The last step that was begun, for the timeline.
     pub(super) step: &'static str,
@@ -103,7 +105,8 @@ impl Drive<'_> {
             if !is_check || !is_there {
                 self.request_ids = Some(found.request_ids);
             }
-            Answer::Found { ours: found.ours.map(|event| event.event_id), ids: found.ids }
+            let ours = found.ours.filter(|_| found.is_exact || !self.is_surplus);
+            Answer::Found { ours: ours.map(|event| event.event_id), ids: found.ids }
         });
         Ok(or_failed(answer, refused))
     }

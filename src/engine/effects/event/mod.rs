@@ -58,8 +58,10 @@ impl Delivery<'_> {
             let told = timeline_detail("nothing", trouble, None);
             return Delivered::Done(Box::new(self.tell(result(self.guard, item, outcome), told)));
         };
-        // One that is left over beside another of its leave is never looked for: its marker is the other's as well.
-        let unsure = item.doubt.is_some() && !(item.surplus && observed.event_id.is_none());
+        if item.resolve && matches!(desired, Desired::Present(_)) && self.guard.user().await.is_none() {
+            // Also where nothing would have to be written: it may be somebody else's by now.
+            return Delivered::Interrupted;
+        }
         // Known before the first claim.
         let generation = self.guard.engine.generation.get().copied().unwrap_or_default();
         let marker = Marker::new(
@@ -73,8 +75,9 @@ impl Delivery<'_> {
             guard: self.guard,
             calendar: &item.calendar,
             marker,
-            transaction: marker.transaction(generation, item.mailbox, item.incarnation),
-            progress: Progress::new(observed.clone(), unsure, self.doubted_for()),
+            transaction: marker.transaction(generation, item.created_in, item.incarnation),
+            is_surplus: item.surplus,
+            progress: Progress::new(observed.clone(), item.doubt.is_some(), self.doubted_for()),
             step: "nothing",
             request_ids: None,
         };
