@@ -128,7 +128,9 @@ async fn throttle_survivor(
     let Some(survivor) = survivor.fetch_optional(&mut *connection).await? else { return Ok(()) };
     let (_, mut mailboxes) = lock_mailboxes(&mut *connection, &[survivor]).await?;
     let before = mailboxes.clone();
-    mailboxes.values_mut().for_each(|mailbox| mailbox.throttle(wait, now));
+    for mailbox in mailboxes.values_mut() {
+        mailbox.throttle(wait, now);
+    }
     let changed: Vec<&Mailbox> = mailboxes.values().collect();
     save_mailboxes(connection, &changed, &[], &before).await
 }
