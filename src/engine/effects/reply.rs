@@ -15,8 +15,7 @@ use crate::{
     failpoint,
     graph::RequestIds,
     reconcile::{
-        converge::LATEST,
-        item::Doubt,
+        item::{Doubt, LATEST},
         mailbox::since,
         retry_policy::{History, RetryDecision, retry_policy},
         settle::{DeliveryOutcome, DeliveryResult, DoubtAfter},
