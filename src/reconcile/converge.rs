@@ -86,6 +86,8 @@ pub struct Progress {
     pub created: bool,
     /// The marker was looked for, so a create that follows may meet its own earlier self.
     looked_up: bool,
+    /// Nothing was found while a create without an answer may still be carried out: no proof that nothing will be there.
+    found_too_early: bool,
     /// An earlier create has made an event: what is not found then is gone.
     is_made: bool,
     /// For how long the doubt has lasted with which it began.
@@ -116,12 +118,19 @@ impl Progress {
             doubted: false,
             created: false,
             looked_up: false,
+            found_too_early: false,
             is_made: false,
             doubted_for,
             check: Check::Nothing,
             end: None,
             calls: 0,
         }
+    }
+
+    /// Whether what is in the calendar is still unknown, should the way end here.
+    #[must_use]
+    pub const fn is_in_doubt(&self) -> bool {
+        self.unsure || self.found_too_early
     }
 
     /// Whether the next look only makes sure of what was just written.
@@ -211,6 +220,7 @@ impl Progress {
             self.end = Some(Next::Recreate);
             return;
         }
+        self.found_too_early = ours.is_none() && !left.is_zero();
         self.unsure = ours.is_some();
         self.observed = ObservedEvent { event_id: ours, ..ObservedEvent::default() };
     }
@@ -233,12 +243,14 @@ impl Progress {
         let web_link = web_link.or(known);
         self.observed = ObservedEvent { event_id: Some(id), written: Some(event.clone()), web_link };
         self.unsure = unsure;
+        self.found_too_early = false;
     }
 
     fn adopt(&mut self, id: String) {
         self.created = false;
         self.observed = ObservedEvent { event_id: Some(id), ..ObservedEvent::default() };
         self.unsure = true;
+        self.found_too_early = false;
     }
 
     fn failed(&mut self, call: &Call, failure: Failure) {
@@ -255,3 +267,6 @@ impl Progress {
         self.end = Some(Next::Failed(failure));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ impl Findings {
         Self {
             observed: if is_empty { None } else { serde_json::to_value(&progress.observed).ok() },
             incarnation: item.incarnation,
-            doubt: match (progress.doubted, progress.unsure) {
+            doubt: match (progress.doubted, progress.is_in_doubt()) {
                 (true, _) => DoubtAfter::Begins,
                 (false, true) => DoubtAfter::Stays,
                 (false, false) => DoubtAfter::Over,
@@ -105,10 +105,110 @@ pub fn must_write_again(item: &Item, progress: &Progress, desired: &Desired, now
 pub fn has_learnt(item: &Item, progress: &Progress) -> bool {
     let before = observed(item);
     progress.observed.event_id != before.event_id
-        || progress.unsure != item.doubt.is_some()
+        || progress.is_in_doubt() != item.doubt.is_some()
         || progress.observed.written != before.written
 }
 
 fn doubted_for(item: &Item, now: Timestamp) -> Duration {
     item.doubt.map(|doubt| since(doubt.since, now)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::reconcile::{
+        converge::{Answer, Next},
+        item::Doubt,
+        state::{Kind, State},
+    };
+
+    fn now() -> Timestamp {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    fn seconds_ago(seconds: i64) -> Timestamp {
+        now() - SignedDuration::from_secs(seconds)
+    }
+
+    fn spec() -> crate::domain::event::EventSpec {
+        serde_json::from_value(serde_json::json!({
+            "subject": "Out of office", "body": "", "show_as": "oof", "sensitivity": "private",
+            "times": {"all_day": true, "start": "2026-12-21T00:00:00", "end": "2026-12-22T00:00:00", "zone": "UTC"},
+        }))
+        .unwrap()
+    }
+
+    /// An item of revision 5, whose event may be found.
+    fn item(oldest_rev: Option<i64>, seconds: i64) -> Item {
+        let mut item = Item::new(Uuid::nil(), Kind::Event, "default", 7, "amy@contoso.com", now());
+        (item.rev, item.doubt) = (5, Some(Doubt { since: seconds_ago(seconds), oldest_rev }));
+        item
+    }
+
+    /// The way to its end; the event is in the calendar already, or is made.
+    fn end(item: &Item, desired: &Desired, is_there: bool) -> Progress {
+        let mut way = begin(item, now());
+        while let Next::Call(call) = way.next(desired) {
+            let ids = if is_there || way.observed.event_id.is_some() { vec!["e".to_owned()] } else { Vec::new() };
+            let answer = match &call {
+                crate::reconcile::converge::Call::Find => Answer::Found { ours: ids.first().cloned(), ids },
+                crate::reconcile::converge::Call::Remove(_) => Answer::Removed,
+                _ => Answer::Written { id: "e".into(), web_link: None },
+            };
+            way.take(desired, &call, answer);
+        }
+        assert_eq!(way.next(desired), Next::Done);
+        way
+    }
+
+    #[test]
+    fn while_a_write_may_come_late_the_item_stays_in_doubt_and_behind_an_older_one_it_is_written_again() {
+        let minute = |seconds| Some(Duration::from_secs(seconds));
+        for (oldest_rev, seconds, is_there, doubt, wait) in [
+            (Some(4), 20, true, DoubtAfter::Stays, minute(40)),
+            (Some(0), 20, true, DoubtAfter::Stays, minute(40)),
+            // It writes what is wanted now, but what is wanted may change.
+            (Some(5), 20, true, DoubtAfter::Stays, None),
+            (Some(4), 60, true, DoubtAfter::Over, None),
+            // Only a create can come late, and it writes over nothing.
+            (None, 20, true, DoubtAfter::Over, None),
+            // Nothing late can know an event that was made just now.
+            (Some(4), 20, false, DoubtAfter::Over, None),
+        ] {
+            let (item, desired) = (item(oldest_rev, seconds), Desired::Present(spec()));
+            let way = end(&item, &desired, is_there);
+            let about = format!("{oldest_rev:?} {seconds} {is_there}");
+            assert_eq!(Findings::at_end(&item, &way, &desired, now()).doubt, doubt, "{about}");
+            assert_eq!(must_write_again(&item, &way, &desired, now()), wait, "{about}");
+        }
+    }
+
+    #[test]
+    fn a_write_that_comes_late_does_no_harm_to_an_event_that_is_removed() {
+        let item = item(Some(4), 20);
+        let way = end(&item, &Desired::Absent, true);
+        let findings = Findings::at_end(&item, &way, &Desired::Absent, now());
+        assert_eq!((findings.doubt, findings.incarnation), (DoubtAfter::Over, 1));
+        assert_eq!(must_write_again(&item, &way, &Desired::Absent, now()), None);
+    }
+
+    #[test]
+    fn the_doubt_of_a_settled_item_ends_by_itself_and_that_of_an_open_or_parked_one_does_not() {
+        for (state, seconds, stays) in [
+            (State::Synced, 59, true),
+            (State::Synced, 60, false),
+            (State::Hidden, 60, false),
+            (State::Pending, 60, true),
+            (State::Waiting, 60, true),
+            (State::Parked, 60, true),
+        ] {
+            let mut item = item(Some(4), seconds);
+            item.state = state;
+            item.make_due(now(), now());
+            assert_eq!(item.doubt.is_some(), stays, "{state:?} {seconds}");
+        }
+    }
 }

@@ -6,7 +6,10 @@ use crate::state::{Call, Content, Event, Place, World};
 /// What Graph answers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
-    Found { ours: Option<u8>, ids: Vec<u8> },
+    Found {
+        ours: Option<u8>,
+        ids: Vec<u8>,
+    },
     Written(u8),
     Removed,
     /// The transaction made an event with other content.

@@ -229,7 +229,8 @@ impl SmallWorld {
 
     /// As `store::settle` does it: the lease is given back with the result.
     fn save(&self, world: &mut World, replica: u8) {
-        let Some(Work { mailbox, is_latest, stage: Stage::Ended(delivered) }) = world.replicas[usize::from(replica)] else {
+        let Some(Work { mailbox, is_latest, stage: Stage::Ended(delivered) }) = world.replicas[usize::from(replica)]
+        else {
             return;
         };
         let mailbox = &mut world.mailboxes[usize::from(mailbox)];

@@ -30,9 +30,8 @@ pub(crate) fn all() -> Vec<Property<SmallWorld>> {
 }
 
 fn of(world: &World, mailbox: u8) -> impl Iterator<Item = &Event> {
-    let is_there = move |event: &&Event| {
-        event.mailbox == mailbox && event.incarnation.is_some() && event.place == Place::Calendar
-    };
+    let is_there =
+        move |event: &&Event| event.mailbox == mailbox && event.incarnation.is_some() && event.place == Place::Calendar;
     world.events.iter().filter(is_there)
 }
 

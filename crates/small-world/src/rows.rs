@@ -86,7 +86,11 @@ fn small(number: i64) -> u8 {
 }
 
 fn to_event(observed: Observed) -> ObservedEvent {
-    ObservedEvent { event_id: observed.event.map(|id| id.to_string()), written: observed.written.map(spec), web_link: None }
+    ObservedEvent {
+        event_id: observed.event.map(|id| id.to_string()),
+        written: observed.written.map(spec),
+        web_link: None,
+    }
 }
 
 fn to_observed(observed: Observed) -> Option<serde_json::Value> {

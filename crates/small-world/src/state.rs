@@ -150,6 +150,21 @@ pub(crate) struct Budget {
     pub(crate) saved_twice: u8,
 }
 
+impl Budget {
+    /// These troubles and those.
+    pub(crate) const fn and(self, other: &Self) -> Self {
+        Self {
+            crashes: self.crashes + other.crashes,
+            lost_before: self.lost_before + other.lost_before,
+            lost_after: self.lost_after + other.lost_after,
+            deletions: self.deletions + other.deletions,
+            freezes: self.freezes + other.freezes,
+            stops: self.stops + other.stops,
+            saved_twice: self.saved_twice + other.saved_twice,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct World {
     /// Which revisions have been delivered: a bit for each.
@@ -214,7 +229,9 @@ impl World {
             revs.push(0);
             revs.sort_unstable();
             revs.dedup();
-            self.each_rev(number, |rev| *rev = u8::try_from(revs.partition_point(|known| known < rev)).unwrap_or(u8::MAX));
+            self.each_rev(number, |rev| {
+                *rev = u8::try_from(revs.partition_point(|known| known < rev)).unwrap_or(u8::MAX)
+            });
             let mut doubts: Vec<(Ticks, u8)> = Vec::new();
             self.each_doubt(number, |doubt| {
                 let place = doubts.iter().position(|known| *known == (doubt.age, doubt.tag)).unwrap_or_else(|| {
