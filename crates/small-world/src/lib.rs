@@ -15,9 +15,13 @@ mod production;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod replica;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod state;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use stateright::Property;
 
 use crate::{
-    model::{Action, Fate, SmallWorld, is_claimable},
     state::{Event, Place, Stage, World},
+    world::{Action, Fate, SmallWorld, is_claimable},
 };
 
 /// More than any way to rest takes.

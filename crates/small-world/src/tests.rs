@@ -2,7 +2,7 @@ use std::{fmt::Write as _, sync::Mutex, time::Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::{intake::Revision, model::SmallWorld, state::Budget};
+use crate::{intake::Revision, state::Budget, world::SmallWorld};
 
 const NONE: Budget =
     Budget { crashes: 0, lost_before: 0, lost_after: 0, deletions: 0, freezes: 0, stops: 0, saved_twice: 0 };
