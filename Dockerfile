@@ -15,9 +15,10 @@ COPY Cargo.toml Cargo.lock ./
 # the service alone: of the other packages it never has more than these empty files.
 COPY crates/simulator/Cargo.toml crates/simulator/
 COPY crates/stage/Cargo.toml crates/stage/
-RUN mkdir src crates/simulator/src crates/stage/src \
+COPY crates/small-world/Cargo.toml crates/small-world/
+RUN mkdir src crates/simulator/src crates/stage/src crates/small-world/src \
     && echo 'fn main() {}' >src/main.rs \
-    && touch src/lib.rs crates/simulator/src/lib.rs crates/stage/src/lib.rs \
+    && touch src/lib.rs crates/simulator/src/lib.rs crates/stage/src/lib.rs crates/small-world/src/lib.rs \
     && cargo build --release --locked --no-default-features --package leavebridge \
     && rm -r src
 

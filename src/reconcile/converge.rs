@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use super::{
     failure::Failure,
+    item::LATEST,
     plan::{ObservedEvent, Step, plan},
 };
 use crate::domain::event::{Desired, EventPatch, EventSpec};
 
-/// A request that got no answer may still be carried out for so long: nothing found before that is no proof.
-pub const LATEST: Duration = Duration::from_mins(1);
-/// More calls than any way through needs: create, look up, create, look up, update, look up, done.
+/// More calls than any way through needs: look up, create, look up, update, look up, remove.
 const MOST_CALLS: usize = 12;
 
 /// A call at Graph.
@@ -84,8 +83,14 @@ pub struct Progress {
     pub removed: bool,
     /// A call's outcome is unknown since just now.
     pub doubted: bool,
+    /// The event was made on this way.
+    pub created: bool,
     /// The marker was looked for, so a create that follows may meet its own earlier self.
     looked_up: bool,
+    /// Nothing was found while a create without an answer may still be carried out: no proof that nothing will be there.
+    found_too_early: bool,
+    /// An earlier create has made an event: what is not found then is gone.
+    is_made: bool,
     /// For how long the doubt has lasted with which it began.
     doubted_for: Duration,
     check: Check,
@@ -112,12 +117,21 @@ impl Progress {
             unsure,
             removed: false,
             doubted: false,
+            created: false,
             looked_up: false,
+            found_too_early: false,
+            is_made: false,
             doubted_for,
             check: Check::Nothing,
             end: None,
             calls: 0,
         }
+    }
+
+    /// Whether what is in the calendar is still unknown, should the way end here.
+    #[must_use]
+    pub const fn is_in_doubt(&self) -> bool {
+        self.unsure || self.found_too_early
     }
 
     /// Whether the next look only makes sure of what was just written.
@@ -158,6 +172,7 @@ impl Progress {
             (Call::Find, Answer::Found { ours, .. }) => self.found(desired, ours),
             (Call::Create(event), Answer::Written { id, web_link }) => {
                 self.written(id, web_link, event, self.looked_up);
+                self.created = true;
                 // Graph remembers a transaction longer than the event: the answer may be about one that somebody has
                 // deleted since.
                 if self.looked_up {
@@ -165,9 +180,13 @@ impl Progress {
                 }
             }
             (Call::Create(_), Answer::AlreadyCreated(Some(id))) => self.adopt(id),
-            (Call::Create(_), Answer::AlreadyCreated(None)) if self.looked_up => self.end = Some(Next::Recreate),
-            // The marker is looked for before another is made.
-            (Call::Create(_), Answer::AlreadyCreated(None) | Answer::CalendarReplaced) => self.unsure = true,
+            // The marker is looked for before another is made, once more if it was looked for before: a create that got no
+            // answer may have been carried out since.
+            (Call::Create(_), Answer::AlreadyCreated(None)) => {
+                self.unsure = true;
+                self.is_made = true;
+            }
+            (Call::Create(_), Answer::CalendarReplaced) => self.unsure = true,
             (Call::Update(..), Answer::Written { id, web_link }) => {
                 if let Desired::Present(event) = desired {
                     self.written(id, web_link, event, true);
@@ -198,6 +217,11 @@ impl Progress {
             self.end = Some(Next::Failed(Failure::InDoubt { left }));
             return;
         }
+        if ours.is_none() && self.is_made && matches!(desired, Desired::Present(_)) {
+            self.end = Some(Next::Recreate);
+            return;
+        }
+        self.found_too_early = ours.is_none() && !left.is_zero();
         self.unsure = ours.is_some();
         self.observed = ObservedEvent { event_id: ours, ..ObservedEvent::default() };
     }
@@ -220,11 +244,14 @@ impl Progress {
         let web_link = web_link.or(known);
         self.observed = ObservedEvent { event_id: Some(id), written: Some(event.clone()), web_link };
         self.unsure = unsure;
+        self.found_too_early = false;
     }
 
     fn adopt(&mut self, id: String) {
+        self.created = false;
         self.observed = ObservedEvent { event_id: Some(id), ..ObservedEvent::default() };
         self.unsure = true;
+        self.found_too_early = false;
     }
 
     fn failed(&mut self, call: &Call, failure: Failure) {
@@ -241,3 +268,6 @@ impl Progress {
         self.end = Some(Next::Failed(failure));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,24 @@
 //! One thing that is to be kept right in one mailbox: a row of `items`.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::state::{Kind, Reason, State};
+use super::{
+    mailbox::since,
+    state::{Kind, Reason, State},
+};
+
+/// A request that got no answer may still be carried out for so long: nothing found before that is no proof.
+pub const LATEST: Duration = Duration::from_mins(1);
 
 /// That a call's outcome is unknown: it may have been carried out, or still may be for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Doubt {
-    /// Since when. A request that got no answer may be carried out for up to a minute (`converge::LATEST`).
+    /// Since when. A request that got no answer may be carried out for up to a minute ([`LATEST`]).
     #[serde(rename = "doubt_since")]
     pub since: Timestamp,
     /// The oldest revision that such a request may still write; 0 = any, `None` = none that is older than what is wanted.
@@ -101,6 +109,11 @@ impl Item {
 
     /// Makes it due at `at` as if it had never failed: the one way in which anything becomes due again.
     pub fn make_due(&mut self, at: Timestamp, now: Timestamp) {
+        let is_settled = matches!(self.state, State::Synced | State::Removed | State::Hidden);
+        if self.kind == Kind::Event && is_settled && self.doubt.is_some_and(|doubt| since(doubt.since, now) >= LATEST) {
+            // What was still under way then wrote what was wanted, and can come no more.
+            self.doubt = None;
+        }
         self.state = State::Pending;
         self.next_at = Some(at);
         self.attempts = 0;
@@ -124,9 +137,10 @@ impl Item {
         self.observed.is_none() && self.doubt.is_none() && self.incarnation == 0
     }
 
-    /// Notes that calls of `oldest_rev` and later revisions may have been carried out since `since`, or still may be.
-    pub fn put_in_doubt(&mut self, since: Timestamp, oldest_rev: i64) {
-        let oldest = self.doubt.and_then(|doubt| doubt.oldest_rev).map_or(oldest_rev, |known| known.min(oldest_rev));
-        self.doubt = Some(Doubt { since, oldest_rev: Some(oldest) });
+    /// Notes that calls may have arrived, or still may, since `since`; `oldest_rev` is that of the oldest of them that can write
+    /// over a newer one.
+    pub fn put_in_doubt(&mut self, since: Timestamp, oldest_rev: Option<i64>) {
+        let known = self.doubt.and_then(|doubt| doubt.oldest_rev);
+        self.doubt = Some(Doubt { since, oldest_rev: known.into_iter().chain(oldest_rev).min() });
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod accept;
 pub mod converge;
+pub mod delivery;
 pub mod failure;
 pub mod identity;
 pub mod item;

@@ -151,7 +151,7 @@ pub fn settle(item: &mut Item, mailbox: &mut Mailbox, result: &DeliveryResult, n
     item.updated_at = now;
     if result.epoch != mailbox.epoch {
         if result.doubt == DoubtAfter::Begins {
-            item.put_in_doubt(now, result.rev);
+            item.put_in_doubt(now, Some(result.rev));
         } else {
             // It got its answer: nothing of it is under way any more, but it may have overwritten what came after it.
             item.doubt = Some(Doubt { since: now, oldest_rev: item.doubt.and_then(|doubt| doubt.oldest_rev) });
@@ -197,7 +197,9 @@ pub fn settle(item: &mut Item, mailbox: &mut Mailbox, result: &DeliveryResult, n
 /// The holder of a lease that ended at `died` had taken this item and saved no result for it.
 pub fn abandoned(item: &mut Item, died: Timestamp, now: Timestamp) {
     if item.state.is_open() {
-        item.put_in_doubt(died, 0);
+        // Where nothing was known and nothing in doubt it can only have sent a create, which writes over nothing however late.
+        let can_overwrite = item.observed.is_some() || item.doubt.is_some();
+        item.put_in_doubt(died, can_overwrite.then_some(0));
         item.updated_at = now;
     }
 }
@@ -225,17 +227,15 @@ fn settle_mailbox(mailbox: &mut Mailbox, result: &DeliveryResult, now: Timestamp
 }
 
 fn doubt(item: &Item, result: &DeliveryResult, now: Timestamp) -> Option<Doubt> {
-    if item.doubt != result.doubt_before {
-        // A late result of an earlier lease came in while this one was being earned.
-        return item.doubt;
-    }
     match result.doubt {
-        DoubtAfter::Over => None,
-        DoubtAfter::Stays => Some(item.doubt.unwrap_or(Doubt { since: now, oldest_rev: None })),
         DoubtAfter::Begins => {
             let oldest = item.doubt.and_then(|doubt| doubt.oldest_rev).map_or(result.rev, |rev| rev.min(result.rev));
             Some(Doubt { since: now, oldest_rev: Some(oldest) })
         }
+        // A late result of an earlier lease came in while this one was being earned.
+        _ if item.doubt != result.doubt_before => item.doubt,
+        DoubtAfter::Over => None,
+        DoubtAfter::Stays => Some(item.doubt.unwrap_or(Doubt { since: now, oldest_rev: None })),
     }
 }
 

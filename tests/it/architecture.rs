@@ -39,7 +39,8 @@ const HOMES: [(&str, &[&str]); 8] = [
 
 /// Every package beside the service, by its folder in `crates`, and the packages of ours that its code may name. None
 /// may name the service: the demonstration, which is a part of the service, uses them.
-const PACKAGES: [(&str, &[&str]); 2] = [("simulator", &[]), ("stage", &["leavebridge_simulator"])];
+const PACKAGES: [(&str, &[&str]); 3] =
+    [("simulator", &[]), ("small-world", &["leavebridge"]), ("stage", &["leavebridge_simulator"])];
 
 const LONGEST_FILE: usize = 400;
 

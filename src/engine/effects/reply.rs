@@ -16,8 +16,7 @@ use crate::{
     graph::RequestIds,
     reconcile::{
         accept::FRESH_FOR,
-        converge::LATEST,
-        item::Doubt,
+        item::{Doubt, LATEST},
         mailbox::since,
         retry_policy::{History, RetryDecision, retry_policy},
         settle::{DeliveryOutcome, DeliveryResult, DoubtAfter},

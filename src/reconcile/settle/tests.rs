@@ -232,6 +232,9 @@ fn a_doubt_begins_stays_and_ends_as_the_delivery_says_unless_a_late_result_came_
         (None, None, DoubtAfter::Stays, Some(Doubt { since: now(), oldest_rev: None })),
         // Somebody's late call may have come behind this delivery's own.
         (Some(old), None, DoubtAfter::Over, Some(old)),
+        // What this delivery sent without an answer is under way all the same.
+        (Some(old), None, DoubtAfter::Begins, new(4)),
+        (Some(Doubt { oldest_rev: None, ..old }), None, DoubtAfter::Begins, new(5)),
     ] {
         let (mut item, mut mailbox) = (item(), mailbox());
         item.doubt = stored;
@@ -246,8 +249,27 @@ fn only_what_the_holder_of_a_dead_lease_had_taken_and_not_settled_is_in_doubt() 
     let died = at("2026-11-22T11:58:00Z");
     for (state, in_doubt) in [(Pending, true), (Waiting, true), (Synced, false), (Removed, false), (Parked, false)] {
         let mut item = item();
-        item.state = state;
+        (item.state, item.observed) = (state, Some(json!({"event_id": "AAk="})));
         abandoned(&mut item, died, now());
         assert_eq!(item.doubt, in_doubt.then_some(Doubt { since: died, oldest_rev: Some(0) }), "{state:?}");
+    }
+}
+
+#[test]
+fn a_dead_lease_leaves_a_write_under_way_only_where_there_was_an_event_or_a_doubt() {
+    let died = at("2026-11-22T11:58:00Z");
+    let doubt = |oldest_rev| Some(Doubt { since: at("2026-11-22T11:57:00Z"), oldest_rev });
+    let event = || Some(json!({"event_id": "AAk="}));
+    for (observed, before, oldest_rev) in [
+        (None, None, None),
+        (None, doubt(None), Some(0)),
+        (None, doubt(Some(4)), Some(0)),
+        (event(), None, Some(0)),
+        (event(), doubt(Some(4)), Some(0)),
+    ] {
+        let mut item = item();
+        (item.observed, item.doubt) = (observed.clone(), before);
+        abandoned(&mut item, died, now());
+        assert_eq!(item.doubt, Some(Doubt { since: died, oldest_rev }), "{observed:?} {before:?}");
     }
 }
