@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use leavebridge::{
     domain::{
         leave::{Leave, Session, Span, Staff, Status},
-        team::OWN,
+        team_calendar::OWN,
         zone::Zone,
     },
     reconcile::{

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use leavebridge::{
     domain::{
+        appearance::{Sensitivity, ShowAs},
         event::{Desired, EventSpec, OwnTime, Times},
-        policy::{Sensitivity, ShowAs},
     },
     reconcile::{
         converge,
@@ -187,6 +187,7 @@ pub(crate) fn result(row: &item::Item, outcome: DeliveryOutcome) -> DeliveryResu
         doubt: if row.doubt.is_some() { DoubtAfter::Stays } else { DoubtAfter::Over },
         retry_after: None,
         contacted: false,
+        resolved: false,
         settings: None,
         told: None,
     }
