@@ -2,7 +2,6 @@
 //!
 //! A model checker tries them all, with the very functions that decide in production; nothing here is part of any program.
 //! `docs/decisions/0012-every-interleaving.md` says what is explored and what was found.
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed"))]
 
 #[cfg(test)]
 mod graph;

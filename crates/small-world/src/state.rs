@@ -152,7 +152,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// These troubles and those.
-    pub(crate) const fn and(self, other: &Self) -> Self {
+    pub(crate) const fn and(self, other: Self) -> Self {
         Self {
             crashes: self.crashes + other.crashes,
             lost_before: self.lost_before + other.lost_before,
@@ -230,7 +230,7 @@ impl World {
             revs.sort_unstable();
             revs.dedup();
             self.each_rev(number, |rev| {
-                *rev = u8::try_from(revs.partition_point(|known| known < rev)).unwrap_or(u8::MAX)
+                *rev = u8::try_from(revs.partition_point(|known| known < rev)).unwrap_or(u8::MAX);
             });
             let mut doubts: Vec<(Ticks, u8)> = Vec::new();
             self.each_doubt(number, |doubt| {

@@ -26,7 +26,7 @@ fn world(revisions: [Revision; 3], troubles: &[Budget]) -> SmallWorld {
     SmallWorld {
         revisions: revisions.to_vec(),
         any_order: false,
-        budget: troubles.iter().fold(NONE, |sum, one| sum.and(one)),
+        budget: troubles.iter().fold(NONE, |sum, one| sum.and(*one)),
         fence: true,
         doubt: true,
         incarnation: true,

@@ -50,6 +50,7 @@ pub(crate) enum Action {
 }
 
 /// A small world and the decisions that run in it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a safeguard or a rule that one world may go without")]
 pub(crate) struct SmallWorld {
     pub(crate) revisions: Vec<Revision>,
     /// Whether revisions may arrive in any order.
