@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use x509_cert::der::Decode as _;
 
-use super::entra::ISSUER;
+/// Where the real authority answers; tokens name it as their issuer whatever address the simulator has.
+pub(crate) const ISSUER: &str = "https://sts.windows.net";
 
 /// An app registration with its admin consent, or the service principal of a managed identity.
 #[derive(Debug, Clone, Deserialize)]

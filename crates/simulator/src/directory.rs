@@ -80,7 +80,7 @@ impl Profile {
 pub(crate) struct Person {
     profile: RwLock<Arc<Profile>>,
     mailbox: Mutex<Mailbox>,
-    pub(crate) gate: Gate,
+    pub(crate) gate: Arc<Gate>,
 }
 
 impl Person {
@@ -155,7 +155,7 @@ impl Directory {
         self.people.push(Arc::new(Person {
             mailbox: Mutex::new(Mailbox::new(Seal::new(profile.id, salt), score)),
             profile: RwLock::new(Arc::clone(&profile)),
-            gate: Gate::default(),
+            gate: Arc::default(),
         }));
         Ok(profile)
     }

@@ -14,15 +14,13 @@ use uuid::Uuid;
 use super::{
     Simulator,
     api::{extend, times},
-    app::App,
+    app::{App, ISSUER},
     assertion,
     bearer::GRAPH,
     failure::Trace,
     token_request::{Proof, Refusal, TokenRequest},
 };
 
-/// Where the real authority answers; tokens name it as their issuer whatever address the simulator has.
-pub(crate) const ISSUER: &str = "https://sts.windows.net";
 /// The seconds that a throttled caller is asked to stay away.
 const USUAL_WAIT: u64 = 10;
 

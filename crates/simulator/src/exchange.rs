@@ -99,7 +99,7 @@ impl Exchange {
         };
         let place = match (&self.person, &bearer) {
             (Some(person), Some(Ok(bearer))) => {
-                match limits::enter(person, &bearer.app, self.trace.at, &switches, &world.score) {
+                match limits::enter(&person.gate, &bearer.app, self.trace.at, &switches, &world.score) {
                     Ok(place) => Some(place),
                     Err(failure) => return (failure.into_response(&self.trace), None),
                 }

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{directory::Person, failure::Failure, score::Score, settings::Switches};
+use super::{failure::Failure, score::Score, settings::Switches};
 
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// A request that arrives so soon after a `Retry-After` was sent off before it could be heard of: no mistake of the caller's.
@@ -35,13 +35,13 @@ struct Lane {
 /// One request's place in the count of those in flight; dropping it gives the place back.
 #[derive(Debug)]
 pub(crate) struct Place {
-    person: Arc<Person>,
+    gate: Arc<Gate>,
     app: Box<str>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(lane) = self.person.gate.book().apps.get_mut(&self.app) {
+        if let Some(lane) = self.gate.book().apps.get_mut(&self.app) {
             lane.in_flight = lane.in_flight.saturating_sub(1);
         }
     }
@@ -75,15 +75,15 @@ impl Gate {
     }
 }
 
-/// Lets a request of `app` to `person`'s mailbox in, or says what limit it is over.
+/// Lets a request of `app` to the mailbox behind `gate` in, or says what limit it is over.
 pub(crate) fn enter(
-    person: &Arc<Person>,
+    gate: &Arc<Gate>,
     app: &str,
     now: Timestamp,
     switches: &Switches,
     score: &Score,
 ) -> Result<Place, Failure> {
-    let mut book = person.gate.book();
+    let mut book = gate.book();
     if !book.apps.contains_key(app) {
         book.apps.insert(app.into(), Lane::default());
     }
@@ -107,7 +107,7 @@ pub(crate) fn enter(
         return Err(Failure::throttled("MailboxRequests", u64::try_from(wait.as_secs()).unwrap_or(0) + 1));
     }
     lane.in_flight += 1;
-    Ok(Place { person: Arc::clone(person), app: app.into() })
+    Ok(Place { gate: Arc::clone(gate), app: app.into() })
 }
 
 /// Reads a `Retry-After`: seconds (an older sample of Microsoft's has a fraction) or an HTTP date.

@@ -134,7 +134,7 @@ async fn the_new_holders_own_zone_and_automatic_reply_come_with_their_leave() {
 
     assert_eq!(delivers(&app, &days("LA-2", "2026-12-10", "2026-12-11")).await, ["synced"]);
     until("the new holder's reply is set", async || reply(AMY).await["status"] == "scheduled").await;
-    let open = "SELECT (SELECT count(*) FROM replies WHERE next_attempt_at <= leavebridge_now())
+    let open = "SELECT (SELECT count(*) FROM items WHERE next_at <= leavebridge_now())
                      + (SELECT count(*) FROM mailboxes WHERE lease_until IS NOT NULL)";
     until("all is settled", async || app.database.number(open).await == 0).await;
     // In London it is winter; in Hong Kong the day begins eight hours earlier.
