@@ -14,7 +14,7 @@ use crate::{
     clock::{Clock, Random},
     config::Settings,
     doctor::Doctor,
-    engine::{AtWork, Engine, Tenant},
+    engine::{AtWork, ConnectedTenant, Engine},
     graph::Graph,
     http::Api,
     outgoing::{self, OutgoingError},
@@ -133,7 +133,7 @@ pub async fn serve(
     tracing::info!("stopping: finishing what is under way");
     let finished = tokio::time::timeout(SHUTDOWN_LIMIT, async { while parts.join_next().await.is_some() {} }).await;
     if finished.is_err() {
-        tracing::warn!("some calls did not end in time; whoever takes over looks them up");
+        tracing::warn!("some calls did not end in time; the replica that takes over looks them up");
         parts.abort_all();
     }
     stop_notifications.cancel();
@@ -165,7 +165,7 @@ fn engine(
                 Arc::clone(clock),
                 Arc::clone(random),
             );
-            (name.clone(), Tenant::new(graph, tenant.policy.clone()))
+            (name.clone(), ConnectedTenant::new(graph, tenant.policy.clone()))
         })
         .collect();
     Ok(Engine {

@@ -17,11 +17,11 @@ use leavebridge::{
     clock::{Clock as _, Random as _, SystemClock, SystemRandom},
     config::Settings,
     domain::{
-        change::Change,
-        event::{Application, Desired, OwnTime, desired},
+        change::LeaveChange,
+        event::{Application, Desired, MailboxSettings, desired},
         marker::Marker,
     },
-    graph::{Graph, Mailbox},
+    graph::{Graph, MailboxAccess},
     outgoing,
 };
 use reqwest::Method;
@@ -172,10 +172,10 @@ async fn bare(stage: &Stage, settings: &Settings, slots: usize, events: usize) -
         Arc::new(SystemRandom),
     ));
     let webhook = serde_json::from_str(&body("x", &address(0)))?;
-    let change = Change::parse(&webhook, SystemClock.now()).ok().context("the webhook is no good")?;
+    let change = LeaveChange::parse(&webhook, SystemClock.now()).ok().context("the webhook is no good")?;
     let leave = change.leave.context("no leave")?;
     let application = Application { id: "x", source: "ess", status: change.status, leave: &leave };
-    let Desired::Present(event) = desired(&application, &tenant.policy, &OwnTime::default()) else {
+    let Desired::Present(event) = desired(&application, &tenant.policy, &MailboxSettings::default()) else {
         anyhow::bail!("no event is wanted");
     };
     let event = Arc::new(event);
@@ -194,7 +194,7 @@ async fn bare(stage: &Stage, settings: &Settings, slots: usize, events: usize) -
                 {
                     let address = address(n % people);
                     let until = tokio::time::Instant::now() + Duration::from_secs(20);
-                    let mailbox = Mailbox { user: &address, until };
+                    let mailbox = MailboxAccess { user: &address, until };
                     let created = graph.create(mailbox, None, &event, marker(n), SystemRandom.uuid()).await;
                     created.map_err(|error| anyhow::anyhow!("{error:?}"))?;
                 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use leavebridge::{
     clock::{Clock as _, Random as _, SystemClock, SystemRandom},
     domain::{
-        change::Change,
+        change::LeaveChange,
         leave::{Leave, Status},
     },
     reconcile::accept::{self, Target},
@@ -70,7 +70,7 @@ pub(crate) async fn post(stage: &Stage, database: &str, connections: usize, time
 async fn direct(stage: &Stage, connections: usize, time: Duration) -> anyhow::Result<Load> {
     let _database = stage.database("speed_direct").await?;
     // What the service makes of such a webhook.
-    let change = Change::parse(&serde_json::from_str(&body("x", "x@contoso.com"))?, SystemClock.now());
+    let change = LeaveChange::parse(&serde_json::from_str(&body("x", "x@contoso.com"))?, SystemClock.now());
     let leave = change.ok().and_then(|change| change.leave).context("the webhook is no good")?;
     let senders = async |first| {
         let mut senders = Vec::new();

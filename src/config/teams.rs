@@ -7,7 +7,7 @@ use crate::domain::{
     appearance::{Sensitivity, ShowAs},
     change::email,
     problem::Problems,
-    team_calendar::{OWN, TeamCalendar},
+    team_calendar::{PRIMARY, TeamCalendar},
 };
 
 const TITLE: &str = "{name} – away";
@@ -77,7 +77,7 @@ fn mailbox(text: &str, is_group: bool, report: policy::Report<'_>) -> Option<Str
 
 fn calendar(text: &str, report: policy::Report<'_>) -> Option<String> {
     let name = text.trim();
-    if name.to_lowercase() == OWN {
+    if name.to_lowercase() == PRIMARY {
         report(
             "calendar",
             "cannot be \"default\", which stands for a person's own calendar; give it another name".into(),

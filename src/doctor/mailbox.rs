@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::finding::Finding,
-    graph::{Graph, Mailbox},
+    graph::{Graph, MailboxAccess},
     reconcile::failure::Failure,
 };
 
@@ -197,7 +197,7 @@ impl TenantExamination<'_> {
     }
 
     /// One call in that mailbox. The doctor makes one at a time: with the service's own three that is what Graph allows.
-    pub(super) fn mailbox<'a>(&self, address: &'a str) -> Mailbox<'a> {
-        Mailbox { user: address, until: self.end() }
+    pub(super) fn mailbox<'a>(&self, address: &'a str) -> MailboxAccess<'a> {
+        MailboxAccess { user: address, until: self.end() }
     }
 }

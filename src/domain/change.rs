@@ -1,4 +1,4 @@
-//! Reads the body of `POST /leaves` into a [`Change`]: parse, don't validate, and name every problem at once.
+//! Reads the body of `POST /leaves` into a [`LeaveChange`]: parse, don't validate, and name every problem at once.
 //!
 //! A problem says where and what, never the value: values are private. Unknown fields and the `reason` are not looked at,
 //! so they can be neither stored nor logged.
@@ -32,7 +32,7 @@ const NO_OUTLOOK_ZONE: &str =
 
 /// One thing that happened to one leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct LeaveChange {
     /// The tenant that the body names, if it does.
     pub tenant: Option<String>,
     /// The leave's id at its source. Case matters.
@@ -45,7 +45,7 @@ pub struct Change {
     pub leave: Option<Leave>,
 }
 
-impl Change {
+impl LeaveChange {
     /// Reads a body that arrived at `now`.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Change {
     }
 }
 
-fn read(body: &Value, now: Timestamp, problems: &mut Problems) -> Option<Change> {
+fn read(body: &Value, now: Timestamp, problems: &mut Problems) -> Option<LeaveChange> {
     let Value::Object(root) = body else {
         problems.add("body", "must be a JSON object");
         return None;
@@ -93,7 +93,7 @@ fn read(body: &Value, now: Timestamp, problems: &mut Problems) -> Option<Change>
         text(128)(id)
     });
     if kind == Some("leave.cancelled") {
-        return Some(Change { tenant, id: id?, at: at?, status: Status::Cancelled, leave: None });
+        return Some(LeaveChange { tenant, id: id?, at: at?, status: Status::Cancelled, leave: None });
     }
     let status = data
         .optional("status", |word| Status::of(word).ok_or("must be pending, approved, rejected or cancelled".into()));
@@ -110,7 +110,7 @@ fn read(body: &Value, now: Timestamp, problems: &mut Problems) -> Option<Change>
     }
     let staff = data.object("staff").map(|object| staff_of(object, problems));
     let leave = Leave { staff: staff?, leave_type, span: span?, time_zone, department };
-    Some(Change { tenant, id: id?, at: at?, status: status.unwrap_or(Status::Approved), leave: Some(leave) })
+    Some(LeaveChange { tenant, id: id?, at: at?, status: status.unwrap_or(Status::Approved), leave: Some(leave) })
 }
 
 fn staff_of(object: &Map<String, Value>, problems: &mut Problems) -> Staff {

@@ -39,14 +39,14 @@ pub struct Application<'a> {
 
 /// What a mailbox itself says of its owner's time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OwnTime {
+pub struct MailboxSettings {
     /// Its time zone.
     pub zone: Option<Zone>,
     /// Its working hours, as it tells them.
     pub hours: Option<Hours>,
 }
 
-impl OwnTime {
+impl MailboxSettings {
     /// The hours by which leave is planned: the mailbox's own, completed by the policy's, or else those.
     #[must_use]
     pub fn hours_by(&self, policy: &Hours) -> Hours {
@@ -164,7 +164,7 @@ impl EventSpec {
 
 /// What should be in the person's own calendar.
 #[must_use]
-pub fn desired(application: &Application<'_>, policy: &Policy, own: &OwnTime) -> Desired {
+pub fn desired(application: &Application<'_>, policy: &Policy, own: &MailboxSettings) -> Desired {
     let Application { status, leave, .. } = *application;
     let appearance = policy.appearance(leave.leave_type.as_deref());
     let show_as = match (status, appearance.publish) {
@@ -249,7 +249,7 @@ fn encoded(value: &str) -> String {
 
 /// When: in the leave's own zone, else in the mailbox's, else in the policy's; a morning and an afternoon by the mailbox's own
 /// working hours, else by the policy's.
-pub(super) fn times(leave: &Leave, policy: &Policy, own: &OwnTime) -> Times {
+pub(super) fn times(leave: &Leave, policy: &Policy, own: &MailboxSettings) -> Times {
     let hours = &own.hours_by(&policy.hours);
     let (all_day, start, end) = match leave.span {
         Span::Days { first, starts: Session::Am, last, ends: Session::Pm } => {

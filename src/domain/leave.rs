@@ -133,7 +133,7 @@ pub struct Leave {
 impl Leave {
     /// Whether its event depends on the zone or the working hours of the mailbox.
     #[must_use]
-    pub const fn depends_on_own_time(&self) -> bool {
+    pub const fn depends_on_mailbox_settings(&self) -> bool {
         let is_halved = matches!(self.span, Span::Days { .. }) && !self.span.is_whole_days();
         self.time_zone.is_none() || is_halved
     }

@@ -6,31 +6,31 @@
 
 use super::{
     appearance::{Publish, ShowAs},
-    event::{self, Application, Desired, EventSpec, OwnTime, Times},
+    event::{self, Application, Desired, EventSpec, MailboxSettings, Times},
     leave::{Leave, Status},
     policy::Policy,
-    team_calendar::{OWN, Place, TeamCalendar},
+    team_calendar::{CalendarTarget, PRIMARY, TeamCalendar},
 };
 
 /// The calendars that a leave of that source belongs to: the person's own first, then the teams'.
 #[must_use]
-pub fn places<'a>(leave: &'a Leave, source: &str, policy: &'a Policy) -> Vec<Place<'a>> {
-    let own = Place { mailbox: leave.staff.mailbox(), calendar: OWN };
+pub fn places<'a>(leave: &'a Leave, source: &str, policy: &'a Policy) -> Vec<CalendarTarget<'a>> {
+    let own = CalendarTarget { mailbox: leave.staff.mailbox(), calendar: PRIMARY };
     let teams = policy.team_calendars.iter().filter(|team| team.takes(leave, source)).map(TeamCalendar::place);
     std::iter::once(own).chain(teams).collect()
 }
 
-/// What should be in that calendar. `person` is what the person's own mailbox says of their time, whoever's calendar it is;
+/// What should be in that calendar. `person` is what the person's own mailbox says of their time, in whichever calendar;
 /// `theirs` what the calendar's mailbox says.
 #[must_use]
 pub fn desired(
-    place: Place<'_>,
+    place: CalendarTarget<'_>,
     application: &Application<'_>,
     policy: &Policy,
-    person: &OwnTime,
-    theirs: &OwnTime,
+    person: &MailboxSettings,
+    theirs: &MailboxSettings,
 ) -> Desired {
-    if place.calendar == OWN {
+    if place.calendar == PRIMARY {
         return event::desired(application, policy, person);
     }
     let Application { source, status, leave, .. } = *application;
@@ -56,7 +56,7 @@ pub fn desired(
 
 /// Hours are the person's. Whole days are dates, whatever the clock: Exchange keeps them as an interval in the zone that they
 /// are sent in, and in another zone than the mailbox's own Outlook would show them on one day more.
-fn times(leave: &Leave, policy: &Policy, person: &OwnTime, theirs: &OwnTime) -> Times {
+fn times(leave: &Leave, policy: &Policy, person: &MailboxSettings, theirs: &MailboxSettings) -> Times {
     if leave.span.is_whole_days() {
         return event::times(&Leave { time_zone: None, ..leave.clone() }, policy, theirs);
     }

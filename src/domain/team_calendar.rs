@@ -9,7 +9,7 @@ use super::{
 };
 
 /// The name under which the mailbox's own calendar is kept; no other can have it.
-pub const OWN: &str = "default";
+pub const PRIMARY: &str = "default";
 
 /// A calendar in which a team sees who is away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,18 +36,18 @@ pub struct TeamCalendar {
 
 /// One calendar of one mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct CalendarTarget<'a> {
     /// The mailbox's address, or the Entra object id where no address is known.
     pub mailbox: &'a str,
-    /// The calendar's name, or [`OWN`].
+    /// The calendar's name, or [`PRIMARY`].
     pub calendar: &'a str,
 }
 
 impl TeamCalendar {
     /// Where it is.
     #[must_use]
-    pub fn place(&self) -> Place<'_> {
-        Place { mailbox: &self.mailbox, calendar: &self.calendar }
+    pub fn place(&self) -> CalendarTarget<'_> {
+        CalendarTarget { mailbox: &self.mailbox, calendar: &self.calendar }
     }
 
     /// Whether that leave of that source belongs into it.

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, Tenant};
+use super::{ConnectedTenant, Engine};
 use crate::{
     clock::Pause,
     domain::credential::{Countdown, Notice},
@@ -47,7 +47,7 @@ impl Engine {
     }
 }
 
-fn say(name: &str, tenant: &Tenant, countdown: &mut Countdown, now: Timestamp) {
+fn say(name: &str, tenant: &ConnectedTenant, countdown: &mut Countdown, now: Timestamp) {
     let standing = tenant.graph.credential_status().borrow().clone();
     let Some(expires) = standing.expires else { return };
     let (date, kind) = (expires.date(), standing.kind);

@@ -9,14 +9,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Engine, Tenant};
+use super::{ConnectedTenant, Engine};
 use crate::{
     reconcile::{
         identity::{Identity, identify, questions},
         item::Item,
     },
     store::{
-        identity::Placed,
+        identity::Identified,
         leases::{Due, Lease},
     },
 };
@@ -26,14 +26,14 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Whom the calls under this lease name; `None` when what is due has come to another mailbox. Asks the directory where it has
 /// not been asked yet, the answer is old, or the mailbox was missing since.
-pub(super) async fn user(engine: &Engine, tenant: &Tenant, lease: &Lease, due: &[Due]) -> Option<String> {
+pub(super) async fn user(engine: &Engine, tenant: &ConnectedTenant, lease: &Lease, due: &[Due]) -> Option<String> {
     let mut own = lease.entra_id.clone();
     let holder = lease.holder.filter(|holder| *holder != lease.mailbox);
     if let Some(other) = holder.filter(|_| own.is_none() && lease.identify) {
         // Its object id was given up, and its address is entered as another mailbox.
         return match engine.store.join(lease, other).await {
-            Ok(Placed::Here(_)) => Some(lease.address.clone()),
-            Ok(Placed::Moved) => {
+            Ok(Identified::Here(_)) => Some(lease.address.clone()),
+            Ok(Identified::Moved) => {
                 engine.wake_up.note_due();
                 None
             }
@@ -67,8 +67,8 @@ pub(super) async fn user(engine: &Engine, tenant: &Tenant, lease: &Lease, due: &
         tenant.directory.answered();
         let identity = identify(own.as_deref(), &question, answer.as_deref());
         match engine.store.identified(lease, &question.address, &identity).await {
-            Ok(Placed::Here(id)) => own = id,
-            Ok(Placed::Moved) => {
+            Ok(Identified::Here(id)) => own = id,
+            Ok(Identified::Moved) => {
                 engine.wake_up.note_due();
                 return None;
             }

@@ -14,12 +14,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, Tenant, directory};
+use super::{ConnectedTenant, Engine, directory};
 use crate::{
     config::LEASE_MARGIN,
-    domain::event::OwnTime,
+    domain::event::MailboxSettings,
     failpoint,
-    graph::{Graph, GraphError, Mailbox},
+    graph::{Graph, GraphError, MailboxAccess},
     reconcile::{failure::Failure, state::Reason},
     store::leases::{Due, Lease},
 };
@@ -49,13 +49,13 @@ pub(super) enum Halt {
 /// A lease and until when it is sure to hold, by this machine's own running clock.
 pub(super) struct LeaseGuard<'a> {
     pub(super) engine: &'a Engine,
-    pub(super) tenant: &'a Tenant,
+    pub(super) tenant: &'a ConnectedTenant,
     pub(super) lease: &'a Lease,
     due: &'a [Due],
     good_until: Mutex<Instant>,
     paused: AtomicBool,
     user: OnceCell<Option<String>>,
-    settings: OnceLock<OwnTime>,
+    settings: OnceLock<MailboxSettings>,
     pub(super) calendars: Mutex<std::collections::HashMap<String, String>>,
     stop: &'a CancellationToken,
 }
@@ -64,7 +64,7 @@ impl<'a> LeaseGuard<'a> {
     /// The guard of a lease that was asked for at `claimed`, with all that is to be delivered under it.
     pub(super) fn new(
         engine: &'a Engine,
-        tenant: &'a Tenant,
+        tenant: &'a ConnectedTenant,
         lease: &'a Lease,
         due: &'a [Due],
         claimed: Instant,
@@ -113,7 +113,7 @@ impl<'a> LeaseGuard<'a> {
     }
 
     /// What the mailbox says of its owner's time, as far as is known.
-    pub(super) fn settings(&self) -> &OwnTime {
+    pub(super) fn settings(&self) -> &MailboxSettings {
         self.settings.get().unwrap_or(&self.lease.settings)
     }
 
@@ -123,7 +123,7 @@ impl<'a> LeaseGuard<'a> {
     }
 
     /// The mailbox has just said that.
-    pub(super) fn note_settings(&self, settings: &OwnTime) {
+    pub(super) fn note_settings(&self, settings: &MailboxSettings) {
         let _first = self.settings.set(settings.clone());
     }
 
@@ -161,7 +161,7 @@ impl<'a> LeaseGuard<'a> {
     pub(super) async fn call<'b, T, F>(
         &'b self,
         name: &'static str,
-        call: impl Fn(&'b Graph, Mailbox<'b>) -> F,
+        call: impl Fn(&'b Graph, MailboxAccess<'b>) -> F,
     ) -> Result<Result<T, GraphError>, Halt>
     where
         F: Future<Output = Result<T, GraphError>>,
@@ -178,7 +178,7 @@ impl<'a> LeaseGuard<'a> {
                 CallPermit::LeaseLost => return Err(Halt::LeaseLost),
             };
             failpoint::hit("before", name);
-            let answer = call(graph, Mailbox { user, until }).await;
+            let answer = call(graph, MailboxAccess { user, until }).await;
             failpoint::hit("after", name);
             match answer {
                 Err(error) if is_first && error.failure == Failure::Credentials => is_first = false,

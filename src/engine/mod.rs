@@ -56,7 +56,7 @@ const LATELY: SignedDuration = SignedDuration::from_mins(3);
 
 /// One tenant, ready to be served.
 #[derive(Debug)]
-pub struct Tenant {
+pub struct ConnectedTenant {
     /// Its Graph.
     pub graph: Graph,
     /// Its policy.
@@ -68,7 +68,7 @@ pub struct Tenant {
     settings: PermissionBreaker,
 }
 
-impl Tenant {
+impl ConnectedTenant {
     /// A tenant with that Graph and policy.
     #[must_use]
     pub fn new(graph: Graph, policy: Policy) -> Self {
@@ -124,7 +124,7 @@ pub struct Engine {
     /// Says when to look.
     pub wake_up: WakeUp,
     /// The tenants that are served.
-    pub tenants: BTreeMap<String, Tenant>,
+    pub tenants: BTreeMap<String, ConnectedTenant>,
     /// Limits and times.
     pub settings: config::Sync,
     /// The time.

@@ -13,15 +13,15 @@ use uuid::Uuid;
 use super::Engine;
 use crate::{
     domain::{
-        event::{Application, Desired, OwnTime},
+        event::{Application, Desired, MailboxSettings},
         policy::Policy,
         team,
-        team_calendar::{OWN, Place},
+        team_calendar::{CalendarTarget, PRIMARY},
     },
     reconcile::state::{Kind, State},
     store::{
         StoreError,
-        resync::{Further, Pace, Upcoming, Wanted},
+        resync::{Further, Pace, Upcoming, WantedEvent},
     },
 };
 
@@ -136,8 +136,8 @@ fn behind(put: u32) -> Pace {
 
 /// The settled mappings of a leave whose event would be another one by this policy. What is parked is tried once more by it.
 fn others<'a>(upcoming: &'a Upcoming, policy: &'a Policy) -> impl Iterator<Item = Uuid> + 'a {
-    let is_other = |mapping: &&Wanted| {
-        let place = Place { mailbox: &mapping.mailbox, calendar: &mapping.calendar };
+    let is_other = |mapping: &&WantedEvent| {
+        let place = CalendarTarget { mailbox: &mapping.mailbox, calendar: &mapping.calendar };
         let Some(desired) = wanted(upcoming, place, policy, &mapping.own) else { return false };
         match (desired, mapping.state) {
             // Whatever is in the queue is planned by this policy anyway.
@@ -154,12 +154,13 @@ fn others<'a>(upcoming: &'a Upcoming, policy: &'a Policy) -> impl Iterator<Item 
 /// The calendars of teams into which a leave belongs by this policy and where it is not wanted yet.
 fn further(upcoming: &Upcoming, policy: &Policy, id: impl Fn() -> Uuid) -> Vec<Further> {
     let Ok((_, Some(leave))) = &upcoming.leave else { return Vec::new() };
-    let is_new = |place: &Place<'_>| {
-        let known = |mapping: &Wanted| mapping.mailbox == place.mailbox && mapping.calendar == place.calendar;
-        place.calendar != OWN && !upcoming.mappings.iter().any(known)
+    let is_new = |place: &CalendarTarget<'_>| {
+        let known = |mapping: &WantedEvent| mapping.mailbox == place.mailbox && mapping.calendar == place.calendar;
+        place.calendar != PRIMARY && !upcoming.mappings.iter().any(known)
     };
-    let shows =
-        |place: &Place<'_>| matches!(wanted(upcoming, *place, policy, &OwnTime::default()), Some(Desired::Present(_)));
+    let shows = |place: &CalendarTarget<'_>| {
+        matches!(wanted(upcoming, *place, policy, &MailboxSettings::default()), Some(Desired::Present(_)))
+    };
     let places = team::places(leave, &upcoming.source, policy);
     let places = places.into_iter().filter(is_new).filter(shows);
     places
@@ -172,7 +173,12 @@ fn further(upcoming: &Upcoming, policy: &Policy, id: impl Fn() -> Uuid) -> Vec<F
         .collect()
 }
 
-fn wanted(upcoming: &Upcoming, place: Place<'_>, policy: &Policy, theirs: &OwnTime) -> Option<Desired> {
+fn wanted(
+    upcoming: &Upcoming,
+    place: CalendarTarget<'_>,
+    policy: &Policy,
+    theirs: &MailboxSettings,
+) -> Option<Desired> {
     let Ok((status, Some(leave))) = &upcoming.leave else { return None };
     let application = Application { id: &upcoming.leave_id, source: &upcoming.source, status: *status, leave };
     Some(team::desired(place, &application, policy, &upcoming.own, theirs))

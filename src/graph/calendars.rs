@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Graph, GraphError, Mailbox,
+    Graph, GraphError, MailboxAccess,
     client::{Answer, MOST_PAGES, parse},
     codes::graph::CALENDAR_GONE,
 };
@@ -31,7 +31,7 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn find_calendar(&self, mailbox: Mailbox<'_>, name: &str) -> Result<Option<String>, GraphError> {
+    pub async fn find_calendar(&self, mailbox: MailboxAccess<'_>, name: &str) -> Result<Option<String>, GraphError> {
         let mut url = self.url(&mailbox, &["calendars"]);
         url.set_query(Some("$select=id,name&$top=100"));
         let mut calendars = Vec::new();
@@ -51,7 +51,7 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn create_calendar(&self, mailbox: Mailbox<'_>, name: &str) -> Result<Option<String>, GraphError> {
+    pub async fn create_calendar(&self, mailbox: MailboxAccess<'_>, name: &str) -> Result<Option<String>, GraphError> {
         let url = self.url(&mailbox, &["calendars"]);
         match self.call(mailbox.until, Method::POST, url, Some(&json!({"name": name}))).await {
             Ok(Answer { body, request_ids }) => parse(body, &request_ids).map(|Calendar { id, .. }| Some(id)),

@@ -37,7 +37,7 @@ pub struct Graph {
 
 /// Whose calendar, and until when it may be called.
 #[derive(Debug, Clone, Copy)]
-pub struct Mailbox<'a> {
+pub struct MailboxAccess<'a> {
     /// Whose: the Entra object id, or the address where no id is known.
     pub user: &'a str,
     /// When every request must have ended, and after which none is sent: the lease may be another replica's soon.
@@ -205,7 +205,7 @@ impl Graph {
     }
 
     /// `{root}/v1.0/users/{mailbox}/{rest…}`.
-    pub(super) fn url(&self, mailbox: &Mailbox<'_>, rest: &[&str]) -> Url {
+    pub(super) fn url(&self, mailbox: &MailboxAccess<'_>, rest: &[&str]) -> Url {
         let rest = rest.iter().map(|segment| wire::segment(segment)).collect::<Vec<_>>().join("/");
         self.users(&format!("{}/{rest}", wire::user(mailbox.user)))
     }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use uuid::Uuid;
 
 use super::{
-    Graph, GraphError, Mailbox, RequestIds, calendars,
+    Graph, GraphError, MailboxAccess, RequestIds, calendars,
     client::{Answer, MOST_PAGES, parse},
     wire::{self, EventPage, WireEvent},
 };
@@ -48,7 +48,7 @@ impl Graph {
     /// See [`Failure`]; [`Failure::AlreadyCreated`] when an event was made under this transaction with other content, [`Failure::EventGone`] when there is no such calendar.
     pub async fn create(
         &self,
-        mailbox: Mailbox<'_>,
+        mailbox: MailboxAccess<'_>,
         calendar: Option<&str>,
         event: &EventSpec,
         marker: Marker,
@@ -69,7 +69,7 @@ impl Graph {
     /// See [`Failure`]; [`Failure::EventGone`] when there is no such event.
     pub async fn update(
         &self,
-        mailbox: Mailbox<'_>,
+        mailbox: MailboxAccess<'_>,
         event_id: &str,
         changes: &EventPatch,
     ) -> Result<Written, GraphError> {
@@ -82,7 +82,7 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn remove(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<RequestIds, GraphError> {
+    pub async fn remove(&self, mailbox: MailboxAccess<'_>, event_id: &str) -> Result<RequestIds, GraphError> {
         match self.call(mailbox.until, Method::DELETE, self.url(&mailbox, &["events", event_id]), None).await {
             Ok(Answer { request_ids, .. }) => Ok(request_ids),
             Err(GraphError { failure: Failure::EventGone, request_ids: Some(request_ids), .. }) => Ok(*request_ids),
@@ -94,7 +94,7 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn find(&self, mailbox: Mailbox<'_>, marker: Uuid, transaction: Uuid) -> Result<Found, GraphError> {
+    pub async fn find(&self, mailbox: MailboxAccess<'_>, marker: Uuid, transaction: Uuid) -> Result<Found, GraphError> {
         let mut url = self.url(&mailbox, &["events"]);
         // Percent-encoded throughout: a `+` for a space is not understood everywhere.
         let query = wire::marked(marker).map(|(name, value)| format!("{name}={}", wire::segment(&value))).join("&");

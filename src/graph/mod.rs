@@ -22,7 +22,7 @@ mod token;
 mod token_source;
 mod wire;
 
-pub use client::{Graph, Mailbox};
+pub use client::{Graph, MailboxAccess};
 pub use error::{EntraRequestIds, GraphError, RequestIds};
 pub use events::{Found, Written};
 pub use probe::{

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{
-    Graph, GraphError, Mailbox,
+    Graph, GraphError, MailboxAccess,
     client::{Answer, parse},
     credential::TenantCredential,
     entra,
@@ -138,7 +138,7 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`](crate::reconcile::failure::Failure).
-    pub async fn open_calendar(&self, mailbox: Mailbox<'_>) -> Result<(), GraphError> {
+    pub async fn open_calendar(&self, mailbox: MailboxAccess<'_>) -> Result<(), GraphError> {
         let mut url = self.url(&mailbox, &["calendar"]);
         url.set_query(Some("$select=id"));
         self.call(mailbox.until, Method::GET, url, None).await.map(|_calendar| ())
@@ -148,7 +148,7 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`](crate::reconcile::failure::Failure); `AccessDenied` without `MailboxSettings.Read`.
-    pub async fn time_zone(&self, mailbox: Mailbox<'_>) -> Result<String, GraphError> {
+    pub async fn time_zone(&self, mailbox: MailboxAccess<'_>) -> Result<String, GraphError> {
         let url = self.url(&mailbox, &["mailboxSettings", "timeZone"]);
         let Answer { body, .. } = self.call(mailbox.until, Method::GET, url, None).await?;
         Ok(body.as_ref().and_then(|body| body["value"].as_str()).unwrap_or_default().to_owned())
@@ -158,7 +158,7 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`](crate::reconcile::failure::Failure).
-    pub async fn read_event(&self, mailbox: Mailbox<'_>, event_id: &str) -> Result<EventSnapshot, GraphError> {
+    pub async fn read_event(&self, mailbox: MailboxAccess<'_>, event_id: &str) -> Result<EventSnapshot, GraphError> {
         let mut url = self.url(&mailbox, &["events", event_id]);
         url.set_query(Some("$select=id,subject,sensitivity,showAs,isAllDay,start,end"));
         let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url, None).await?;

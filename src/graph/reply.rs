@@ -8,17 +8,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Graph, GraphError, Mailbox, RequestIds,
+    Graph, GraphError, MailboxAccess, RequestIds,
     client::{Answer, parse},
 };
 use crate::domain::{
     appearance::Audience,
-    reply::{Setting, Status, Wanted},
+    reply::{ReplyStatus, Setting, WantedReply},
     zone::Zone,
 };
 
 #[derive(Deserialize)]
-struct MailboxSettings {
+struct SettingsBody {
     #[serde(rename = "automaticRepliesSetting")]
     replies: WireSetting,
 }
@@ -26,7 +26,7 @@ struct MailboxSettings {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireSetting {
-    status: Status,
+    status: ReplyStatus,
     external_audience: Option<ExternalAudience>,
     scheduled_start_date_time: Option<WireDateTime>,
     scheduled_end_date_time: Option<WireDateTime>,
@@ -54,10 +54,10 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`](crate::reconcile::failure::Failure); `AccessDenied` when the app may not look into mailbox settings.
-    pub async fn automatic_reply(&self, mailbox: Mailbox<'_>) -> Result<(Setting, RequestIds), GraphError> {
+    pub async fn automatic_reply(&self, mailbox: MailboxAccess<'_>) -> Result<(Setting, RequestIds), GraphError> {
         let Answer { body, request_ids } =
             self.call(mailbox.until, Method::GET, self.url(&mailbox, &["mailboxSettings"]), None).await?;
-        let settings: MailboxSettings = parse(body, &request_ids)?;
+        let settings: SettingsBody = parse(body, &request_ids)?;
         Ok((settings.replies.setting(), request_ids))
     }
 
@@ -67,10 +67,10 @@ impl Graph {
     /// See [`Failure`](crate::reconcile::failure::Failure).
     pub async fn schedule_reply(
         &self,
-        mailbox: Mailbox<'_>,
-        wanted: &Wanted,
+        mailbox: MailboxAccess<'_>,
+        wanted: &WantedReply,
     ) -> Result<(Option<Setting>, RequestIds), GraphError> {
-        let Wanted { from, until, audience, inside, outside, .. } = wanted;
+        let WantedReply { from, until, audience, inside, outside, .. } = wanted;
         let body = json!({
             "status": "scheduled",
             "externalAudience": external_audience(*audience),
@@ -88,7 +88,7 @@ impl Graph {
     /// See [`Failure`](crate::reconcile::failure::Failure).
     pub async fn withdraw_reply(
         &self,
-        mailbox: Mailbox<'_>,
+        mailbox: MailboxAccess<'_>,
         back: &Setting,
     ) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let body = json!({
@@ -102,13 +102,13 @@ impl Graph {
 
     async fn write_reply(
         &self,
-        mailbox: Mailbox<'_>,
+        mailbox: MailboxAccess<'_>,
         setting: Value,
     ) -> Result<(Option<Setting>, RequestIds), GraphError> {
         let url = self.url(&mailbox, &["mailboxSettings"]);
         let body = json!({"automaticRepliesSetting": setting});
         let Answer { body, request_ids } = self.call(mailbox.until, Method::PATCH, url, Some(&body)).await?;
-        let answered = body.and_then(|body| serde_json::from_value::<MailboxSettings>(body).ok());
+        let answered = body.and_then(|body| serde_json::from_value::<SettingsBody>(body).ok());
         Ok((answered.map(|settings| settings.replies.setting()), request_ids))
     }
 }
@@ -174,6 +174,6 @@ mod tests {
         let wire: WireSetting =
             serde_json::from_value(json!({"status": "disabled", "scheduledStartDateTime": null})).unwrap();
         let setting = wire.setting();
-        assert_eq!((setting.status, setting.window, setting.inside.as_str()), (Status::Disabled, None, ""));
+        assert_eq!((setting.status, setting.window, setting.inside.as_str()), (ReplyStatus::Disabled, None, ""));
     }
 }

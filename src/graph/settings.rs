@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::{
-    Graph, GraphError, Mailbox,
+    Graph, GraphError, MailboxAccess,
     client::{Answer, parse},
 };
 
@@ -50,7 +50,7 @@ impl Graph {
     ///
     /// # Errors
     /// See [`Failure`](crate::reconcile::failure::Failure); `AccessDenied` without `MailboxSettings.Read`.
-    pub async fn mailbox_time(&self, mailbox: Mailbox<'_>) -> Result<MailboxTime, GraphError> {
+    pub async fn mailbox_time(&self, mailbox: MailboxAccess<'_>) -> Result<MailboxTime, GraphError> {
         let mut url = self.url(&mailbox, &["mailboxSettings"]);
         url.set_query(Some("$select=timeZone,workingHours"));
         let Answer { body, request_ids } = self.call(mailbox.until, Method::GET, url, None).await?;

@@ -25,10 +25,10 @@ use super::{
 use crate::{
     config::Scope,
     domain::{
-        change::{Change, ignored},
+        change::{LeaveChange, ignored},
         problem::Problems,
         team::places,
-        team_calendar::{OWN, Place},
+        team_calendar::{CalendarTarget, PRIMARY},
     },
     failpoint,
     reconcile::{
@@ -180,7 +180,7 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Ap
     caller.require(Scope::LeavesWrite)?;
     let value = read_json(headers, &body)?;
     let delivery_id = delivery_id(headers);
-    let change = Change::parse(&value, api.0.authenticator.now());
+    let change = LeaveChange::parse(&value, api.0.authenticator.now());
     let (change, delivery_id) = match (change, delivery_id) {
         (Ok(change), Ok(delivery_id)) => (change, delivery_id),
         (change, delivery_id) => {
@@ -197,7 +197,8 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Ap
     let policy = api.0.policies.get(tenant).ok_or(ApiError::Internal)?;
     let places = change.leave.as_ref().map(|leave| places(leave, source, policy)).unwrap_or_default();
     let id = || api.0.random.uuid_at(api.0.authenticator.now());
-    let target = |place: Place<'_>| Target { address: place.mailbox.to_owned(), calendar: place.calendar.to_owned() };
+    let target =
+        |place: CalendarTarget<'_>| Target { address: place.mailbox.to_owned(), calendar: place.calendar.to_owned() };
     let targets: Vec<Target> = places.into_iter().map(target).collect();
     let hash = digest::digest(&digest::SHA256, &body);
     let new = accept::Change {
@@ -282,7 +283,7 @@ async fn settled(api: &Api, leave: ListedLeave, deadline: Instant) -> ListedLeav
         // A team's mailbox in trouble is no reason to let a portal wait for what the person has.
         let is_open = |mapping: &ListedMapping| match mapping.state {
             ItemState::Pending => true,
-            ItemState::Waiting => mapping.calendar == OWN,
+            ItemState::Waiting => mapping.calendar == PRIMARY,
             _ => false,
         };
         if !latest.mappings.iter().any(is_open) {

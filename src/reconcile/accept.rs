@@ -17,7 +17,7 @@ use super::{
 };
 use crate::domain::{
     leave::{Leave, Span, Status},
-    team_calendar::OWN,
+    team_calendar::PRIMARY,
 };
 
 /// For how long the directory's answer about an address counts, and the settings that were read from a mailbox.
@@ -150,7 +150,7 @@ pub fn place(
             .content
             .as_ref()
             .is_some_and(|content| content.staff.email == staff.email && content.staff.entra_id == staff.entra_id)
-        && let Some(item) = items.iter().find(|item| item.wanted && !item.surplus && item.calendar == OWN)
+        && let Some(item) = items.iter().find(|item| item.wanted && !item.surplus && item.calendar == PRIMARY)
     {
         let known = [by_address, by_id].into_iter().flatten().find(|holder| holder.mailbox == item.mailbox);
         let holder = known.cloned().unwrap_or(Holder {
@@ -244,7 +244,7 @@ pub fn accept(
     if change.has_replies {
         let mut own: Vec<(i64, String)> = items
             .iter()
-            .filter(|item| item.calendar == OWN && item.updated_at == now)
+            .filter(|item| item.calendar == PRIMARY && item.updated_at == now)
             .map(|item| (item.mailbox, item.address.clone()))
             .collect();
         own.sort();
@@ -271,7 +271,7 @@ pub fn needs_settings(change: &Change, target: &Target) -> bool {
     let is_there = matches!(change.status, Status::Pending | Status::Approved);
     is_there
         && change.leave.as_ref().is_some_and(|leave| match target.calendar.as_str() {
-            OWN => leave.depends_on_own_time(),
+            PRIMARY => leave.depends_on_mailbox_settings(),
             _ => matches!(leave.span, Span::Days { .. }) && leave.span.is_whole_days(),
         })
 }

@@ -73,13 +73,13 @@ impl Reason {
             Self::MailboxFull => "The mailbox is full; once there is room it goes on by itself.",
             Self::EventGone => "The event had been deleted in Outlook; a new one is made by itself.",
             Self::Rejected => {
-                "Microsoft Graph refuses this event as it stands. Correct the leave at its source, or report the request-id to whoever runs leavebridge, then retry."
+                "Microsoft Graph refuses this event as it stands. Correct the leave at its source, or report the request-id to those who run leavebridge, then retry."
             }
             Self::Credentials => {
                 "Microsoft refuses the app's credentials: check directory_id, client_id and the secret's Value and expiry. All leave of this tenant waits and goes on within a minute after the repair."
             }
             Self::Internal => {
-                "leavebridge itself stumbled over this leave. Report it to whoever runs leavebridge, with the log of that moment; a retry or a new change tries again."
+                "leavebridge itself failed on this leave. Report it to those who run leavebridge, with the log of that moment; a retry or a new change tries again."
             }
             Self::EntraUnavailable => "Microsoft Entra issues no token at the moment; it is tried again by itself.",
             Self::OwnReply => {

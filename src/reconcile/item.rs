@@ -88,7 +88,7 @@ impl Item {
             mailbox,
             created_in: mailbox,
             leave: None,
-            calendar: crate::domain::team_calendar::OWN.to_owned(),
+            calendar: crate::domain::team_calendar::PRIMARY.to_owned(),
             address: address.to_owned(),
             resolve: false,
             wanted: true,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::state::Reason;
-use crate::domain::event::OwnTime;
+use crate::domain::event::MailboxSettings;
 
 /// Nothing of the mailbox is tried while this lasts: a person has to repair something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Mailbox {
     /// Nothing is tried before.
     pub block: Option<Block>,
     /// The owner's time zone and working hours, as the mailbox has them.
-    pub settings: OwnTime,
+    pub settings: MailboxSettings,
     /// When they were last read.
     pub settings_at: Option<Timestamp>,
 }

@@ -15,7 +15,7 @@ use super::{
     mailbox::{Mailbox, after},
     state::{Reason, State, TimelineKind},
 };
-use crate::domain::event::OwnTime;
+use crate::domain::event::MailboxSettings;
 
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ pub struct DeliveryResult {
     /// Who holds the item's address was asked under this lease, where it had to be.
     pub resolved: bool,
     /// The mailbox's settings, if they were read.
-    pub settings: Option<OwnTime>,
+    pub settings: Option<MailboxSettings>,
     /// For the timeline: of which leave, and what; `None` when it says nothing new.
     pub told: Option<(i64, Value)>,
 }

@@ -15,9 +15,9 @@ use super::{
     error::StoreError,
     leases::{Due, DueLeave, Lease},
     merge, millis,
-    rows::{FORMAT, ItemRow, block, leave, own_time},
+    rows::{FORMAT, ItemRow, block, leave, mailbox_settings},
 };
-use crate::domain::team_calendar::OWN;
+use crate::domain::team_calendar::PRIMARY;
 
 impl Store {
     /// Leases up to `slots` mailboxes of these tenants that have something due, with what is due there: at most `batch` items
@@ -177,7 +177,7 @@ async fn lock(
                 identify: row.identify.unwrap_or(false),
                 holder: row.holder,
                 block,
-                settings: own_time(row.time_zone, row.working_hours),
+                settings: mailbox_settings(row.time_zone, row.working_hours),
                 settings_at: row.settings_at.map(jiff_sqlx::Timestamp::to_jiff),
                 now: row.now.to_jiff(),
             },
@@ -234,7 +234,7 @@ async fn take(
         &mailboxes,
         batch,
         FORMAT,
-        OWN
+        PRIMARY
     )
     .fetch_all(connection)
     .await?;
@@ -244,7 +244,7 @@ async fn take(
             id,
             source,
             content: leave(&status, row.content),
-            person: own_time(row.time_zone, row.working_hours),
+            person: mailbox_settings(row.time_zone, row.working_hours),
         });
         let item = ItemRow {
             id: row.id,

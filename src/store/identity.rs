@@ -22,7 +22,7 @@ const MOST_TRIES: u32 = 5;
 
 /// What became of the mailbox that was being worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Placed {
+pub enum Identified {
     /// It is still the one; its owner is known by that id.
     Here(Option<String>),
     /// The lease is no longer what it was: leave it, what is due is claimed anew.
@@ -34,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer; the directory is asked again then.
-    pub async fn identified(&self, held: &Lease, address: &str, identity: &Identity) -> Result<Placed, StoreError> {
+    pub async fn identified(&self, held: &Lease, address: &str, identity: &Identity) -> Result<Identified, StoreError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -50,12 +50,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn join(&self, held: &Lease, other: i64) -> Result<Placed, StoreError> {
+    pub async fn join(&self, held: &Lease, other: i64) -> Result<Identified, StoreError> {
         let mut transaction = self.begin().await?;
         let placed = if merge(&mut transaction, held.mailbox, other, Some(held)).await? {
-            Placed::Moved
+            Identified::Moved
         } else {
-            Placed::Here(held.entra_id.clone())
+            Identified::Here(held.entra_id.clone())
         };
         transaction.commit().await?;
         Ok(placed)
@@ -63,7 +63,7 @@ impl Store {
 }
 
 impl Store {
-    async fn place(&self, held: &Lease, address: &str, identity: &Identity) -> Result<Placed, StoreError> {
+    async fn place(&self, held: &Lease, address: &str, identity: &Identity) -> Result<Identified, StoreError> {
         let mut transaction = self.begin().await?;
         let placed = match identity {
             Identity::Here(id) => here(&mut transaction, held, address, id.as_deref()).await?,
@@ -79,19 +79,19 @@ async fn here(
     held: &Lease,
     address: &str,
     id: Option<&str>,
-) -> Result<Placed, StoreError> {
+) -> Result<Identified, StoreError> {
     let other = match id {
         Some(id) => of_person(connection, &held.tenant, id).await?,
         None => None,
     };
     if let Some(other) = other.filter(|other| *other != held.mailbox) {
         if !merge(&mut *connection, held.mailbox, other, Some(held)).await? {
-            return Ok(Placed::Moved);
+            return Ok(Identified::Moved);
         }
         let survivor = held.mailbox.min(other);
         set_id(connection, survivor, id).await?;
         note(connection, &held.tenant, address, survivor).await?;
-        return Ok(Placed::Moved);
+        return Ok(Identified::Moved);
     }
     let kept = sqlx::query!(
         "UPDATE mailboxes SET entra_id = coalesce($3, entra_id), identify = false
@@ -103,14 +103,19 @@ async fn here(
     .execute(&mut *connection)
     .await?;
     if kept.rows_affected() == 0 {
-        return Ok(Placed::Here(id.map(str::to_owned)));
+        return Ok(Identified::Here(id.map(str::to_owned)));
     }
     note(connection, &held.tenant, address, held.mailbox).await?;
-    Ok(Placed::Here(id.map(str::to_owned)))
+    Ok(Identified::Here(id.map(str::to_owned)))
 }
 
 /// The address has passed on to somebody else: what was placed here by it and has not been written yet goes there.
-async fn elsewhere(connection: &mut PgConnection, held: &Lease, address: &str, id: &str) -> Result<Placed, StoreError> {
+async fn elsewhere(
+    connection: &mut PgConnection,
+    held: &Lease,
+    address: &str,
+    id: &str,
+) -> Result<Identified, StoreError> {
     let there =
         match of_person(connection, &held.tenant, id).await? {
             Some(there) => there,
@@ -126,7 +131,7 @@ async fn elsewhere(connection: &mut PgConnection, held: &Lease, address: &str, i
     let (_, mut locked) = lock(&mut *connection, there.min(held.mailbox), there.max(held.mailbox), None).await?;
     let own = locked.remove(&held.mailbox);
     if own.is_none_or(|own| own.side.epoch != held.epoch || own.side.lease_until.is_none()) {
-        return Ok(Placed::Moved);
+        return Ok(Identified::Moved);
     }
     let sides: Vec<Side> = locked.into_values().map(|locked| locked.side).collect();
     note(&mut *connection, &held.tenant, address, there).await?;
@@ -166,7 +171,7 @@ async fn elsewhere(connection: &mut PgConnection, held: &Lease, address: &str, i
     changed.extend(old);
     rows::save(&mut *connection, &changed, &[]).await?;
     rows::insert_items(&mut *connection, &new).await?;
-    Ok(Placed::Moved)
+    Ok(Identified::Moved)
 }
 
 async fn of_person(connection: &mut PgConnection, tenant: &str, id: &str) -> Result<Option<i64>, StoreError> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{database::Store, error::StoreError, millis, rows::Unreadable};
 use crate::{
     domain::{
-        event::OwnTime,
+        event::MailboxSettings,
         leave::{Leave, Status},
     },
     reconcile::{item::Item, mailbox::Block},
@@ -33,7 +33,7 @@ pub struct Lease {
     /// What last blocked the mailbox.
     pub block: Option<Block>,
     /// The owner's time zone and working hours, as the mailbox has them.
-    pub settings: OwnTime,
+    pub settings: MailboxSettings,
     /// When they were last read.
     pub settings_at: Option<Timestamp>,
     /// When the lease was granted, by the database's clock.
@@ -50,7 +50,7 @@ pub struct DueLeave {
     /// Its status and content; the content is `None` when nothing but a cancellation has ever arrived.
     pub content: Result<(Status, Option<Leave>), Unreadable>,
     /// In a team's calendar: what the person's own mailbox says of their time.
-    pub person: OwnTime,
+    pub person: MailboxSettings,
 }
 
 /// One item that is due.

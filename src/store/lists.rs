@@ -14,7 +14,7 @@ use super::{
     views::{ListedLeave, ListedLine, ListedMapping, ListedReply, ListedRow, listed_rows},
 };
 use crate::{
-    domain::{leave::Status, reply::Memory, team_calendar::OWN},
+    domain::{leave::Status, reply::Memory, team_calendar::PRIMARY},
     reconcile::state::{Kind, State, TimelineKind},
 };
 
@@ -147,7 +147,7 @@ impl Store {
                JOIN items m ON m.id = shown.id AND m.calendar = $2
                JOIN items r ON r.mailbox = m.mailbox AND r.kind = $3"#,
             mappings,
-            OWN,
+            PRIMARY,
             Kind::Reply.word()
         )
         .fetch_all(&self.pool)

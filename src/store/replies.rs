@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::{
         reply::{Away, Memory},
-        team_calendar::OWN,
+        team_calendar::PRIMARY,
     },
     reconcile::{
         accept::may_ask,
@@ -39,7 +39,7 @@ impl Store {
                  AND l.last_day >= (leavebridge_now() - make_interval(days => $2))::date"#,
             mailbox,
             LONGEST_AGO_DAYS,
-            OWN
+            PRIMARY
         )
         .fetch_all(&self.pool)
         .await?;

@@ -12,13 +12,13 @@ use super::{
     database::Store,
     error::StoreError,
     lookup::holders,
-    rows::{self, Line, Unreadable, item_rows, leave, own_time},
+    rows::{self, Line, Unreadable, item_rows, leave, mailbox_settings},
 };
 use crate::{
     domain::{
-        event::{EventSpec, OwnTime},
+        event::{EventSpec, MailboxSettings},
         leave::{Leave, Status},
-        team_calendar::OWN,
+        team_calendar::PRIMARY,
     },
     reconcile::{
         item::Item,
@@ -43,14 +43,14 @@ pub struct Upcoming {
     /// As it stands.
     pub leave: Result<(Status, Option<Leave>), Unreadable>,
     /// What the person's own mailbox says of their time.
-    pub own: OwnTime,
+    pub own: MailboxSettings,
     /// Where it is wanted.
-    pub mappings: Vec<Wanted>,
+    pub mappings: Vec<WantedEvent>,
 }
 
 /// One of the calendars in which a leave is wanted.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct WantedEvent {
     /// The mapping.
     pub id: Uuid,
     /// The mailbox, as it was given.
@@ -62,7 +62,7 @@ pub struct Wanted {
     /// The event as last written.
     pub written: Option<EventSpec>,
     /// What this mailbox says of its owner's time.
-    pub own: OwnTime,
+    pub own: MailboxSettings,
 }
 
 /// A calendar in which a leave is not wanted yet.
@@ -157,18 +157,18 @@ impl Store {
                     leave_id: row.external_id,
                     source: row.source,
                     leave: leave(&row.status, row.content),
-                    own: OwnTime::default(),
+                    own: MailboxSettings::default(),
                     mappings: Vec::new(),
                 });
             }
             let Some(leave) = leaves.last_mut() else { continue };
-            let own = own_time(row.time_zone, row.working_hours);
-            if row.calendar == OWN {
+            let own = mailbox_settings(row.time_zone, row.working_hours);
+            if row.calendar == PRIMARY {
                 leave.own = own.clone();
             }
             let observed: ObservedEvent =
                 row.observed.and_then(|observed| serde_json::from_value(observed).ok()).unwrap_or_default();
-            leave.mappings.push(Wanted {
+            leave.mappings.push(WantedEvent {
                 id: row.id,
                 mailbox: row.address,
                 calendar: row.calendar,

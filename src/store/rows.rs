@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::error::StoreError;
 use crate::{
     domain::{
-        event::OwnTime,
+        event::MailboxSettings,
         leave::{Leave, Status},
         zone::Zone,
     },
@@ -141,8 +141,8 @@ pub(super) fn leave(status: &str, content: Option<Value>) -> Result<(Status, Opt
 }
 
 /// What a mailbox says of its owner's time. What another version wrote is as good as nothing: it is read anew.
-pub(super) fn own_time(zone: Option<String>, hours: Option<Value>) -> OwnTime {
-    OwnTime {
+pub(super) fn mailbox_settings(zone: Option<String>, hours: Option<Value>) -> MailboxSettings {
+    MailboxSettings {
         zone: zone.and_then(|name| Zone::parse(&name).ok()),
         hours: hours.and_then(|hours| serde_json::from_value(hours).ok()),
     }

@@ -10,10 +10,10 @@ use sqlx::{PgConnection, types::Json};
 use super::{
     database::Store,
     error::StoreError,
-    rows::{self, Line, block, item_rows, own_time},
+    rows::{self, Line, block, item_rows, mailbox_settings},
 };
 use crate::{
-    domain::{hours::Hours, team_calendar::OWN},
+    domain::{hours::Hours, team_calendar::PRIMARY},
     reconcile::{
         item::Item,
         mailbox::{Block, Mailbox},
@@ -168,7 +168,7 @@ pub(super) async fn lock_mailboxes(
                 identify: row.identify,
                 throttled_until: instant(row.throttled_until),
                 block,
-                settings: own_time(row.time_zone, row.working_hours),
+                settings: mailbox_settings(row.time_zone, row.working_hours),
                 settings_at: instant(row.settings_at),
             },
         );
@@ -255,7 +255,7 @@ async fn replan_dependents(
                 OR i.leave IN (SELECT own.leave FROM items own WHERE own.mailbox = $1 AND own.calendar = $2 AND own.wanted))
          ORDER BY i.id FOR NO KEY UPDATE OF i",
         mailbox,
-        OWN,
+        PRIMARY,
         rows::FORMAT
     )
     .fetch_all(&mut *connection)
@@ -269,7 +269,7 @@ async fn replan_dependents(
     let mut at = now;
     for item in &mut items {
         replan(item, at, now);
-        if item.calendar != OWN {
+        if item.calendar != PRIMARY {
             at = at.saturating_add(SignedDuration::try_from(spacing).unwrap_or_default()).unwrap_or(at);
         }
     }

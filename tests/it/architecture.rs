@@ -230,3 +230,21 @@ fn no_file_is_too_long_or_left_unfinished() {
         }
     }
 }
+
+/// The name of the type or trait that a line makes public, if it does.
+fn public_name(line: &str) -> Option<&str> {
+    let declared = line.strip_prefix("pub ")?;
+    let rest = ["struct ", "enum ", "trait ", "type "].iter().find_map(|kind| declared.strip_prefix(kind))?;
+    rest.split(|c: char| !c.is_alphanumeric()).next()
+}
+
+#[test]
+fn no_two_public_types_of_the_service_have_one_name() {
+    let mut known = BTreeSet::new();
+    for (path, text) in sources("src") {
+        for name in text.lines().filter_map(public_name) {
+            assert!(known.insert(name.to_owned()), "src/{} has another {name}", path.display());
+        }
+    }
+    assert!(known.contains("Item") && known.contains("MailboxSettings"), "the test finds nothing: {known:?}");
+}

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use leavebridge::{
     config,
-    domain::change::{Change, ignored},
+    domain::change::{LeaveChange, ignored},
     http,
     reconcile::state::Reason,
     telemetry::{Metrics, TenantFigures},
@@ -65,7 +65,7 @@ fn every_field_of_a_webhook_that_is_described_is_read_and_every_example_is_good(
     for example in &examples {
         let mut example = (*example).clone();
         example["timestamp"] = "2026-11-22T10:00:00Z".into();
-        Change::parse(&example, now).unwrap_or_else(|problems| panic!("{example}: {problems:?}"));
+        LeaveChange::parse(&example, now).unwrap_or_else(|problems| panic!("{example}: {problems:?}"));
         assert_eq!(ignored(&example), [""; 0]);
     }
     // A number is right for none of them, so that whatever reads it says so.
@@ -80,7 +80,7 @@ fn every_field_of_a_webhook_that_is_described_is_read_and_every_example_is_good(
     }
     wrong["type"] = "leave.created".into();
     assert_eq!(ignored(&wrong), [""; 0]);
-    let problems: BTreeMap<String, String> = Change::parse(&wrong, now)
+    let problems: BTreeMap<String, String> = LeaveChange::parse(&wrong, now)
         .unwrap_err()
         .into_vec()
         .into_iter()

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use leavebridge::{
     domain::{
         leave::{Leave, Session, Span, Staff, Status},
-        team_calendar::OWN,
+        team_calendar::PRIMARY,
         zone::Zone,
     },
     reconcile::{
@@ -132,7 +132,7 @@ fn change(revision: Revision, number: u8) -> Change {
         source: "ess".into(),
         id: "LA-1".into(),
         status: revision.status(),
-        targets: vec![Target { address: leave.staff.mailbox().to_owned(), calendar: OWN.to_owned() }],
+        targets: vec![Target { address: leave.staff.mailbox().to_owned(), calendar: PRIMARY.to_owned() }],
         leave: Some(leave),
         at: at(number),
         has_replies: false,

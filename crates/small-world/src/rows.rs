@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use leavebridge::{
     domain::{
         appearance::{Sensitivity, ShowAs},
-        event::{Desired, EventSpec, OwnTime, Times},
+        event::{Desired, EventSpec, MailboxSettings, Times},
     },
     reconcile::{
         converge,
@@ -168,7 +168,7 @@ pub(crate) fn mailbox() -> Mailbox {
         identify: false,
         throttled_until: None,
         block: None,
-        settings: OwnTime::default(),
+        settings: MailboxSettings::default(),
         settings_at: None,
     }
 }

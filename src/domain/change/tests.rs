@@ -28,7 +28,7 @@ fn with(pointer: &str, value: Value) -> Value {
 }
 
 fn fields_with_problems(body: &Value) -> Vec<String> {
-    match Change::parse(body, now()) {
+    match LeaveChange::parse(body, now()) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.into_vec().into_iter().map(|problem| problem.field).collect(),
     }
@@ -36,7 +36,7 @@ fn fields_with_problems(body: &Value) -> Vec<String> {
 
 #[test]
 fn a_whole_leave_is_read_and_its_reason_is_left_behind() {
-    let change = Change::parse(&whole(), now()).unwrap();
+    let change = LeaveChange::parse(&whole(), now()).unwrap();
     assert_eq!(change.id, "LA-2026-000123");
     assert_eq!(change.tenant.as_deref(), Some("acme"));
     assert_eq!(change.at, now());
@@ -52,7 +52,7 @@ fn a_whole_leave_is_read_and_its_reason_is_left_behind() {
 #[test]
 fn a_cancellation_needs_only_the_id_and_the_time() {
     let body = json!({"type": "leave.cancelled", "timestamp": "2026-11-22T01:00:00Z", "data": {"id": "A"}});
-    let change = Change::parse(&body, now()).unwrap();
+    let change = LeaveChange::parse(&body, now()).unwrap();
     assert_eq!((change.status, change.leave), (Status::Cancelled, None));
 }
 
@@ -200,7 +200,7 @@ proptest! {
     #[test]
     fn no_body_whatever_makes_it_panic_or_repeats_a_value(text in "\\PC{0,40}", pointer in 0..4_usize) {
         let pointer = ["/data/id", "/data/start", "/data/staff/email", "/data/time_zone"][pointer];
-        if let Err(problems) = Change::parse(&with(pointer, json!(format!("§{text}§"))), now()) {
+        if let Err(problems) = LeaveChange::parse(&with(pointer, json!(format!("§{text}§"))), now()) {
             prop_assert!(!problems.to_string().contains('§'));
         }
     }

@@ -9,6 +9,6 @@ mod setting;
 mod tests;
 mod wanted;
 
-pub use plan::{Kept, Step, look_again, look_at_kept, plan};
-pub use setting::{Memory, Setting, Status};
-pub use wanted::{Away, Wanted, wanted};
+pub use plan::{Kept, ReplyStep, look_again, look_at_kept, plan};
+pub use setting::{Memory, ReplyStatus, Setting};
+pub use wanted::{Away, WantedReply, wanted};

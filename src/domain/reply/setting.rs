@@ -11,7 +11,7 @@ pub(super) const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// Whether a mailbox replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Status {
+pub enum ReplyStatus {
     /// No.
     Disabled,
     /// Until somebody switches it off.
@@ -24,7 +24,7 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// Whether it replies.
-    pub status: Status,
+    pub status: ReplyStatus,
     /// To whom outside of the organisation.
     pub audience: Audience,
     /// From when until when, where it is scheduled; `None` where that cannot be read.
@@ -40,9 +40,9 @@ impl Setting {
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         match self.status {
-            Status::Disabled => false,
-            Status::AlwaysEnabled => true,
-            Status::Scheduled => self.window.is_none_or(|(_, until)| now < until),
+            ReplyStatus::Disabled => false,
+            ReplyStatus::AlwaysEnabled => true,
+            ReplyStatus::Scheduled => self.window.is_none_or(|(_, until)| now < until),
         }
     }
 
@@ -50,7 +50,7 @@ impl Setting {
     /// means nothing: of what has been switched off, or has none.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        let same_range = self.status != Status::Scheduled || self.window == other.window;
+        let same_range = self.status != ReplyStatus::Scheduled || self.window == other.window;
         self.status == other.status && same_range && self.says_the_same(other)
     }
 
@@ -63,7 +63,7 @@ impl Setting {
     /// The same, switched off: how it is put back, since a range that is over cannot be set again.
     #[must_use]
     pub fn at_rest(&self) -> Self {
-        Self { status: Status::Disabled, window: None, ..self.clone() }
+        Self { status: ReplyStatus::Disabled, window: None, ..self.clone() }
     }
 }
 

@@ -6,12 +6,12 @@ use jiff::{
     tz::TimeZone,
 };
 
-use super::setting::{AHEAD, Setting, Status};
+use super::setting::{AHEAD, ReplyStatus, Setting};
 use crate::domain::{
     appearance::{Audience, Publish, Reply},
-    event::{self, Application, OwnTime},
+    event::{self, Application, MailboxSettings},
     hours::Hours,
-    leave::{Leave, Status as Standing},
+    leave::{Leave, Status},
     policy::Policy,
     template::{Field, Template},
 };
@@ -31,7 +31,7 @@ pub struct Away {
 
 /// The reply that should be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedReply {
     /// Its first moment.
     pub from: Timestamp,
     /// The first moment after it.
@@ -46,12 +46,12 @@ pub struct Wanted {
     pub leave: i64,
 }
 
-impl Wanted {
+impl WantedReply {
     /// The setting that this is.
     #[must_use]
     pub fn setting(&self) -> Setting {
         Setting {
-            status: Status::Scheduled,
+            status: ReplyStatus::Scheduled,
             audience: self.audience,
             window: Some((self.from, self.until)),
             inside: self.inside.clone(),
@@ -92,7 +92,7 @@ struct Stretch<'a> {
 /// The reply that a mailbox should have at `now`: of the first stretch of leave that is not over. The kind of leave that it
 /// begins with decides about the texts.
 #[must_use]
-pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &OwnTime) -> Option<Wanted> {
+pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &MailboxSettings) -> Option<WantedReply> {
     let mut stretches: Vec<Stretch<'_>> = leaves.iter().filter_map(|away| stretch(away, policy, own)).collect();
     stretches.sort_by(|one, other| {
         let key = |stretch: &Stretch<'_>| (stretch.from, stretch.until);
@@ -101,7 +101,7 @@ pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &OwnTime) -
             .then_with(|| (&one.away.source, &one.away.id).cmp(&(&other.away.source, &other.away.id)))
     });
     let hours = &own.hours_by(&policy.hours);
-    // Work begins by the clock of whoever works, whatever the clock of the leave.
+    // Work begins by the clock of the person, whatever zone the leave names.
     let clock = |last: &Stretch<'_>| {
         own.zone.as_ref().or(last.away.leave.time_zone.as_ref()).unwrap_or(&policy.time_zone).rules()
     };
@@ -120,10 +120,10 @@ pub fn wanted(now: Timestamp, leaves: &[Away], policy: &Policy, own: &OwnTime) -
     let text = |template: &Template| html(&fill(template, &next));
     let Reply { inside, outside, audience } = next.reply;
     let (inside, outside, audience) = (text(inside), text(outside), *audience);
-    Some(Wanted { leave: next.away.row, from: next.from, until: next.until, audience, inside, outside })
+    Some(WantedReply { leave: next.away.row, from: next.from, until: next.until, audience, inside, outside })
 }
 
-fn stretch<'a>(away: &'a Away, policy: &'a Policy, own: &OwnTime) -> Option<Stretch<'a>> {
+fn stretch<'a>(away: &'a Away, policy: &'a Policy, own: &MailboxSettings) -> Option<Stretch<'a>> {
     let look = policy.appearance(away.leave.leave_type.as_deref());
     let reply = look.reply.as_ref().filter(|_| look.publish != Publish::Never)?;
     let times = event::times(&away.leave, policy, own);
@@ -155,7 +155,7 @@ fn adjoin(until: Timestamp, from: Timestamp, hours: &Hours, clock: &TimeZone) ->
 /// The text, with the days of the whole stretch.
 fn fill(template: &Template, stretch: &Stretch<'_>) -> String {
     let Away { id, source, leave, .. } = stretch.away;
-    let application = Application { id, source, status: Standing::Approved, leave };
+    let application = Application { id, source, status: Status::Approved, leave };
     template.fill(|field| match field {
         Field::FirstDay => stretch.first_day.to_string(),
         Field::LastDay => stretch.last_day.to_string(),

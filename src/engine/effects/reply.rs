@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Delivered, TenantRefusal, halted, result};
 use crate::{
-    domain::reply::{self, Kept, Memory, Setting, Step, Wanted},
+    domain::reply::{self, Kept, Memory, ReplyStep, Setting, WantedReply},
     engine::lease::{Halt, LeaseGuard},
     failpoint,
     graph::RequestIds,
@@ -72,7 +72,7 @@ struct Look<'a> {
     guard: &'a LeaseGuard<'a>,
     due: &'a Due,
     memory: Memory,
-    wanted: Option<Wanted>,
+    wanted: Option<WantedReply>,
     now: Timestamp,
 }
 
@@ -88,8 +88,8 @@ impl Look<'_> {
             Err(halt) => return self.halted(halt, remembered, None),
         };
         match reply::plan(self.now, self.wanted.as_ref(), &current, remembered) {
-            Step::Nothing => Ok(self.is_as_wanted(current)),
-            Step::LeaveAlone(kept) => {
+            ReplyStep::Nothing => Ok(self.is_as_wanted(current)),
+            ReplyStep::LeaveAlone(kept) => {
                 let reason = match kept {
                     Kept::OwnReply => Reason::OwnReply,
                     Kept::SwitchedOff => Reason::SwitchedOff,
@@ -104,13 +104,13 @@ impl Look<'_> {
                 }
                 Ok(result)
             }
-            Step::Schedule(wanted, before) => {
+            ReplyStep::Schedule(wanted, before) => {
                 let mut written = self.still_possible(&current);
                 written.push(wanted.setting());
                 let intended = Memory { written, before, in_doubt: true, ..self.planned(remembered) };
                 self.write(intended, Sent::Schedule(wanted)).await
             }
-            Step::Withdraw(back) => {
+            ReplyStep::Withdraw(back) => {
                 let written = self.still_possible(&current);
                 let intended = Memory { written, in_doubt: true, ..self.planned(remembered) };
                 self.write(intended, Sent::Withdraw(back)).await
@@ -295,7 +295,7 @@ impl Look<'_> {
 
 /// What is sent to the mailbox.
 enum Sent {
-    Schedule(Wanted),
+    Schedule(WantedReply),
     /// Switches it off, with these texts for another time.
     Withdraw(Setting),
 }
@@ -306,7 +306,7 @@ const fn meaning(reason: Reason) -> &'static str {
             "The app may not change this mailbox's settings: grant MailboxSettings.ReadWrite, or switch automatic replies off. Events are not affected. It is tried again by itself: hourly for a day, then daily for 30 days."
         }
         Reason::Rejected => {
-            "Microsoft Graph refuses this automatic reply as it stands. Report the request-id to whoever runs leavebridge; the next change of the leave tries again."
+            "Microsoft Graph refuses this automatic reply as it stands. Report the request-id to those who run leavebridge; the next change of the leave tries again."
         }
         reason => reason.meaning(),
     }

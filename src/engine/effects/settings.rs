@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Delivered, decide, outcome, result};
 use crate::{
     domain::{
-        event::OwnTime,
+        event::MailboxSettings,
         hours::{Day, Hours, days_off},
         zone::Zone,
     },
@@ -16,7 +16,7 @@ use crate::{
         lease::{CallPermit, LeaseGuard},
         resync::PACE,
     },
-    graph::{GraphError, Mailbox, MailboxTime},
+    graph::{GraphError, MailboxAccess, MailboxTime},
     reconcile::{
         accept::FRESH_FOR,
         failure::Failure,
@@ -64,7 +64,7 @@ pub(super) async fn deliver(guard: &LeaseGuard<'_>, due: &Due) -> Delivered {
             return if refused == CallPermit::LeaseLost { Delivered::LeaseLost } else { Delivered::Interrupted };
         }
     };
-    match tenant.graph.mailbox_time(Mailbox { user, until }).await {
+    match tenant.graph.mailbox_time(MailboxAccess { user, until }).await {
         Ok(told) => {
             let told = understood(&told);
             guard.note_settings(&told);
@@ -138,7 +138,7 @@ fn refused(guard: &LeaseGuard<'_>, due: &Due, error: &GraphError) -> Delivered {
 }
 
 /// In our words. Hours that are meant in another zone than the mailbox's would be wrong by its clock.
-fn understood(told: &MailboxTime) -> OwnTime {
+fn understood(told: &MailboxTime) -> MailboxSettings {
     let name = told.time_zone.as_deref().unwrap_or_default();
     // Exchange may name the same zone in two ways.
     let outlook_name = |name: &str| Zone::of_outlook(name)?.outlook_name();
@@ -149,7 +149,7 @@ fn understood(told: &MailboxTime) -> OwnTime {
         let usual = Day::new(hours.start_time, hours.start_time, hours.end_time)?;
         Some(Hours { usual, week: [None; 7], off: days_off(&hours.days_of_week) })
     });
-    OwnTime { zone: Zone::of_outlook(name), hours }
+    MailboxSettings { zone: Zone::of_outlook(name), hours }
 }
 
 #[cfg(test)]
@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(told, expected.map(|(a, b, c)| [a, b, c].map(str::to_owned)), "{start}-{end}");
         }
         let custom = MailboxTime { time_zone: Some("Customized Time Zone".into()), working_hours: None };
-        assert_eq!(understood(&custom), OwnTime::default());
+        assert_eq!(understood(&custom), MailboxSettings::default());
     }
 
     #[test]

@@ -262,7 +262,7 @@ static TABLE: [GraphCode; 22] = [
         None,
         Advice {
             id: "graph-error",
-            meaning: "Graph stumbled over the request. leavebridge tries again by itself for a day.",
+            meaning: "Graph failed on the request. leavebridge tries again by itself for a day.",
             next: "Run the doctor again; if it stays for an hour, open a case with Microsoft and give the ids above.",
         },
     ),

@@ -23,7 +23,7 @@ fn leave(email: Option<&str>, entra_id: Option<&str>, last: &str) -> Leave {
 }
 
 fn change(status: Status, leave: Option<Leave>, when: &str) -> Change {
-    let target = |leave: &Leave| Target { address: leave.staff.mailbox().to_owned(), calendar: OWN.to_owned() };
+    let target = |leave: &Leave| Target { address: leave.staff.mailbox().to_owned(), calendar: PRIMARY.to_owned() };
     Change {
         client: "ess".into(),
         delivery: Some(("d-1".into(), vec![1])),

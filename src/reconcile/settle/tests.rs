@@ -34,7 +34,7 @@ fn mailbox() -> Mailbox {
         identify: false,
         throttled_until: None,
         block: None,
-        settings: OwnTime::default(),
+        settings: MailboxSettings::default(),
         settings_at: None,
     }
 }

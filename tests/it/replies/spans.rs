@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use leavebridge::domain::{
-    event::OwnTime,
+    event::MailboxSettings,
     leave::{Leave, Session, Span, Staff},
     policy::Policy,
     reply::{Away, wanted},
@@ -42,10 +42,10 @@ fn away(row: i64, text: &str) -> Away {
 }
 
 fn told(now: &str, leaves: &[&str], policy: &Policy) -> String {
-    told_of(&OwnTime::default(), now, leaves, policy)
+    told_of(&MailboxSettings::default(), now, leaves, policy)
 }
 
-fn told_of(own: &OwnTime, now: &str, leaves: &[&str], policy: &Policy) -> String {
+fn told_of(own: &MailboxSettings, now: &str, leaves: &[&str], policy: &Policy) -> String {
     let leaves: Vec<Away> = (1..).zip(leaves).map(|(row, text)| away(row, text)).collect();
     let now: Timestamp = now.parse().unwrap();
     wanted(now, &leaves, policy, own)
@@ -183,7 +183,7 @@ fn work_lies_in_between_by_the_clock_of_whoever_works() {
             true,
         ),
     ] {
-        let own = OwnTime { zone: Zone::parse(zone).ok(), hours: None };
+        let own = MailboxSettings { zone: Zone::parse(zone).ok(), hours: None };
         let [both, first] = [&leaves[..], &leaves[..1]].map(|leaves| told_of(&own, now, leaves, &policy));
         assert_eq!(both != first, is_one, "{zone} {leaves:?}: {both}");
     }

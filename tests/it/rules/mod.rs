@@ -14,12 +14,12 @@ use std::fs;
 use leavebridge::{
     config,
     domain::{
-        event::{Application, Desired, EventSpec, OwnTime},
+        event::{Application, Desired, EventSpec, MailboxSettings},
         hours::{Day, Hours},
         leave::{Leave, Session, Span, Staff, Status},
         policy::Policy,
         team::{self, places},
-        team_calendar::{OWN, Place, TeamCalendar},
+        team_calendar::{CalendarTarget, PRIMARY, TeamCalendar},
         zone::Zone,
     },
 };
@@ -58,7 +58,7 @@ struct Case<'a> {
     calendar: &'a str,
     status: Status,
     leave: Leave,
-    own: OwnTime,
+    own: MailboxSettings,
 }
 
 fn case<'a>(text: &'a str, policy: &Policy) -> Case<'a> {
@@ -95,8 +95,8 @@ fn case<'a>(text: &'a str, policy: &Policy) -> Case<'a> {
     };
     let department = Some("Sales".into());
     let mut leave = Leave { staff, leave_type: None, span, time_zone: None, department };
-    let (mut status, mut own) = (Status::Approved, OwnTime::default());
-    let (mut source, mut calendar) = ("ess", OWN);
+    let (mut status, mut own) = (Status::Approved, MailboxSettings::default());
+    let (mut source, mut calendar) = ("ess", PRIMARY);
     while let Some(word) = words.next() {
         let mut next = || words.next().unwrap_or_else(|| panic!("nothing behind {word}: {text}"));
         match word {
@@ -166,8 +166,8 @@ fn check(name: &str, document: &str) -> usize {
         let Case { source, calendar, status, leave: content, own } = case(leave, &policy);
         let application = Application { id: "LA-2026-000123", source, status, leave: &content };
         let team = policy.team_calendars.iter().find(|team| team.calendar == calendar);
-        let place = team.map_or(Place { mailbox: content.staff.mailbox(), calendar }, TeamCalendar::place);
-        let desired = team::desired(place, &application, &policy, &own, &OwnTime::default());
+        let place = team.map_or(CalendarTarget { mailbox: content.staff.mailbox(), calendar }, TeamCalendar::place);
+        let desired = team::desired(place, &application, &policy, &own, &MailboxSettings::default());
         // Nothing is ever written where the leave has no business.
         let belongs = places(&content, source, &policy).contains(&place);
         assert!(belongs || desired == Desired::Absent, "{leave}");

@@ -8,7 +8,7 @@ use jiff::{
     tz::{TimeZone, TimeZoneDatabase},
 };
 use leavebridge::domain::{
-    event::{Application, Desired, EventSpec, OwnTime, desired},
+    event::{Application, Desired, EventSpec, MailboxSettings, desired},
     leave::{Leave, Session, Span, Staff, Status},
     policy::Policy,
     zone::Zone,
@@ -22,7 +22,7 @@ fn event(policy: &Policy, span: Span, zone: &Zone) -> EventSpec {
     let staff = Staff { email: Some("amy.chan@contoso.com".into()), entra_id: None, employee_id: None, name: None };
     let leave = Leave { staff, leave_type: None, span, time_zone: Some(zone.clone()), department: None };
     let application = Application { id: "LA-1", source: "ess", status: Status::Approved, leave: &leave };
-    match desired(&application, policy, &OwnTime::default()) {
+    match desired(&application, policy, &MailboxSettings::default()) {
         Desired::Present(event) => event,
         other => panic!("{other:?}"),
     }

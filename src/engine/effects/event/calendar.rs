@@ -5,12 +5,12 @@
 //! lease keeps other replicas away. It must never decide whether there is an event: it only says where a new one goes.
 
 use super::drive::Drive;
-use crate::{domain::team_calendar::OWN, engine::lease::Halt, graph::GraphError};
+use crate::{domain::team_calendar::PRIMARY, engine::lease::Halt, graph::GraphError};
 
 impl Drive<'_> {
     /// The id of the calendar that this mapping's event goes to; `None` for the mailbox's own.
     pub(super) async fn calendar_id(&mut self) -> Result<Option<String>, Halt> {
-        if self.calendar == OWN {
+        if self.calendar == PRIMARY {
             return Ok(None);
         }
         let guard = self.guard;

@@ -15,7 +15,7 @@ use crate::{
         event::{Application, Desired},
         marker::Marker,
         team,
-        team_calendar::{OWN, Place},
+        team_calendar::{CalendarTarget, PRIMARY},
     },
     engine::lease::LeaseGuard,
     graph::GraphError,
@@ -164,10 +164,10 @@ impl Delivery<'_> {
         let (status, leave) = self.leave.content.as_ref().ok()?;
         let Some(leave) = leave.as_ref().filter(|_| item.wanted) else { return Some(Desired::Absent) };
         let application = Application { id: &self.leave.id, source: &self.leave.source, status: *status, leave };
-        let place = Place { mailbox: &item.address, calendar: &item.calendar };
+        let place = CalendarTarget { mailbox: &item.address, calendar: &item.calendar };
         // In a team's calendar the mailbox's own time is the team's, not the person's.
         let theirs = self.guard.settings();
-        let person = if item.calendar == OWN { theirs } else { &self.leave.person };
+        let person = if item.calendar == PRIMARY { theirs } else { &self.leave.person };
         Some(team::desired(place, &application, &self.guard.tenant.policy, person, theirs))
     }
 }
