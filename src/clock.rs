@@ -55,7 +55,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when it is told to; clones share one time.
+/// A clock that moves only when a test advances it; clones share one time.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<Mutex<Timestamp>>);
 

@@ -119,7 +119,7 @@ impl Service {
 
     /// Ends it in good order.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        ensure!(self.process.signal("-TERM")?, "the service cannot be told to stop");
+        ensure!(self.process.signal("-TERM")?, "cannot send SIGTERM to the service");
         ensure!(self.process.ended(START).await?.is_some(), "the service does not stop");
         Ok(())
     }

@@ -36,7 +36,7 @@ impl SimulateCommand {
         let address = listener.local_addr()?;
         print(&format!(
             "The simulated Microsoft Entra and Graph are at http://{address}; everybody's calendar is at http://{address}/outlook\n\
-             Add somebody:  curl http://{address}/_sim/users -d '{{\"address\":\"amy.chan@contoso.com\",\"name\":\"Amy Chan\",\"time_zone\":\"Asia/Hong_Kong\"}}'\n\
+             Add a user:  curl http://{address}/_sim/users -d '{{\"address\":\"amy.chan@contoso.com\",\"name\":\"Amy Chan\",\"time_zone\":\"Asia/Hong_Kong\"}}'\n\
              Point leavebridge here:\n\
              [tenants.default.microsoft]\n\
              cloud = \"custom\"\n\

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// What tells the present moment.
+/// A source of the current time.
 pub(crate) struct Clock(Box<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {

@@ -88,8 +88,8 @@ impl Simulator {
 
     /// A Microsoft without people, with one app registration that may read users and write calendars.
     ///
-    /// `now` tells it the time: tokens, limits and `Retry-After` end by it. `bits` gives 64 random bits at each call, for
-    /// ids. [`Simulator::default`] takes both from this machine.
+    /// `now` returns the current time, by which tokens, limits and `Retry-After` expire. `bits` returns 64 random bits
+    /// at each call, for ids. [`Simulator::default`] takes both from this machine.
     #[must_use]
     pub fn new(
         now: impl Fn() -> Timestamp + Send + Sync + 'static,

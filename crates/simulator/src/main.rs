@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
          Application (client) ID:     {}\n\
          Client secret:               {}\n\
          Everybody's calendar:        http://{address}/outlook\n\
-         Add somebody:  curl http://{address}/_sim/users -d '{{\"address\":\"amy.chan@contoso.com\",\"name\":\"Amy Chan\",\"time_zone\":\"Asia/Hong_Kong\"}}'",
+         Add a user:  curl http://{address}/_sim/users -d '{{\"address\":\"amy.chan@contoso.com\",\"name\":\"Amy Chan\",\"time_zone\":\"Asia/Hong_Kong\"}}'",
         Simulator::DIRECTORY_ID,
         Simulator::CLIENT_ID,
         Simulator::CLIENT_SECRET

@@ -102,8 +102,9 @@ fn leave_that_moves_and_comes_back_survives_a_deletion_and_a_lost_answer() {
     pairs(MOVED_BACK, &[[DELETION, LOST_BEFORE], [DELETION, LOST_AFTER]]);
 }
 
+/// Takes minutes: a part of `.ci/release`.
+#[cfg(feature = "large")]
 #[test]
-#[ignore = "takes minutes: .ci/release small-world"]
 fn everything_at_once_holds_in_a_large_world() {
     for revisions in [CHANGED_BACK, CANCELLED, MOVED] {
         holds(world(revisions, &[CRASH, FREEZE, LOST_BEFORE, DELETION]));

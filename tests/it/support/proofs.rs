@@ -14,7 +14,7 @@ pub(crate) struct Certified {
 }
 
 impl Certified {
-    /// A certificate that ends when that day begins.
+    /// A certificate that expires at the start of that day (UTC).
     pub(crate) fn until(year: i32, month: u8, day: u8) -> Self {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         let mut params = CertificateParams::new(["leavebridge".to_owned()]).unwrap();

@@ -1,4 +1,4 @@
-//! Time and randomness of the tests: a clock that moves only when it is told to, and bits that are the same in every run.
+//! Time and randomness of the tests: a clock that moves only when a test advances it, and bits that are the same in every run.
 
 use std::sync::{
     Arc, Mutex,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A clock that moves only when it is told to; clones share one time.
+/// A clock that moves only when a test advances it; clones share one time.
 #[derive(Debug, Clone)]
 pub(crate) struct ManualClock(Arc<Mutex<Timestamp>>);
 
