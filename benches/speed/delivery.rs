@@ -31,7 +31,8 @@ use tokio::task::JoinSet;
 
 use crate::{
     intake::BLOCK,
-    report::{Goal, Report, count},
+    numbers::count,
+    report::{Goal, Report},
     service::Service,
     stage::{Stage, execute, settled},
     webhooks::{address, body},

@@ -9,7 +9,8 @@ use crate::{
     delivery::{backlog, deliver, release},
     intake::BLOCK,
     load::drive,
-    report::{Goal, Report, count},
+    numbers::count,
+    report::{Goal, Report},
     stage::{Stage, execute, settled},
 };
 

@@ -12,7 +12,8 @@ use crate::{
     intake::{self, BLOCK},
     lag::{self, Lag},
     load::drive,
-    report::{Goal, Report, count},
+    numbers::count,
+    report::{Goal, Report},
     stage::{Stage, execute, settled},
 };
 

@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use crate::{
     load::Connection,
-    report::{Goal, Report, percentile},
+    numbers::percentile,
+    report::{Goal, Report},
     service::Service,
     stage::Stage,
 };

@@ -37,7 +37,7 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn per_second(&self) -> f64 {
-        crate::report::count(self.latencies.len()) / self.took.as_secs_f64()
+        crate::numbers::count(self.latencies.len()) / self.took.as_secs_f64()
     }
 }
 

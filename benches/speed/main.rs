@@ -13,6 +13,7 @@ mod history;
 mod intake;
 mod lag;
 mod load;
+mod numbers;
 mod report;
 mod service;
 mod stage;

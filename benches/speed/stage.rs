@@ -146,10 +146,11 @@ impl Stage {
 pub(crate) async fn settled(database: &mut PgConnection) -> anyhow::Result<()> {
     let begun = Instant::now();
     while begun.elapsed() < SETTLED_WITHIN {
-        let open: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM mappings WHERE state IN ('pending', 'waiting'))")
-                .fetch_one(&mut *database)
-                .await?;
+        let open: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM items WHERE kind = 'event' AND state IN ('pending', 'waiting'))",
+        )
+        .fetch_one(&mut *database)
+        .await?;
         if !open {
             let parked: i64 =
                 sqlx::query_scalar("SELECT count(*) FROM items WHERE state = 'parked'").fetch_one(database).await?;

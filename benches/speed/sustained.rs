@@ -8,7 +8,8 @@ use anyhow::ensure;
 
 use crate::{
     load::drive,
-    report::{Goal, Report, count, percentile},
+    numbers::{count, percentile},
+    report::{Goal, Report},
     stage::{Stage, settled},
 };
 

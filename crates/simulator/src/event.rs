@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     content::Content,
-    directory::Profile,
     ids::{Form, Seal},
     prefer::Prefer,
+    profile::Profile,
     property::PropertyId,
     times::seven_digits_utc,
 };

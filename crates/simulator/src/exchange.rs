@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -23,7 +23,7 @@ use super::{
     faults::{Rule, When},
     graph::{self, Call},
     journal::Entry,
-    limits, managed,
+    json, limits, managed,
     prefer::Prefer,
     route::{self, Resource, Target},
     serve::HangUp,
@@ -32,7 +32,6 @@ use super::{
 
 /// Graph's limit for a write.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
-const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 const DIAGNOSTIC: &str = r#"{"ServerInfo":{"DataCenter":"Simulated","Slice":"E","Ring":"0","ScaleUnit":"000","RoleInstance":"SIM00000000"}}"#;
 
 /// Answers everything that Microsoft would.
@@ -193,7 +192,7 @@ impl Exchange {
             set("x-ms-ags-diagnostic", DIAGNOSTIC);
             let json = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
             if json {
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(json::CONTENT_TYPE));
             }
         } else {
             set("x-ms-request-id", &self.trace.request_id.to_string());
@@ -234,12 +233,4 @@ impl Exchange {
             too_early_ms: None,
         }
     }
-}
-
-/// An answer with a JSON body.
-pub(crate) fn json(status: StatusCode, body: &serde_json::Value) -> Response {
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
-    response
 }

@@ -18,11 +18,12 @@ use super::{
     super::{
         Simulator,
         content::Content,
-        directory::{AddressTaken, Kind, Person, Profile},
+        directory::{AddressTaken, Person},
         draft::Draft,
         event::Owner,
         failure::Failure,
         mailbox::{Created, Mailbox},
+        profile::{Kind, Profile},
         settings::{Switches, TransactionMemory},
     },
     Complaint, read,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{event::into_map, exchange, failure::Failure, mailbox::Mailbox, route::Which},
+    super::{event::into_map, failure::Failure, json, mailbox::Mailbox, route::Which},
     Call, MailboxCall,
 };
 
@@ -21,7 +21,7 @@ pub(super) fn list(call: &MailboxCall<'_>) -> Response {
     let numbers: Vec<u32> = mailbox.open_calendars().collect();
     let show = |number: &u32| shown(call, &mailbox, *number);
     let page = call.query.page(&numbers, &call.prefer, &call.here("calendars"), show);
-    exchange::json(StatusCode::OK, &page)
+    json::answer(StatusCode::OK, &page)
 }
 
 pub(super) fn get(call: &MailboxCall<'_>, calendar: &Which) -> Result<Response, Failure> {
@@ -51,7 +51,7 @@ pub(super) fn create(call: &MailboxCall<'_>) -> Result<Response, Failure> {
 fn answer(call: &MailboxCall<'_>, mailbox: &Mailbox, number: u32, status: StatusCode) -> Response {
     let mut body = call.query.pick(shown(call, mailbox, number));
     body.insert("@odata.context".to_owned(), call.context("calendars/$entity").into());
-    exchange::json(status, &Value::Object(body))
+    json::answer(status, &Value::Object(body))
 }
 
 fn shown(call: &MailboxCall<'_>, mailbox: &Mailbox, number: u32) -> Map<String, Value> {

@@ -14,8 +14,8 @@ use super::{
         content::Content,
         draft::{Draft, Field},
         event::{Event, Owner},
-        exchange::json,
         failure::Failure,
+        json,
         mailbox::{Created, Mailbox},
         route::Which,
         settings::{DeletedItem, IfMatch, TransactionMemory},
@@ -169,7 +169,7 @@ fn shown(call: &MailboxCall<'_>, mailbox: &Mailbox, event: &Event, status: Statu
     let owner = Owner { seal: mailbox.seal, profile: &call.profile };
     let mut body: Map<String, Value> = call.query.pick(event.shown(&owner, &call.prefer, &call.query.expand));
     body.insert("@odata.context".to_owned(), call.context("events/$entity").into());
-    call.finish(json(status, &Value::Object(body)))
+    call.finish(json::answer(status, &Value::Object(body)))
 }
 
 pub(super) fn check_select(call: &MailboxCall<'_>) -> Result<(), Failure> {

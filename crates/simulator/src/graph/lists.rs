@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use super::{
     super::{
         event::{Event, Owner},
-        exchange::json,
         failure::Failure,
         filter::{Filter, Test},
+        json,
         mailbox::Mailbox,
         odata::invalid_filter,
         property::PropertyId,
@@ -101,7 +101,7 @@ fn answer(
     let owner = Owner { seal: mailbox.seal, profile: &call.profile };
     let show = |event: &&Event| -> Map<String, Value> { event.shown(&owner, &call.prefer, &call.query.expand) };
     let page = call.query.page(&found, &call.prefer, &call.here("events"), show);
-    Ok(call.finish(json(StatusCode::OK, &page)))
+    Ok(call.finish(json::answer(StatusCode::OK, &page)))
 }
 
 fn order(path: &str) -> Result<fn(&Event, &Event) -> Ordering, Failure> {

@@ -22,11 +22,12 @@ use serde_json::{Map, Value};
 use super::{
     Simulator,
     bearer::Bearer,
-    directory::{Person, Profile},
+    directory::Person,
     entra,
     failure::Failure,
     odata::{Here, Query},
     prefer::Prefer,
+    profile::Profile,
     route::{Part, Resource},
     settings::Switches,
 };

@@ -6,7 +6,7 @@ use axum::{http::StatusCode, response::Response};
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{event::into_map, exchange, failure::Failure, zones},
+    super::{event::into_map, failure::Failure, json, zones},
     MailboxCall,
 };
 
@@ -26,7 +26,7 @@ pub(super) fn get(call: &MailboxCall<'_>, one: Option<&str>) -> Result<Response,
             into_map(json!({"@odata.context": context, "value": value}))
         }
     };
-    Ok(exchange::json(StatusCode::OK, &Value::Object(body)))
+    Ok(json::answer(StatusCode::OK, &Value::Object(body)))
 }
 
 /// Changes the automatic reply, the one setting that a leave service has any business with.
@@ -47,7 +47,7 @@ pub(super) fn patch(call: &MailboxCall<'_>) -> Result<Response, Failure> {
         mailbox.replies.shown()
     };
     let body = json!({"@odata.context": call.context("mailboxSettings"), "automaticRepliesSetting": shown});
-    Ok(exchange::json(StatusCode::OK, &body))
+    Ok(json::answer(StatusCode::OK, &body))
 }
 
 fn shown(call: &MailboxCall<'_>) -> Map<String, Value> {

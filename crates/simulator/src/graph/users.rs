@@ -10,13 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::{
-        directory::{Directory, Kind, Person, Profile},
+        directory::{Directory, Person},
         event::into_map,
-        exchange,
         failure::Failure,
         filter::{Filter, Test},
+        json,
         odata::{Here, Query},
         prefer::Prefer,
+        profile::{Kind, Profile},
     },
     Call,
 };
@@ -52,7 +53,7 @@ pub(super) fn get(call: &Call<'_>, key: &str) -> Result<Response, Failure> {
     };
     let mut body = query.pick(shown(&person.profile(), &query));
     body.insert("@odata.context".to_owned(), format!("{}/$metadata#users/$entity", call.root()).into());
-    Ok(exchange::json(StatusCode::OK, &Value::Object(body)))
+    Ok(json::answer(StatusCode::OK, &Value::Object(body)))
 }
 
 pub(super) fn list(call: &Call<'_>) -> Result<Response, Failure> {
@@ -69,7 +70,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Response, Failure> {
     // Graph's page of users is 100 where Outlook's is 10.
     let prefer = Prefer { page: Some(100), ..Prefer::default() };
     let page = query.page(&found, &prefer, &here, |person| shown(&person.profile(), &query));
-    Ok(exchange::json(StatusCode::OK, &page))
+    Ok(json::answer(StatusCode::OK, &page))
 }
 
 fn read(call: &Call<'_>) -> Result<Query, Failure> {

@@ -12,9 +12,10 @@ use jiff::{
 };
 
 use super::super::{
-    directory::{Person, Profile},
+    directory::Person,
     draft::{Sensitivity, ShowAs},
     event::Event,
+    profile::Profile,
 };
 
 /// A person and what is on their days.

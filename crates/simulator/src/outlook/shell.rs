@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{View, Wanted, bar, style};
-use crate::directory::Profile;
+use crate::profile::Profile;
 
 /// The whole page around `calendar`.
 pub(super) fn page(wanted: &Wanted, today: Date, names: &[Arc<Profile>], total: usize, calendar: &Markup) -> Markup {
