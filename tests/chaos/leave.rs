@@ -8,14 +8,21 @@ use jiff::{
     SignedDuration, Timestamp, ToSpan as _,
     civil::{Date, DateTime},
 };
+use leavebridge::domain::{marker::Marker, team_calendar::PRIMARY};
 use serde_json::{Value, json};
 
-use super::{dice::Dice, stage::TEAM};
+use super::{
+    dice::Dice,
+    names::{Called, Names},
+    stage::{TEAM, TEAM_CALENDAR},
+};
 
 /// IANA names and what Outlook calls them.
 pub(crate) const ZONES: [(&str, &str); 3] =
     [("Asia/Hong_Kong", "China Standard Time"), ("Europe/London", "GMT Standard Time"), ("UTC", "UTC")];
 const SUBJECT: &str = "Out of office";
+/// As in config/default.toml.
+const INSTALLATION: &str = "default";
 
 /// When somebody is away.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +48,7 @@ pub(crate) struct Revision {
     status: &'static str,
     /// Whose calendar: a place in the list of people.
     pub(crate) person: usize,
+    called: Called,
     away: Away,
     zone: (&'static str, &'static str),
     at: Timestamp,
@@ -56,6 +64,8 @@ pub(crate) struct Leave {
     pub(crate) revisions: Vec<Revision>,
     /// How many revisions there were when somebody last touched the event in Outlook; only a later one puts it right.
     pub(crate) touched: usize,
+    /// It is called by the reception's address in all its versions.
+    pub(crate) of_reception: bool,
 }
 
 /// An event as Outlook should show it.
@@ -82,7 +92,13 @@ impl Book {
 impl Revision {
     /// The version number `number` of a leave; its days differ from those of all the others, so that each can be told by
     /// the event it leads to.
-    pub(crate) fn draw(dice: &Dice, number: usize, status: &'static str, person: usize, origin: Timestamp) -> Self {
+    pub(crate) fn draw(
+        dice: &Dice,
+        number: usize,
+        status: &'static str,
+        (person, called): (usize, Called),
+        origin: Timestamp,
+    ) -> Self {
         let number = i64::try_from(number).unwrap_or(0);
         let shift = number * 4 + i64::try_from(dice.below(4)).unwrap_or(0);
         let first = jiff::civil::date(2027, 1, 4).saturating_add(shift.days());
@@ -96,16 +112,16 @@ impl Revision {
             }
         };
         let at = origin + SignedDuration::from_secs(number);
-        Self { status, person, away, zone: *dice.pick(&ZONES), at, acknowledged: false }
+        Self { status, person, called, away, zone: *dice.pick(&ZONES), at, acknowledged: false }
     }
 
     /// The webhook that says so.
-    pub(crate) fn webhook(&self, id: &str, address: &str, is_first: bool) -> Value {
+    pub(crate) fn webhook(&self, id: &str, people: &[String], names: &Names, is_first: bool) -> Value {
         if self.status == "cancelled" {
             return json!({"type": "leave.cancelled", "timestamp": self.at, "data": {"id": id}});
         }
         let mut data = json!({
-            "id": id, "staff": {"email": address, "name": "Somebody"}, "leave_type": "ANNUAL", "status": self.status,
+            "id": id, "staff": names.staff(&people[self.person], self.person, self.called), "leave_type": "ANNUAL", "status": self.status,
             "time_zone": self.zone.0, "reason": "family trip",
         });
         match self.away {
@@ -148,6 +164,12 @@ impl Revision {
 }
 
 impl Leave {
+    /// The markers of its events: of the person's own and of the team's copy.
+    pub(crate) fn markers(&self) -> [String; 2] {
+        let marker = |calendar| Marker::new(INSTALLATION, "default", self.source, &self.id, calendar).event.to_string();
+        [marker(PRIMARY), marker(TEAM_CALENDAR)]
+    }
+
     /// The version that counts: the latest that the service has acknowledged.
     pub(crate) fn valid(&self) -> Option<&Revision> {
         self.revisions.iter().rev().find(|revision| revision.acknowledged)
@@ -179,7 +201,14 @@ impl Leave {
     pub(crate) fn story(&self) -> String {
         let lines = self.revisions.iter().enumerate().map(|(number, revision)| {
             let heard = if revision.acknowledged { "" } else { ", never acknowledged" };
-            format!("r{} {} person{} {:?}{heard}", number + 1, revision.status, revision.person, revision.away)
+            format!(
+                "r{} {} person{} ({:?}) {:?}{heard}",
+                number + 1,
+                revision.status,
+                revision.person,
+                revision.called,
+                revision.away
+            )
         });
         let touched =
             if self.touched > 0 { format!("; touched in Outlook after r{}", self.touched) } else { String::new() };

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example chaos -- --minutes 5`. Three real processes of the service share one PostgreSQL; they are
 //! killed, frozen past their leases and restarted, the database crashes, Microsoft fails in every way it is known to fail,
-//! and people tidy up in their calendars. In the end every calendar, a team's too, must hold what the acknowledged webhooks say.
+//! people tidy up in their calendars, get new addresses, and pass one on. In the end every calendar, a team's too, must hold what the acknowledged webhooks say.
 //!
 //! It must never forgive: whatever is lost, doubled, wrong, out of order or over a limit, once in a run, ends it with 1.
 
@@ -10,6 +10,7 @@ mod dice;
 mod faults;
 mod leave;
 mod microsoft;
+mod names;
 mod operator;
 mod portal;
 mod quiet;
@@ -98,10 +99,12 @@ async fn run(options: Options) -> anyhow::Result<bool> {
     ));
 
     let portals = Portals::new(Arc::clone(&stage));
+    traffic::introduce(&stage, &portals).await?;
     let over = CancellationToken::new();
     let mut working = tokio::task::JoinSet::new();
     working.spawn(traffic::flow(Arc::clone(&stage), portals.clone(), over.clone()));
     working.spawn(staff::tidy_up(Arc::clone(&stage), portals.clone(), over.clone()));
+    working.spawn(names::change(Arc::clone(&stage), over.clone()));
     working.spawn(faults::script(Arc::clone(&stage), over.clone()));
     trouble::brew(&stage, &over, &mut working);
     let progress = tokio::spawn(report::progress(Arc::clone(&stage)));

@@ -32,6 +32,11 @@ impl Microsoft {
         self.simulated.control(method, path, body).await
     }
 
+    /// Gives somebody a further address, and takes it from everybody else.
+    pub(crate) async fn give_alias(&self, alias: &str, owner: &str) -> anyhow::Result<()> {
+        self.simulated.give_alias(alias, owner).await
+    }
+
     /// Adds rules behind those in force.
     pub(crate) async fn fault(&self, rules: &Value) -> anyhow::Result<()> {
         self.control(Method::POST, "faults", Some(rules)).await.map(drop)
@@ -103,13 +108,13 @@ impl Microsoft {
         Ok(found)
     }
 
-    /// Everybody's requests about one mailbox, for people.
-    pub(crate) async fn requests_to(&self, mailbox: &str, event_ids: &[String]) -> anyhow::Result<Vec<String>> {
+    /// Everybody's requests about these events, for people.
+    pub(crate) async fn requests_about(&self, event_ids: &[String]) -> anyhow::Result<Vec<String>> {
         let all = self.simulated.requests(0).await?;
         let about = |entry: &&Value| {
             let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
             let (path, query) = (text("path"), text("query"));
-            text("mailbox") == mailbox && event_ids.iter().any(|id| path.contains(id) || query.contains(id))
+            event_ids.iter().any(|id| path.contains(id) || query.contains(id))
         };
         Ok(all.iter().filter(about).map(brief).collect())
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use leavebridge::domain::marker::Marker;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,9 +14,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// More pages than any run fills.
 const MOST_PAGES: usize = 200;
 
-/// As in config/default.toml.
-const INSTALLATION: &str = "default";
-
 /// One mapping as the API shows it.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Mapping {
@@ -25,19 +21,12 @@ pub(crate) struct Mapping {
     pub(crate) source: String,
     pub(crate) leave_id: String,
     pub(crate) mailbox: String,
-    pub(crate) tenant: String,
-    pub(crate) calendar: String,
     pub(crate) state: String,
     pub(crate) reason: Option<String>,
     pub(crate) detail: Option<String>,
 }
 
 impl Mapping {
-    /// The marker of its event.
-    pub(crate) fn marker(&self) -> String {
-        Marker::new(INSTALLATION, &self.tenant, &self.source, &self.leave_id, &self.calendar).event.to_string()
-    }
-
     /// State and reason, for people.
     pub(crate) fn stand(&self) -> String {
         let reason = self.reason.as_deref().unwrap_or("no reason given");

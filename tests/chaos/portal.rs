@@ -70,8 +70,8 @@ impl Portals {
             let mut leaves = self.stage.book.leaves();
             let Some(told) = leaves.get_mut(leave) else { return };
             let revision = revision(told.revisions.len());
-            let address = &self.stage.people[revision.person];
-            let body = revision.webhook(&told.id, address, told.revisions.is_empty()).to_string();
+            let (people, names) = (&self.stage.people, &self.stage.names);
+            let body = revision.webhook(&told.id, people, names, told.revisions.is_empty()).to_string();
             told.revisions.push(revision);
             let (id, source, revision) = (format!("chaos-{number}"), told.source, told.revisions.len() - 1);
             Webhook { id, body, source, leave, revision }

@@ -21,8 +21,8 @@ use super::{
 
 /// Until then every webhook must have been acknowledged.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(90);
-/// Until then every mapping must have settled: a doubt lasts a minute, and the waits double.
-const SETTLED_WITHIN: Duration = Duration::from_mins(3);
+/// Until then every mapping must have settled: a doubt lasts a minute and is waited for exactly.
+const SETTLED_WITHIN: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longer than any `Retry-After` of the run.
 const NO_FLOOR_LEFT: Duration = Duration::from_secs(6);
@@ -34,7 +34,7 @@ pub(crate) async fn restore(stage: &Stage, portals: &Portals) -> anyhow::Result<
     stage.tell("quiet: everything is mended");
     stage.microsoft.control(Method::DELETE, "faults", None).await?;
     for address in &stage.people {
-        stage.microsoft.person(address, &json!({"kind": "normal", "in_scope": true})).await?;
+        stage.microsoft.person(stage.owner(address), &json!({"kind": "normal", "in_scope": true})).await?;
     }
     for replica in &stage.replicas {
         if replica.url().is_none() {

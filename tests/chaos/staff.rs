@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     dice::Dice,
-    operator,
     portal::{Portals, Way},
     stage::{Stage, TEAM},
     traffic,
@@ -34,19 +33,18 @@ pub(crate) async fn tidy_up(stage: Arc<Stage>, portals: Portals, over: Cancellat
 
 async fn touch(stage: &Stage, portals: &Portals, dice: &Dice) -> anyhow::Result<()> {
     let address = if dice.chance(0.15) { TEAM } else { dice.pick(&stage.people) };
-    let events = stage.microsoft.events(address).await?;
+    let events = stage.microsoft.events(stage.owner(address)).await?;
     // The newest, which are still being changed.
     let recent = &events[events.len().saturating_sub(6)..];
     let (marker, event) = recent.get(dice.below(recent.len())).context("an empty calendar")?;
     let id = event["id"].as_str().context("an event has an id")?;
-    let mappings = operator::mappings(stage, &format!("&mailbox={address}")).await?;
-    let mapping = mappings.iter().find(|mapping| mapping.marker() == *marker).context("a mapping of ours")?;
     let place = {
         let leaves = stage.book.leaves();
-        leaves.iter().position(|leave| mapping.leave_id == leave.id).context("a leave of ours")?
+        leaves.iter().position(|leave| leave.markers().contains(marker)).context("a leave of ours")?
     };
     let path = format!(
-        "users/{address}/events/{}",
+        "users/{}/events/{}",
+        stage.owner(address),
         percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC)
     );
     if dice.chance(0.5) {

@@ -26,6 +26,7 @@ use super::{
     dice::Dice,
     leave::{Book, ZONES},
     microsoft::Microsoft,
+    names::{self, Names},
     replica::Replica,
     report,
     tally::Tally,
@@ -34,6 +35,7 @@ use super::{
 const PEOPLE: usize = 16;
 /// The shared mailbox in whose calendar leave from Backstage is copied: busier than anybody's own.
 pub(crate) const TEAM: &str = "team@contoso.com";
+pub(crate) const TEAM_CALENDAR: &str = "Who is away";
 /// What the environment cannot say. The title tells whose copy it is.
 const FILE: &str = r#"
     [[tenants.default.team_calendars]]
@@ -58,7 +60,9 @@ pub(crate) struct Stage {
     pub(crate) begun: Instant,
     /// When the first version of every leave is said to have happened; the others follow second by second.
     pub(crate) origin: Timestamp,
+    /// The address that each has at first.
     pub(crate) people: Vec<String>,
+    pub(crate) names: Names,
     pub(crate) book: Book,
     pub(crate) tally: Tally,
     pub(crate) microsoft: Microsoft,
@@ -78,11 +82,13 @@ impl Stage {
         let postgres = PrivatePostgres::start(&std::env::vars().collect::<Vec<_>>(), Durability::Process).await?;
         let database_url = postgres.url("postgres");
         let microsoft = Microsoft::start(seed).await?;
+        let mut ids = Vec::new();
         let people: Vec<String> = (0..PEOPLE).map(|number| format!("person{number}@contoso.com")).collect();
         for (number, address) in people.iter().enumerate() {
             let zone = ZONES[number % ZONES.len()].0;
             let person = json!({"address": address, "name": format!("Person {number}"), "time_zone": zone});
-            microsoft.control(Method::POST, "users", Some(&person)).await?;
+            let added = microsoft.control(Method::POST, "users", Some(&person)).await?;
+            ids.push(added["id"].as_str().context("a person has an id")?.to_owned());
         }
         let team = json!({"address": TEAM, "name": "The team", "time_zone": "UTC", "kind": "shared"});
         microsoft.control(Method::POST, "users", Some(&team)).await?;
@@ -106,12 +112,13 @@ impl Stage {
         for replica in &replicas {
             replica.start().await?;
         }
-        Ok(Arc::new(Self {
+        let stage = Arc::new(Self {
             options,
             seed,
             begun: Instant::now(),
             origin: SystemClock.now() - SignedDuration::from_hours(24),
             people,
+            names: Names::new(ids),
             book: Book::default(),
             tally: Tally::default(),
             microsoft,
@@ -122,7 +129,9 @@ impl Stage {
             client: outgoing::direct(Duration::from_secs(5))?,
             give_up: AtomicBool::new(false),
             settings,
-        }))
+        });
+        names::give(&stage).await?;
+        Ok(stage)
     }
 
     /// Dice of one part of the run.
@@ -140,6 +149,12 @@ impl Stage {
     pub(crate) fn token(&self, client: &str) -> anyhow::Result<String> {
         let scopes = self.settings.clients.get(client).map(|client| client.scopes.clone()).unwrap_or_default();
         Ok(http::mint(&self.settings.auth, client, &scopes, SystemClock.now(), SignedDuration::from_hours(1))?)
+    }
+
+    /// The object id of a person, or the team's address.
+    pub(crate) fn owner<'a>(&'a self, address: &'a str) -> &'a str {
+        let person = self.people.iter().position(|known| known == address);
+        person.map_or(address, |person| &self.names.ids[person])
     }
 
     /// A short run does everything more often, so that all of it happens.
@@ -168,6 +183,8 @@ fn configuration(database: &str, microsoft: &str) -> Variables {
         ("LOG__FORMAT", "json"),
         ("LOG__FILTER", "info"),
         ("AUTH__KEYS__CHAOS__SECRET", SIGNING_KEY),
+        // So that the directory is asked again and again, amid all the trouble.
+        ("DIRECTORY__FRESH_FOR", "5s"),
         ("SYNC__CALL_TIMEOUT", &millis(CALL_TIMEOUT)),
         ("SYNC__LEASE", &millis(LEASE)),
         ("SYNC__PER_MAILBOX", &PER_MAILBOX.to_string()),

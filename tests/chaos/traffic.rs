@@ -7,12 +7,30 @@ use tokio_util::sync::CancellationToken;
 use super::{
     dice::Dice,
     leave::{Leave, Revision},
+    names::Called,
     portal::{Portals, Way},
+    quiet,
     stage::Stage,
 };
 
 /// Changes go to the leaves that were made last, so that they meet deliveries that are still under way.
 const RECENT: usize = 40;
+
+/// A leave of each person by the address that they have always had, before there is any trouble, so that the service knows whose
+/// that is. While it cannot know that an object id and an address are one person's, it cannot keep that mailbox's limits.
+pub(crate) async fn introduce(stage: &Arc<Stage>, portals: &Portals) -> anyhow::Result<()> {
+    let dice = stage.dice("introduction");
+    for person in 0..stage.people.len() {
+        let id = format!("LA-{person}");
+        stage.book.leaves().push(Leave { id, source: "ess", revisions: Vec::new(), touched: 0, of_reception: false });
+        portals.say(person, Way::After(Duration::ZERO), |number| {
+            Revision::draw(&dice, number, "approved", (person, Called::Address), stage.origin)
+        });
+    }
+    let unsettled = quiet::settle(stage).await?;
+    anyhow::ensure!(unsettled.is_empty(), "nothing is delivered: {unsettled:?}");
+    Ok(())
+}
 
 /// Lets webhooks flow until it is over.
 pub(crate) async fn flow(stage: Arc<Stage>, portals: Portals, over: CancellationToken) -> anyhow::Result<()> {
@@ -23,7 +41,8 @@ pub(crate) async fn flow(stage: Arc<Stage>, portals: Portals, over: Cancellation
         if known < RECENT / 4 || dice.chance(0.3) {
             let source = *dice.pick(&["ess", "backstage"]);
             let id = format!("LA-{known}");
-            stage.book.leaves().push(Leave { id, source, revisions: Vec::new(), touched: 0 });
+            let of_reception = dice.chance(0.1);
+            stage.book.leaves().push(Leave { id, source, revisions: Vec::new(), touched: 0, of_reception });
             change(&stage, &portals, &dice, known, way(&dice));
         } else {
             let leave = known - 1 - dice.below(RECENT.min(known));
@@ -53,12 +72,10 @@ fn way(dice: &Dice) -> Way {
 
 /// Says something new about a leave: other days, and often another status or another person.
 pub(crate) fn change(stage: &Stage, portals: &Portals, dice: &Dice, leave: usize, way: Way) {
-    let former: Vec<usize> = {
+    let (former, of_reception): (Vec<usize>, bool) = {
         let leaves = stage.book.leaves();
-        leaves
-            .get(leave)
-            .map(|leave| leave.revisions.iter().map(|revision| revision.person).collect())
-            .unwrap_or_default()
+        let Some(leave) = leaves.get(leave) else { return };
+        (leave.revisions.iter().map(|revision| revision.person).collect(), leave.of_reception)
     };
     let anybody = dice.below(stage.people.len());
     let person = match former.last() {
@@ -80,5 +97,6 @@ pub(crate) fn change(stage: &Stage, portals: &Portals, dice: &Dice, leave: usize
         "cancelled",
         "cancelled",
     ]);
-    portals.say(leave, way, |number| Revision::draw(dice, number, status, person, stage.origin));
+    let who = if of_reception { (0, Called::Reception) } else { (person, Called::draw(dice)) };
+    portals.say(leave, way, |number| Revision::draw(dice, number, status, who, stage.origin));
 }

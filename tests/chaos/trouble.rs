@@ -166,10 +166,10 @@ async fn mailboxes(stage: Arc<Stage>, over: CancellationToken) -> anyhow::Result
         } else {
             ("may not be written to for a while (403)", json!({"in_scope": false}), json!({"in_scope": true}))
         };
-        stage.microsoft.person(address, &broken).await?;
+        stage.microsoft.person(stage.owner(address), &broken).await?;
         stage.done(what, address);
         tokio::time::sleep(dice.millis(2_000, 6_000)).await;
-        stage.microsoft.person(address, &mended).await?;
+        stage.microsoft.person(stage.owner(address), &mended).await?;
         // In vain while the database is away; the run ends with a retry in any case.
         let _tried =
             operator::try_once(&stage, &dice, Method::POST, &format!("/mappings/retry?mailbox={address}")).await;

@@ -21,8 +21,9 @@ pub(crate) struct Offence {
     pub(crate) kind: &'static str,
     /// What was seen.
     pub(crate) what: String,
-    /// The mappings of the leave, for the person who debugs.
-    pub(crate) mappings: Vec<Mapping>,
+    /// The markers of the leave and its mappings, for the person who debugs.
+    markers: Vec<String>,
+    mappings: Vec<Mapping>,
 }
 
 /// The rows of the table, in its order.
@@ -49,39 +50,51 @@ struct Found {
 pub(crate) async fn find(stage: &Stage, unsettled: &[Mapping]) -> anyhow::Result<Vec<Offence>> {
     let mut offences = Vec::new();
     let mut by_leave: HashMap<String, Vec<Mapping>> = HashMap::new();
-    let mut leave_of: HashMap<String, String> = HashMap::new();
     for mapping in operator::mappings(stage, "").await? {
-        leave_of.insert(mapping.marker(), mapping.leave_id.clone());
         by_leave.entry(mapping.leave_id.clone()).or_default().push(mapping);
     }
+    let mut leaves = stage.book.leaves().clone();
+    let leave_of: HashMap<String, String> =
+        leaves.iter().flat_map(|leave| leave.markers().map(|marker| (marker, leave.id.clone()))).collect();
     let mut events: HashMap<String, Vec<Found>> = HashMap::new();
     for address in stage.people.iter().map(String::as_str).chain([TEAM]) {
-        for (marker, event) in stage.microsoft.events(address).await? {
+        for (marker, event) in stage.microsoft.events(stage.owner(address)).await? {
             let found = Found { address: address.to_owned(), event: shown(&event) };
             match leave_of.get(&marker) {
                 Some(leave) => events.entry(leave.clone()).or_default().push(found),
-                None => offences.push(Offence::new("wrong", format!("an event of nobody's: {found:?}"), Vec::new())),
+                None => offences.push(Offence::new(
+                    "wrong",
+                    format!("an event of nobody's: {found:?}"),
+                    Vec::new(),
+                    Vec::new(),
+                )),
             }
         }
     }
-    let leaves = stage.book.leaves().clone();
-    for leave in &leaves {
+    for leave in &mut leaves {
         let found = events.remove(&leave.id).unwrap_or_default();
+        if leave.of_reception {
+            // In the mailbox of anybody who has been there, and in no other.
+            let is_in = |person: &usize| found.iter().any(|found| found.address == stage.people[*person]);
+            let person = stage.names.reception().into_iter().find(is_in).unwrap_or_default();
+            leave.revisions.iter_mut().for_each(|revision| revision.person = person);
+        }
         let mappings = by_leave.remove(&leave.id).unwrap_or_default();
         for (kind, what) in judge(stage, leave, &found, unsettled) {
             let what = format!("{}: {what}\n      told: {}", leave.id, leave.story());
-            offences.push(Offence::new(kind, what, mappings.clone()));
+            offences.push(Offence::new(kind, what, leave.markers().to_vec(), mappings.clone()));
         }
     }
     limits(stage, &mut offences).await?;
     timelines(stage, &mut offences).await?;
-    offences.extend(stage.tally.oddities().into_iter().map(|what| Offence::new(KINDS[8], what, Vec::new())));
+    offences
+        .extend(stage.tally.oddities().into_iter().map(|what| Offence::new(KINDS[8], what, Vec::new(), Vec::new())));
     Ok(offences)
 }
 
 impl Offence {
-    fn new(kind: &'static str, what: String, mappings: Vec<Mapping>) -> Self {
-        Self { kind, what, mappings }
+    fn new(kind: &'static str, what: String, markers: Vec<String>, mappings: Vec<Mapping>) -> Self {
+        Self { kind, what, markers, mappings }
     }
 }
 
@@ -136,19 +149,19 @@ async fn limits(stage: &Stage, offences: &mut Vec<Offence>) -> anyhow::Result<()
     let most = count("max_in_flight_per_mailbox");
     if most > PER_MAILBOX {
         let what = format!("{most} requests were in flight for one mailbox, {PER_MAILBOX} are allowed");
-        offences.push(Offence::new("limit violations", what, Vec::new()));
+        offences.push(Offence::new("limit violations", what, Vec::new(), Vec::new()));
     }
     for (at, told, what) in stage.microsoft.too_early().await? {
         // Nobody hears while they sleep; what such a replica had begun to send goes out when it wakes.
         if stage.tally.slept_through(told, at) {
             stage.tally.count("done Retry-After slept through by a frozen replica");
         } else {
-            offences.push(Offence::new("Retry-After violations", what, Vec::new()));
+            offences.push(Offence::new("Retry-After violations", what, Vec::new(), Vec::new()));
         }
     }
     for (kind, name) in [("limit violations", "limit_violations"), ("doubled", "duplicates")] {
         let said = format!("the simulator counted it ({name})");
-        offences.extend((0..count(name)).map(|_| Offence::new(kind, said.clone(), Vec::new())));
+        offences.extend((0..count(name)).map(|_| Offence::new(kind, said.clone(), Vec::new(), Vec::new())));
     }
     Ok(())
 }
@@ -159,13 +172,13 @@ async fn timelines(stage: &Stage, offences: &mut Vec<Offence>) -> anyhow::Result
     let unexplained: Vec<(String, String)> = sqlx::query_as(
         "SELECT m.id::text, coalesce(last.kind, 'nothing') FROM items m
          LEFT JOIN LATERAL (SELECT kind FROM timeline t WHERE t.item = m.id ORDER BY t.id DESC LIMIT 1) last ON true
-         WHERE m.kind = 'event' AND m.state IN ('synced', 'removed', 'hidden') AND last.kind IS DISTINCT FROM 'delivered'",
+         WHERE m.kind = 'event' AND m.state IN ('synced', 'removed', 'hidden') AND coalesce(last.kind, '') NOT IN ('delivered', 'merged')",
     )
     .fetch_all(&mut connection)
     .await?;
     connection.close().await?;
     let wrong = unexplained.into_iter().map(|(id, kind)| format!("mapping {id} is settled, its last line is {kind}"));
-    offences.extend(wrong.map(|what| Offence::new("timelines without an end", what, Vec::new())));
+    offences.extend(wrong.map(|what| Offence::new("timelines without an end", what, Vec::new(), Vec::new())));
     Ok(())
 }
 
@@ -174,7 +187,6 @@ impl Offence {
     pub(crate) async fn evidence(&self, stage: &Stage) -> anyhow::Result<Vec<String>> {
         let mut lines = vec![self.what.clone()];
         let mut connection = PgConnection::connect(&stage.database_url).await?;
-        let markers: Vec<String> = self.mappings.iter().map(Mapping::marker).collect();
         for mapping in &self.mappings {
             let row: Option<String> =
                 sqlx::query_scalar("SELECT row_to_json(m)::text FROM items m WHERE id::text = $1")
@@ -182,13 +194,14 @@ impl Offence {
                     .fetch_optional(&mut connection)
                     .await?;
             lines.push(format!("{} {}: {}", mapping.mailbox, mapping.stand(), row.unwrap_or_default()));
-            let mut names = vec![mapping.id.clone()];
-            for event in stage.microsoft.history(&mapping.mailbox, &markers).await? {
-                names.extend(event["id"].as_str().map(str::to_owned));
-                lines.push(format!("event {event}"));
-            }
-            for request in stage.microsoft.requests_to(&mapping.mailbox, &names).await? {
-                lines.push(format!("request {request}"));
+        }
+        for address in stage.people.iter().map(String::as_str).chain([TEAM]) {
+            let events = stage.microsoft.history(stage.owner(address), &self.markers).await?;
+            let ids: Vec<String> = events.iter().filter_map(|event| event["id"].as_str()).map(str::to_owned).collect();
+            lines.extend(events.iter().map(|event| format!("event of {address} {event}")));
+            if !ids.is_empty() {
+                let requests = stage.microsoft.requests_about(&ids).await?;
+                lines.extend(requests.iter().map(|request| format!("request {request}")));
             }
         }
         if let Some(mapping) = self.mappings.first() {

@@ -83,6 +83,33 @@ async fn a_process_that_wakes_up_past_its_lease_begins_no_call() {
     assert_eq!(end().await, "2026-12-25T00:00:00.0000000");
 }
 
+/// The lease is looked at before each call, the first one included: here only that look keeps the process from writing.
+#[cfg(debug_assertions)]
+#[tokio::test]
+async fn a_process_that_was_frozen_between_its_claim_and_its_first_call_makes_none() {
+    let fleet = Fleet::in_real_time().await;
+    let barrier = Barrier::before(&fleet.microsoft).await;
+    let keys = [&SHORT[..], &barrier.keys()].concat();
+    let mut frozen = fleet.start(&keys, &[("LEAVEBRIDGE_FREEZE_AT", "after claim")]).await;
+    barrier.close("POST", "/events");
+    let webhook = fleet.webhook(0, Some(&json!({})));
+    let posting = async {
+        frozen.post(&webhook).await;
+        future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = posting => {}
+        () = until("it has claimed the mailbox", async || fleet.mappings(HELD).await == 1) => {}
+    }
+
+    let _other = fleet.start(&SHORT, &[]).await;
+    until("the other one has taken over", async || fleet.mappings("state = 'synced'").await == 1).await;
+    frozen.program.signal("-CONT");
+    frozen.program.logs("the lease was lost; the mailbox's new holder goes on").await;
+    assert_eq!(barrier.held(), [""; 0], "it has begun a call");
+    assert_eq!(fleet.microsoft.stored_events(AMY).await.len(), 1);
+}
+
 #[tokio::test]
 async fn three_processes_of_which_one_is_killed_and_one_is_frozen_lose_and_double_nothing() {
     let fleet = Fleet::in_real_time().await;

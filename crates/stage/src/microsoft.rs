@@ -61,6 +61,37 @@ impl Microsoft {
         Ok(answer)
     }
 
+    /// Everybody, as the control plane shows them.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn users(&self) -> anyhow::Result<Vec<Value>> {
+        list(self.control(Method::GET, "users", None).await?)
+    }
+
+    /// Gives the user of that object id a further address, and takes it from everybody else.
+    ///
+    /// # Errors
+    /// When it does not answer, or there is no such user.
+    pub async fn give_alias(&self, alias: &str, owner: &str) -> anyhow::Result<()> {
+        let users = self.users().await?;
+        let (owners, others): (Vec<_>, Vec<_>) = users.iter().partition(|user| user["id"] == owner);
+        // First taken away: an address has one owner.
+        for user in others.into_iter().chain(owners) {
+            let mut aliases = list(user["aliases"].clone())?;
+            let had_it = aliases.iter().any(|one| *one == alias);
+            aliases.retain(|one| *one != alias);
+            let id = user["id"].as_str().context("a user has an id")?;
+            if id == owner {
+                aliases.push(alias.into());
+            } else if !had_it {
+                continue;
+            }
+            self.control(Method::PATCH, &format!("users/{id}"), Some(&serde_json::json!({"aliases": aliases}))).await?;
+        }
+        Ok(())
+    }
+
     /// Everything that was ever in a calendar, deleted events included.
     ///
     /// # Errors

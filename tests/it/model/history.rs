@@ -60,6 +60,10 @@ pub(super) enum Step {
     Pass(i64),
     /// So many seconds pass while a call is under way: as if everybody had been frozen meanwhile.
     Freeze(i64),
+    /// Somebody gets another address and keeps the former one.
+    Rename(usize),
+    /// The reception's address passes on to somebody, once everything is settled.
+    PassOn(usize),
 }
 
 /// What a portal says of a leave.
@@ -86,6 +90,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) person: usize,
+    pub(super) called: Called,
     /// From this day of December 2026 on.
     pub(super) first: u8,
     /// For so many days.
@@ -94,6 +99,19 @@ pub(super) struct Content {
     pub(super) from_noon: bool,
     /// No calendar ever hears of it.
     pub(super) leave_type: &'static str,
+}
+
+/// By which name the portal calls somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Called {
+    /// The address that they had at first.
+    Address,
+    /// Another one that leads to them.
+    Alias,
+    /// Their object id.
+    Id,
+    /// The reception's, whoever that is.
+    Reception,
 }
 
 /// What staff do to an event.
@@ -109,18 +127,25 @@ pub(super) enum Edit {
 }
 
 /// Histories of up to `longest` steps or small stories.
-pub(super) fn history(longest: usize) -> impl Strategy<Value = History> {
-    let part = prop_oneof![4 => step().prop_map(|step| vec![step]), 1 => there_and_back()];
+pub(super) fn history(longest: usize, names: bool) -> impl Strategy<Value = History> {
+    let step = if names { prop_oneof![5 => step(true), 1 => naming()].boxed() } else { step(false).boxed() };
+    let part = prop_oneof![4 => step.prop_map(|step| vec![step]), 1 => there_and_back(names)];
     (world(), vec(part, 3..=longest)).prop_map(|(world, parts)| History { world, steps: parts.concat() })
+}
+
+/// Names change, and one passes on.
+fn naming() -> impl Strategy<Value = Step> {
+    prop_oneof![(0..PEOPLE).prop_map(Step::Rename), (0..PEOPLE).prop_map(Step::PassOn)]
 }
 
 /// The story behind most mistakes: a leave is as usual, becomes another, something goes wrong on the way, and it is as
 /// usual again before or after anybody can tell.
-fn there_and_back() -> impl Strategy<Value = Vec<Step>> {
+fn there_and_back(names: bool) -> impl Strategy<Value = Vec<Step>> {
     let usual =
         || Step::Webhook(Webhook { leave: 0, kind: Kind::Updated(None), content: usual(), late: 0, named: false });
-    let other = (select(vec![Kind::Updated(None), Kind::Updated(Some("pending")), Kind::Cancelled]), any_content())
-        .prop_map(|(kind, content)| Step::Webhook(Webhook { leave: 0, kind, content, late: 0, named: false }));
+    let other =
+        (select(vec![Kind::Updated(None), Kind::Updated(Some("pending")), Kind::Cancelled]), any_content(names))
+            .prop_map(|(kind, content)| Step::Webhook(Webhook { leave: 0, kind, content, late: 0, named: false }));
     let pause = prop_oneof![
         2 => Just(Step::Rest),
         2 => Just(Step::Crash { amid: true, seconds: 0 }),
@@ -147,12 +172,12 @@ fn world() -> impl Strategy<Value = World> {
     )
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step(names: bool) -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => webhook().prop_map(Step::Webhook),
-        2 => vec(webhook(), 2..4).prop_map(Step::AtOnce),
+        12 => webhook(names).prop_map(Step::Webhook),
+        2 => vec(webhook(names), 2..4).prop_map(Step::AtOnce),
         1 => any::<Index>().prop_map(Step::Again),
-        1 => (webhook(), 0..60_u8).prop_map(|(webhook, yields)| Step::CutOff(webhook, yields)),
+        1 => (webhook(names), 0..60_u8).prop_map(|(webhook, yields)| Step::CutOff(webhook, yields)),
         6 => trouble::fault().prop_map(Step::Fault),
         2 => Just(Step::Mend),
         4 => (any::<Index>(), edit()).prop_map(|(which, edit)| Step::Staff(which, edit)),
@@ -174,11 +199,11 @@ fn edit() -> impl Strategy<Value = Edit> {
     select(vec![Edit::Move, Edit::Note, Edit::Tag, Edit::Delete, Edit::Delete])
 }
 
-fn webhook() -> impl Strategy<Value = Webhook> {
+fn webhook(names: bool) -> impl Strategy<Value = Webhook> {
     // Mostly the same leave, because a leave's troubles come from its own past.
     let leave = prop_oneof![3 => Just(0), 1 => 0..LEAVES];
     let late = prop_oneof![4 => Just(0_i64), 1 => 1..4_i64];
-    (leave, kind(), content(), late, any::<bool>()).prop_map(|(leave, kind, content, late, named)| Webhook {
+    (leave, kind(), content(names), late, any::<bool>()).prop_map(|(leave, kind, content, late, named)| Webhook {
         leave,
         kind,
         content,
@@ -197,16 +222,29 @@ fn kind() -> impl Strategy<Value = Kind> {
 }
 
 /// Few values, and one of them often, so that a leave becomes again what it was before.
-fn content() -> impl Strategy<Value = Content> {
-    prop_oneof![2 => Just(usual()), 3 => any_content()]
+fn content(names: bool) -> impl Strategy<Value = Content> {
+    prop_oneof![2 => Just(usual()), 3 => any_content(names)]
 }
 
 fn usual() -> Content {
-    Content { person: 0, first: 1, days: 2, from_noon: false, leave_type: "ANNUAL" }
+    Content { person: 0, called: Called::Address, first: 1, days: 2, from_noon: false, leave_type: "ANNUAL" }
 }
 
-fn any_content() -> impl Strategy<Value = Content> {
+fn any_content(names: bool) -> impl Strategy<Value = Content> {
     let person = prop_oneof![4 => Just(0), 1 => 0..PEOPLE];
-    (person, 1..4_u8, 1..3_u8, any::<bool>(), select(vec!["ANNUAL", "SICK"]))
-        .prop_map(|(person, first, days, from_noon, leave_type)| Content { person, first, days, from_noon, leave_type })
+    let called = if names {
+        select(vec![Called::Address, Called::Alias, Called::Id, Called::Reception, Called::Reception]).boxed()
+    } else {
+        Just(Called::Address).boxed()
+    };
+    (person, called, 1..4_u8, 1..3_u8, any::<bool>(), select(vec!["ANNUAL", "SICK"])).prop_map(
+        |(person, called, first, days, from_noon, leave_type)| Content {
+            person,
+            called,
+            first,
+            days,
+            from_noon,
+            leave_type,
+        },
+    )
 }

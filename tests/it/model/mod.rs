@@ -36,7 +36,7 @@ fn try_histories(longest: usize, beside: Beside) {
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = CASES;
     }
-    let outcome = TestRunner::new(config).run(&history::history(longest), |history| {
+    let outcome = TestRunner::new(config).run(&history::history(longest, beside == Beside::Names), |history| {
         // Each in a runtime of its own: with it ends whatever the case has left running.
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(carry_out(&history, beside)).map_err(TestCaseError::fail)
@@ -75,4 +75,9 @@ fn however_a_history_goes_mailboxes_reply_as_the_model_says() {
 #[test]
 fn however_a_history_goes_a_teams_calendar_shows_what_the_model_says() {
     try_histories(10, Beside::Team);
+}
+
+#[test]
+fn however_a_history_goes_leave_is_with_the_person_whoever_is_called_what() {
+    try_histories(10, Beside::Names);
 }

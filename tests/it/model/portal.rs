@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     history::{Kind, LEAVES, Webhook},
-    outlook::{self, PEOPLE},
+    outlook,
     reference::{Model, Outcome},
 };
 use crate::support::{Answer, TestApp, answer, at};
@@ -23,6 +23,8 @@ pub(super) struct Portal {
     /// Webhooks so far, which gives each its time at the source.
     posted: i64,
     sent: Vec<Delivery>,
+    /// The people's object ids.
+    ids: Vec<String>,
 }
 
 /// One webhook on its way.
@@ -81,6 +83,11 @@ fn outcome(told: &Answer, expected: &[&'static str]) -> Option<&'static str> {
 }
 
 impl Portal {
+    /// A portal that knows people by these object ids.
+    pub(super) fn new(ids: Vec<String>) -> Self {
+        Self { ids, ..Self::default() }
+    }
+
     pub(super) async fn post(&mut self, app: &TestApp, model: &mut Model, webhook: &Webhook) -> Result<(), String> {
         let (delivery, time) = self.write(app, webhook, webhook.late, webhook.named);
         let expected = model.post(webhook.leave, webhook.kind, &webhook.content, time);
@@ -162,7 +169,7 @@ impl Portal {
         if webhook.kind != Kind::Cancelled {
             let content = &webhook.content;
             let day = |day: u8| format!("2026-12-{day:02}");
-            data["staff"] = json!({"email": PEOPLE[content.person], "name": outlook::name(content.person)});
+            data["staff"] = outlook::staff(content, &self.ids);
             data["start"] = json!(day(content.first));
             data["end"] = json!(day(content.first + content.days - 1));
             data["leave_type"] = json!(content.leave_type);

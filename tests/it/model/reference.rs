@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::civil::{DateTime, date};
 
 use super::{
-    history::{Content, Edit, Kind, PEOPLE},
+    history::{Called, Content, Edit, Kind, PEOPLE},
     outlook,
 };
 
@@ -17,6 +17,9 @@ struct Leave {
     status: &'static str,
     /// Unknown while nothing but a cancellation has arrived.
     content: Option<Content>,
+    /// In whose mailbox it belongs: of several, in whose it is found. Nothing has been written for it then when the address
+    /// that names the person passed on, and it may have been asked about before or after.
+    holders: Vec<usize>,
     at: i64,
 }
 
@@ -90,6 +93,8 @@ pub(super) struct Model {
     body: String,
     /// There is a team's calendar.
     team: bool,
+    /// Who has the reception's address.
+    pub(super) reception: usize,
     leaves: BTreeMap<usize, Leave>,
     touched: BTreeMap<(usize, usize), Touched>,
     /// How many changes of each leave were accepted, and how many came too late.
@@ -115,15 +120,20 @@ impl Kind {
 impl Model {
     pub(super) fn new(subject: String, body: String, team: bool) -> Self {
         let (leaves, touched, accepted, stale) = Default::default();
-        Self { subject, body, team, leaves, touched, accepted, stale, calm: true }
+        Self { subject, body, team, reception: 0, leaves, touched, accepted, stale, calm: true }
     }
 
     /// A webhook arrives that says how a leave stood at `at`.
     pub(super) fn post(&mut self, leave: usize, kind: Kind, content: &Content, at: i64) -> Outcome {
         let status = kind.status();
         let content = (kind != Kind::Cancelled).then(|| content.clone());
+        let present = match &content {
+            Some(Content { called: Called::Reception, .. }) => self.reception,
+            Some(content) => content.person,
+            None => 0,
+        };
         let Some(stored) = self.leaves.get_mut(&leave) else {
-            self.leaves.insert(leave, Leave { status, content, at });
+            self.leaves.insert(leave, Leave { status, content, holders: vec![present], at });
             return Outcome::Accepted;
         };
         if at < stored.at {
@@ -136,8 +146,34 @@ impl Model {
         if at == stored.at && stored.status == "cancelled" {
             return Outcome::Stale;
         }
-        *stored = Leave { status, content: content.or_else(|| stored.content.take()), at };
+        let name =
+            |content: &Content| (content.called, if content.called == Called::Reception { 0 } else { content.person });
+        if content.as_ref().is_some_and(|new| stored.content.as_ref().map(name) != Some(name(new))) {
+            stored.holders = vec![present];
+        }
+        (stored.status, stored.at) = (status, at);
+        stored.content = content.or_else(|| stored.content.take());
         Outcome::Accepted
+    }
+
+    /// The reception's address passes on, while everything is settled. Leave that is in Outlook stays where it is.
+    pub(super) fn pass_on(&mut self, to: usize) {
+        self.reception = to;
+        for leave in self.leaves.values_mut() {
+            let is_there = ["approved", "pending"].contains(&leave.status);
+            let is_named = leave.content.as_ref().is_some_and(|content| content.called == Called::Reception);
+            if is_named && !is_there && !leave.holders.contains(&to) {
+                leave.holders.push(to);
+            }
+        }
+    }
+
+    /// Where a leave may be in several people's mailboxes, it is in the one in which it was found.
+    pub(super) fn found(&mut self, leave: usize, is_in: impl Fn(usize) -> bool) {
+        if let Some(leave) = self.leaves.get_mut(&leave) {
+            let holder = leave.holders.iter().copied().find(|holder| is_in(*holder)).unwrap_or(leave.holders[0]);
+            leave.holders = vec![holder];
+        }
     }
 
     /// What the portal was told in the end.
@@ -156,7 +192,7 @@ impl Model {
 
     /// The event that there should be for a leave in a mailbox's calendar.
     pub(super) fn wanted(&self, leave: usize, mailbox: usize) -> Option<Entry> {
-        let Leave { status, content: Some(content), .. } = self.leaves.get(&leave)? else { return None };
+        let Leave { status, content: Some(content), holders, .. } = self.leaves.get(&leave)? else { return None };
         let is_team = mailbox == PEOPLE;
         let show_as = match *status {
             "approved" if is_team => "free",
@@ -164,7 +200,7 @@ impl Model {
             "pending" => "tentative",
             _ => return None,
         };
-        let Content { person, first, days, from_noon, leave_type } = *content;
+        let Content { person, first, days, from_noon, leave_type, .. } = *content;
         let day = |day: u8, time: &str| format!("2026-12-{day:02}T{time}:00.0000000");
         let times = if from_noon {
             Times { all_day: false, start: day(first, "13:00"), end: day(first + days - 1, "18:00") }
@@ -178,7 +214,7 @@ impl Model {
             return (self.team && leave_type == "ANNUAL").then_some(entry);
         }
         let (subject, body, sensitivity) = (self.subject.clone(), self.body.clone(), "private".to_owned());
-        (person == mailbox).then_some(Entry { times, show_as, subject, body, sensitivity })
+        holders.contains(&mailbox).then_some(Entry { times, show_as, subject, body, sensitivity })
     }
 
     /// The automatic reply that somebody's mailbox should have, of the first leave without work in between that is not over
@@ -187,7 +223,8 @@ impl Model {
         // In half days, for work begins and ends with them.
         let mut spans: Vec<(i32, i32, Reply)> = Vec::new();
         for leave in self.leaves.values().filter(|leave| leave.status == "approved") {
-            let Some(Content { first, days, from_noon, .. }) = leave.content.clone().filter(|it| it.person == person)
+            let Some(Content { first, days, from_noon, .. }) =
+                leave.content.clone().filter(|_| leave.holders.contains(&person))
             else {
                 continue;
             };

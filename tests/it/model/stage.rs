@@ -14,25 +14,29 @@ use super::{
 };
 use crate::support::{TestApp, answer, microsoft::Microsoft, until};
 
-/// Notes which connection took a lease, so that the living's leases can be told from those of the dead.
+/// Notes which connection took a lease, so that the living's leases can be told from those of the dead. A lease that is left by a
+/// merge of two mailboxes has nobody who works under it: it ends by its time.
 const WATCH: &str = "
-    CREATE TABLE holders (mailbox bigint PRIMARY KEY, pid integer NOT NULL);
+    CREATE TABLE holders (mailbox bigint PRIMARY KEY, pid integer NOT NULL, epoch bigint NOT NULL);
     CREATE FUNCTION note_holder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO holders VALUES (NEW.id, pg_backend_pid())
-        ON CONFLICT (mailbox) DO UPDATE SET pid = excluded.pid;
+        IF EXISTS (SELECT FROM mailboxes g WHERE g.merged_into = NEW.id AND g.xmin = pg_current_xact_id()::xid) THEN
+            RETURN NULL;
+        END IF;
+        INSERT INTO holders VALUES (NEW.id, pg_backend_pid(), NEW.lease_epoch)
+        ON CONFLICT (mailbox) DO UPDATE SET pid = excluded.pid, epoch = excluded.epoch;
         RETURN NULL;
     END $$;
     CREATE TRIGGER note_holder AFTER UPDATE ON mailboxes FOR EACH ROW
     WHEN (NEW.lease_epoch <> OLD.lease_epoch) EXECUTE FUNCTION note_holder()";
 /// Leases that somebody alive works under.
 const HELD: &str = "
-    SELECT count(*) FROM mailboxes b JOIN holders h ON h.mailbox = b.id
+    SELECT count(*) FROM mailboxes b JOIN holders h ON h.mailbox = b.id AND h.epoch = b.lease_epoch
     JOIN pg_stat_activity a ON a.pid = h.pid AND a.datname = current_database()
     WHERE b.lease_until IS NOT NULL";
 /// The same, and the mappings that anybody alive would begin to work on: in one look, or a claim could slip between two.
 const HELD_OR_DUE: &str = "
     SELECT (
-        SELECT count(*) FROM mailboxes b JOIN holders h ON h.mailbox = b.id
+        SELECT count(*) FROM mailboxes b JOIN holders h ON h.mailbox = b.id AND h.epoch = b.lease_epoch
         JOIN pg_stat_activity a ON a.pid = h.pid AND a.datname = current_database()
         WHERE b.lease_until IS NOT NULL
     ) + (
@@ -71,6 +75,8 @@ pub(super) enum Beside {
     Replies,
     /// A team's calendar.
     Team,
+    /// People who are called by several names, of which some change and one passes on.
+    Names,
 }
 
 /// A service with its Microsoft and its model.
@@ -86,7 +92,10 @@ pub(super) struct Stage {
     pub(super) beside: Beside,
     /// What is in the calendars and not ours, as it was put there.
     pub(super) theirs: Vec<Value>,
+    /// The object ids of the mailboxes' owners.
+    pub(super) ids: Vec<String>,
     edits: usize,
+    renames: usize,
     /// Until when limits may be broken: a process was killed, or lost its leases, while it may have had a call under way,
     /// and whoever came next could neither know of that call nor of a `Retry-After` that answered it.
     unfair_until: Timestamp,
@@ -117,19 +126,26 @@ impl Stage {
             }))
             .await;
         app.database.execute(WATCH).await;
+        let theirs = outlook::furnish(&app.microsoft).await;
+        let ids = app.microsoft.ids(&MAILBOXES).await;
+        if beside == Beside::Names {
+            outlook::give_aliases(&app.microsoft, &ids).await;
+        }
         let look = &app.settings.tenants["default"].policy.appearance;
         let model =
             Model::new(look.title.fill(|_| String::new()), look.body.fill(|_| String::new()), beside == Beside::Team);
         Self {
             microsoft: app.microsoft.clone(),
             looking: app.database.connect().await,
-            theirs: outlook::furnish(&app.microsoft).await,
+            theirs,
+            portal: Portal::new(ids.clone()),
+            ids,
             beside,
             apps: vec![app],
             down: false,
             model,
-            portal: Portal::default(),
             edits: 0,
+            renames: 0,
             unfair_until: Timestamp::MIN,
             broken: 0,
         }
@@ -182,21 +198,42 @@ impl Stage {
                 self.apps[0].advance(SignedDuration::from_secs(*seconds)).await;
                 self.rest().await;
             }
+            Step::Rename(person) => {
+                self.renames += 1;
+                outlook::rename(&self.microsoft, &self.ids[*person], self.renames).await;
+            }
+            Step::PassOn(to) => self.pass_on(*to).await?,
             Step::Pass(seconds) => self.pass(SignedDuration::from_secs(*seconds)).await,
         }
         self.limits().await
     }
 
-    /// Trouble ends, time passes, an operator retries what is parked, until everything is settled.
+    /// Trouble ends, and everything is settled and stays as it is.
     pub(super) async fn conclude(&mut self) -> Result<(), String> {
+        self.settle().await?;
+        self.pass(SignedDuration::from_hours(26)).await;
+        self.limits().await
+    }
+
+    /// The reception's address passes on. Before that everything is settled, and after it the directory's former answers are old:
+    /// in between nobody can say whose the leave should be.
+    async fn pass_on(&mut self, to: usize) -> Result<(), String> {
+        self.settle().await?;
+        verdict::find(self).await;
+        outlook::pass_on(&self.microsoft, &self.ids[to]).await;
+        self.model.pass_on(to);
+        self.pass(SignedDuration::from_hours(25)).await;
+        self.limits().await
+    }
+
+    /// Trouble ends, time passes, an operator retries what is parked, until everything is settled.
+    async fn settle(&mut self) -> Result<(), String> {
         self.microsoft.clear_faults().await;
         for minutes in [0, 1, 2, 5, 15, 80, 80, 300, 26 * 60, 26 * 60, 26 * 60] {
             self.pass(SignedDuration::from_mins(minutes)).await;
             self.limits().await?;
             if self.number(OPEN).await == 0 {
-                // What is settled stays as it is.
-                self.pass(SignedDuration::from_hours(26)).await;
-                return self.limits().await;
+                return Ok(());
             }
             self.retry("?state=parked").await?;
         }
@@ -214,6 +251,18 @@ impl Stage {
 
     pub(super) fn app(&self) -> &TestApp {
         &self.apps[0]
+    }
+
+    /// Whose mailbox an item is in, once that is known.
+    pub(super) async fn owner_of(&mut self, item: &str) -> Option<usize> {
+        let owner: Option<String> = sqlx::query_scalar(
+            "SELECT b.entra_id FROM items i JOIN mailboxes b ON b.id = i.mailbox WHERE i.id = $1::uuid",
+        )
+        .bind(item)
+        .fetch_one(&mut self.looking)
+        .await
+        .unwrap();
+        self.ids.iter().position(|id| Some(id) == owner.as_ref())
     }
 
     /// What a query of one number gives.
@@ -288,25 +337,23 @@ impl Stage {
         if edit != Edit::Delete {
             self.rest().await;
         }
-        let ours = outlook::ours(&self.microsoft).await;
+        let ours = outlook::ours(&self.microsoft, &self.ids).await;
         if ours.is_empty() {
             return;
         }
         let (person, marker, before) = which.get(&ours);
-        let mappings = self.apps[0].mappings().await;
-        let is_its = |mapping: &&Value| {
-            verdict::marker_of(mapping) == *marker && mapping["mailbox"] == outlook::MAILBOXES[*person]
-        };
+        let mappings = verdict::mappings(self).await;
+        let is_its = |mapping: &&Value| verdict::marker_of(mapping) == *marker && mapping["person"] == *person;
         let page = mappings.iter().find(is_its).expect("a mapping of ours");
         let leave = verdict::leave_of(page);
         if edit == Edit::Delete {
             let settled = self.is_at_rest().await && page["state"] == "synced";
-            if let Some(held) = outlook::delete(&self.microsoft, *person, &before.id).await {
+            if let Some(held) = outlook::delete(&self.microsoft, &self.ids[*person], &before.id).await {
                 self.model.deleted(leave, *person, &held, settled);
             }
         } else {
             self.edits += 1;
-            let after = outlook::edit(&self.microsoft, *person, &before.id, edit, self.edits).await;
+            let after = outlook::edit(&self.microsoft, &self.ids[*person], &before.id, edit, self.edits).await;
             self.model.edited(leave, *person, before, &after, edit);
         }
     }

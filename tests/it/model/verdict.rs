@@ -34,8 +34,31 @@ pub(super) fn marker_of(mapping: &Value) -> String {
     marker.event.to_string()
 }
 
+/// Whose mailbox a mapping is in, as [`mappings`] has found out.
 fn mailbox_of(mapping: &Value) -> usize {
-    MAILBOXES.iter().position(|mailbox| mapping["mailbox"] == *mailbox).expect("the mailbox is one of ours")
+    usize::try_from(mapping["person"].as_u64().unwrap()).unwrap()
+}
+
+/// All mappings, each with the number of the mailbox's owner as `person`.
+pub(super) async fn mappings(stage: &mut Stage) -> Vec<Value> {
+    let mut mappings = stage.app().mappings().await;
+    for mapping in &mut mappings {
+        let known = stage.owner_of(mapping["id"].as_str().unwrap()).await;
+        let named = || outlook::named(mapping["mailbox"].as_str().unwrap(), &stage.ids, stage.model.reception);
+        mapping["person"] = json!(known.unwrap_or_else(named));
+    }
+    mappings
+}
+
+/// Looks in whose mailboxes leave is that may be in several people's.
+pub(super) async fn find(stage: &mut Stage) {
+    let live = outlook::ours(&stage.microsoft, &stage.ids).await;
+    let mappings = mappings(stage).await;
+    for leave in 0..LEAVES {
+        let is_its = |mapping: &&Value| leave_of(mapping) == leave;
+        let markers: Vec<String> = mappings.iter().filter(is_its).map(marker_of).collect();
+        stage.model.found(leave, |holder| live.iter().any(|(at, marker, _)| *at == holder && markers.contains(marker)));
+    }
 }
 
 fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
@@ -62,13 +85,23 @@ pub(super) async fn interim(stage: &mut Stage) -> Result<(), String> {
 
 /// When everything is settled.
 pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
+    find(stage).await;
     let pages = pages(stage).await;
-    let live = outlook::ours(&stage.microsoft).await;
+    let live = outlook::ours(&stage.microsoft, &stage.ids).await;
     let tell = || format!("\nmappings {pages:#?}\nlive {live:#?}");
     let mut mapped: BTreeMap<(usize, usize), &Value> = BTreeMap::new();
     for page in &pages {
         let place = (leave_of(page), mailbox_of(page));
-        ensure(mapped.insert(place, page).is_none(), || format!("two mappings of one place{}", tell()))?;
+        let is_gone = |page: &Value| page["state"] == "removed" && stage.beside == Beside::Names;
+        match mapped.get(&place) {
+            // Of two names of one mailbox the leave may have come to each.
+            Some(_) if is_gone(page) => {}
+            Some(other) => {
+                ensure(is_gone(other), || format!("two mappings of one place{}", tell()))?;
+                mapped.insert(place, page);
+            }
+            None => drop(mapped.insert(place, page)),
+        }
     }
     for leave in 0..LEAVES {
         for (mailbox, address) in MAILBOXES.into_iter().enumerate() {
@@ -103,9 +136,15 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
     for page in &pages {
         timeline(stage, page)?;
     }
-    for (mailbox, theirs) in MAILBOXES.iter().zip(&stage.theirs) {
-        let events = stage.microsoft.stored_events(mailbox).await;
-        ensure(events.contains(theirs), || format!("what is not ours was touched: {events:?}"))?;
+    for (owner, theirs) in stage.ids.iter().zip(&stage.theirs) {
+        // Whose it is shows by the owner's present address.
+        let but_for_organizer = |event: &Value| {
+            let mut event = event.clone();
+            event["organizer"] = Value::Null;
+            event
+        };
+        let events: Vec<Value> = stage.microsoft.stored_events(owner).await.iter().map(but_for_organizer).collect();
+        ensure(events.contains(&but_for_organizer(theirs)), || format!("what is not ours was touched: {events:?}"))?;
     }
     if stage.beside == Beside::Replies {
         for person in 0..PEOPLE.len() {
@@ -120,7 +159,7 @@ pub(super) async fn last(stage: &mut Stage) -> Result<(), String> {
 async fn replies(stage: &Stage, person: usize) -> Result<(), String> {
     let now = stage.app().now();
     let by_the_clock = |at: Timestamp| at.to_zoned(TimeZone::fixed(jiff::tz::offset(8))).datetime();
-    let found = outlook::reply(&stage.microsoft, person).await;
+    let found = outlook::reply(&stage.microsoft, &stage.ids[person]).await;
     let at = |name: &str| -> Option<DateTime> {
         let at = format!("{}Z", found[name]["dateTime"].as_str()?.trim_end_matches('Z')).parse::<Timestamp>().ok()?;
         Some(by_the_clock(at))
@@ -178,6 +217,7 @@ fn timeline(stage: &Stage, page: &Value) -> Result<(), String> {
             Some("delivered") => said("step") && !said("reason"),
             Some("failed" | "parked") => said("step") && said("reason"),
             Some("retried") => said("client"),
+            Some("merged") => said("why"),
             _ => false,
         };
         ensure(fine, || because(&format!("{entry} explains nothing")))?;
@@ -187,7 +227,7 @@ fn timeline(stage: &Stage, page: &Value) -> Result<(), String> {
     let kind = last.map_or("", |entry| entry["kind"].as_str().unwrap_or_default());
     let now = page["state"].as_str().unwrap_or_default();
     let agrees = match now {
-        "synced" | "removed" | "hidden" => kind == "delivered",
+        "synced" | "removed" | "hidden" => kind == "delivered" || kind == "merged",
         "parked" => kind == "parked" && last.is_some_and(|entry| entry["detail"]["reason"] == page["reason"]),
         _ => true,
     };
@@ -201,12 +241,13 @@ fn timeline(stage: &Stage, page: &Value) -> Result<(), String> {
 }
 
 /// All mappings with their timelines.
-async fn pages(stage: &Stage) -> Vec<Value> {
-    let app = stage.app();
+async fn pages(stage: &mut Stage) -> Vec<Value> {
     let mut pages = Vec::new();
-    for mapping in app.mappings().await {
+    for mapping in mappings(stage).await {
         let path = format!("/mappings/{}", mapping["id"].as_str().unwrap());
-        pages.push(app.get(&path, Some("ops")).await.body);
+        let mut page = stage.app().get(&path, Some("ops")).await.body;
+        page["person"] = mapping["person"].clone();
+        pages.push(page);
     }
     pages
 }

@@ -32,6 +32,18 @@ impl Microsoft {
         self.simulated.control(method, path, body).await.unwrap()
     }
 
+    /// The object ids of the people with these addresses.
+    pub(crate) async fn ids(&self, addresses: &[&str]) -> Vec<String> {
+        let users = self.simulated.users().await.unwrap();
+        let id = |address: &&str| users.iter().find(|user| user["address"] == **address).unwrap()["id"].as_str();
+        addresses.iter().map(|address| id(address).unwrap().to_owned()).collect()
+    }
+
+    /// Gives somebody a further address, and takes it from everybody else.
+    pub(crate) async fn give_alias(&self, alias: &str, owner: &str) {
+        self.simulated.give_alias(alias, owner).await.unwrap();
+    }
+
     pub(crate) async fn person(&self, person: Value) {
         self.control(Method::POST, "users", Some(&person)).await;
     }
