@@ -1,7 +1,8 @@
 -- What leavebridge knows, and at the same time its queue. One row of `items` is one thing to be kept right in one mailbox:
 -- what is wanted, what was last written, and when to look again. Nothing else is needed to go on after a crash.
 --
--- SQL here locks, loads, lists and keeps what it is given. What happens to a row is decided in `src/reconcile`.
+-- SQL here locks, loads, lists and keeps what it is given. What happens to a row is decided in `src/reconcile`, and the words
+-- in it (states, kinds, reasons, statuses) are those of `src/reconcile/state.rs` and `src/domain/leave.rs`.
 
 -- The one clock of all replicas: due times, leases and blocks are compared by PostgreSQL alone.
 -- Tests replace this function to move time.
@@ -22,7 +23,7 @@ CREATE TABLE leaves (
     tenant      text        NOT NULL,
     source      text        NOT NULL,
     external_id text        NOT NULL,
-    status      text        NOT NULL CHECK (status IN ('pending', 'approved', 'rejected', 'cancelled')),
+    status      text        NOT NULL,
     content     jsonb,      -- the normalised leave; NULL only when nothing but a cancellation has ever arrived
     last_day    date,       -- of `content`: finds what is not over yet
     source_at   timestamptz NOT NULL, -- when it happened at the source: orders the changes of one leave
@@ -83,7 +84,7 @@ CREATE TABLE calendars (
 -- One effect to be kept right: an event for a leave in a calendar, or the one automatic reply or reading of settings of a mailbox.
 CREATE TABLE items (
     id            uuid        PRIMARY KEY,
-    kind          text        NOT NULL CHECK (kind IN ('event', 'reply', 'settings')),
+    kind          text        NOT NULL,
     tenant        text        NOT NULL, -- here because the queue is read per tenant
     mailbox       bigint      NOT NULL REFERENCES mailboxes,
     created_in    bigint,     -- the mailbox it was entered for: a part of its transactionIds, which outlast a merge; NULL = `mailbox`
@@ -94,7 +95,7 @@ CREATE TABLE items (
     wanted        boolean     NOT NULL DEFAULT true,  -- false once the leave belongs to another mailbox
     surplus       boolean     NOT NULL DEFAULT false, -- a second one of its leave and calendar, left by a merge of mailboxes
     rev           bigint      NOT NULL DEFAULT 1, -- the revision that is wanted: rises with everything that changes what is wanted
-    state         text        NOT NULL CHECK (state IN ('pending', 'waiting', 'synced', 'removed', 'hidden', 'parked')),
+    state         text        NOT NULL,
     reason        text,
     detail        text,
     observed      jsonb,      -- what was last written, by kind
@@ -139,7 +140,7 @@ CREATE TABLE timeline (
     leave  bigint      NOT NULL,
     item   uuid,
     at     timestamptz NOT NULL,
-    kind   text        NOT NULL CHECK (kind IN ('received', 'changed', 'delivered', 'failed', 'parked', 'retried', 'resynced', 'merged')),
+    kind   text        NOT NULL,
     detail jsonb       NOT NULL,
     PRIMARY KEY (id, at)
 ) PARTITION BY RANGE (at);
@@ -175,18 +176,11 @@ CREATE TABLE tenants (
     policy         text -- by which policy its leave was last written
 );
 
--- What lists show of an item: with its leave, and with what holds up its mailbox or tenant.
+-- What lists choose from: an item with its leave, and whether something holds up its mailbox or tenant.
 CREATE VIEW listed_items AS
 SELECT i.*,
        l.source,
        l.external_id,
-       m.throttled_until,
-       m.blocked_until  AS mailbox_blocked_until,
-       m.blocked_reason AS mailbox_blocked_reason,
-       m.blocked_detail AS mailbox_blocked_detail,
-       t.blocked_until  AS tenant_blocked_until,
-       t.blocked_reason AS tenant_blocked_reason,
-       t.blocked_detail AS tenant_blocked_detail,
        coalesce(greatest(m.throttled_until, m.blocked_until, t.blocked_until) > leavebridge_now(), false) AS is_held_up
 FROM items i
 JOIN mailboxes m ON m.id = i.mailbox

@@ -176,6 +176,7 @@ fn engine(
         clock: Arc::clone(clock),
         random: Arc::clone(random),
         metrics: metrics.clone(),
+        directory_fresh_for: settings.directory_fresh_for,
         installation: settings.installation.clone(),
         generation: std::sync::OnceLock::new(),
         at_work: AtWork::default(),

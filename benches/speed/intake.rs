@@ -12,13 +12,14 @@ use leavebridge::{
         change::LeaveChange,
         leave::{Leave, Status},
     },
-    reconcile::accept::{self, Target},
+    reconcile::change::{Change, Target},
     store::Store,
 };
 
 use crate::{
     load::{Load, Sender, drive},
-    report::{Goal, Report, percentile},
+    numbers::percentile,
+    report::{Goal, Report},
     stage::{Stage, execute},
     webhooks::{address, body},
 };
@@ -98,7 +99,7 @@ impl Sender for Direct {
         let (id, address) = (format!("IN-{n}"), address(n % self.people));
         self.leave.staff.email = Some(address.clone());
         let now = SystemClock.now();
-        let change = accept::Change {
+        let change = Change {
             client: "ess".into(),
             delivery: Some((id.clone(), vec![7; 32])),
             tenant: "default".into(),
@@ -109,7 +110,9 @@ impl Sender for Direct {
             at: now,
             targets: vec![Target { address, calendar: "default".into() }],
             has_replies: false,
-            ids: (0..3).map(|_| SystemRandom.uuid_at(now)).collect(),
+            look_first: false,
+            directory_fresh_for: Duration::from_hours(24),
+            ids: (0..Change::ids_for(1, false)).map(|_| SystemRandom.uuid_at(now)).collect(),
         };
         self.store.accept(change).await?;
         Ok(())

@@ -11,7 +11,9 @@ use super::{
     raw::{self, LogFormat, Raw},
     settings::{Auth, Client, Http, Log, Scope, Settings, Sync},
     tenants,
-    values::{NOT_A_NAME, NOT_AN_INSTALLATION, is_installation, is_key, positive, secret},
+    values::{
+        DEFAULT_INSTALLATION, NOT_A_NAME, NOT_AN_INSTALLATION, instant, is_installation, is_key, positive, secret,
+    },
 };
 use crate::domain::problem::Problems;
 
@@ -43,7 +45,8 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
         !client.webhook_secrets.is_empty() || !client.webhook_secrets_file.is_empty() || !client.issuer.is_empty()
     });
     let auth = auth(raw.auth, p);
-    let sync = sync(&raw.sync, p);
+    let sync = sync(&raw.sync, &raw.installation, p);
+    let directory_fresh_for = positive("directory.fresh_for", raw.directory.fresh_for, p);
     // Also those that are not right yet: a client that names one of them is no second problem.
     let tenant_names: Vec<String> = raw.tenants.keys().cloned().collect();
     let tenants = tenants::check(raw.tenants, &raw.policy, Variables(environment), p);
@@ -59,6 +62,7 @@ pub(super) fn check(raw: Raw, environment: &[(String, String)]) -> (Option<Setti
         protect_metrics: raw.metrics.protect,
         auth,
         sync,
+        directory_fresh_for,
         tenants,
         clients,
     });
@@ -101,7 +105,7 @@ fn auth(raw: raw::Auth, p: &mut Problems) -> Auth {
     Auth { signing_key: named.or(only), keys, issuers: issuers::check(raw.issuers, p) }
 }
 
-fn sync(raw: &raw::Sync, p: &mut Problems) -> Sync {
+fn sync(raw: &raw::Sync, installation: &str, p: &mut Problems) -> Sync {
     if raw.mailboxes == 0 {
         p.add("sync.mailboxes", "must be at least 1");
     }
@@ -118,7 +122,14 @@ fn sync(raw: &raw::Sync, p: &mut Problems) -> Sync {
              this one is still under way",
         );
     }
-    Sync { mailboxes: raw.mailboxes, per_mailbox: raw.per_mailbox, call_timeout, lease }
+    let look_first_before = instant("sync.look_first_before", &raw.look_first_before, p);
+    if look_first_before.is_some() && installation == DEFAULT_INSTALLATION {
+        p.add(
+            "sync.look_first_before",
+            "needs an installation with a name of its own: events are found by a marker that the name is a part of",
+        );
+    }
+    Sync { mailboxes: raw.mailboxes, per_mailbox: raw.per_mailbox, call_timeout, lease, look_first_before }
 }
 
 fn clients(

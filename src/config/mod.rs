@@ -26,4 +26,4 @@ pub(crate) use file::text;
 pub(crate) use issuers::is_safe;
 pub use load::{DEFAULTS, inspect, load};
 pub use settings::{Auth, Client, Database, Http, Issuer, Log, Microsoft, Scope, Settings, Subject, Sync, Tenant};
-pub(crate) use values::{is_directory, is_guid, is_installation};
+pub(crate) use values::{DEFAULT_INSTALLATION, is_directory, is_guid, is_installation};

@@ -21,6 +21,7 @@ pub(super) struct Raw {
     pub(super) metrics: Metrics,
     pub(super) auth: Auth,
     pub(super) sync: Sync,
+    pub(super) directory: Directory,
     pub(super) policy: Policy,
     #[serde(default)]
     pub(super) tenants: BTreeMap<String, Tenant>,
@@ -101,6 +102,14 @@ pub(super) struct Sync {
     pub(super) call_timeout: SignedDuration,
     #[serde(deserialize_with = "duration")]
     pub(super) lease: SignedDuration,
+    pub(super) look_first_before: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Directory {
+    #[serde(deserialize_with = "duration")]
+    pub(super) fresh_for: SignedDuration,
 }
 
 #[derive(Debug, Default, Deserialize)]

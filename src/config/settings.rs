@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use url::Url;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub auth: Auth,
     /// The delivery engine.
     pub sync: Sync,
+    /// For how long the directory's answer about an address counts.
+    pub directory_fresh_for: Duration,
     /// The tenants by key.
     pub tenants: BTreeMap<String, Tenant>,
     /// The callers of the API by name.
@@ -104,6 +107,8 @@ pub struct Sync {
     pub call_timeout: Duration,
     /// How long a mailbox stays with a replica that died.
     pub lease: Duration,
+    /// Leave whose webhook is of before may be in a calendar already: its event is looked for before one is created.
+    pub look_first_before: Option<Timestamp>,
 }
 
 /// One customer organisation.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
@@ -10,6 +10,8 @@ use super::file;
 use crate::domain::problem::Problems;
 
 pub(super) const NOT_A_NAME: &str = "must be made of a-z, 0-9, - and _, at most 64 characters";
+/// The installation's name in a configuration that does not set it: the default of config/default.toml.
+pub(crate) const DEFAULT_INSTALLATION: &str = "default";
 pub(super) const NOT_AN_INSTALLATION: &str = "must be 1 to 64 characters of A-Z, a-z, 0-9, -, _ and .";
 const LONGEST_INSTALLATION: usize = 64;
 
@@ -38,6 +40,18 @@ pub(super) fn positive(field: &str, duration: SignedDuration, p: &mut Problems) 
             Duration::from_secs(1)
         }
     }
+}
+
+/// That moment, or `None` for an empty text.
+pub(super) fn instant(field: &str, text: &str, p: &mut Problems) -> Option<Timestamp> {
+    if text.is_empty() {
+        return None;
+    }
+    let instant = text.parse().ok();
+    if instant.is_none() {
+        p.add(field, "must be a date and time with an offset, such as \"2026-11-22T09:30:00+08:00\"");
+    }
+    instant
 }
 
 /// Whether that can be a name: see [`NOT_A_NAME`].

@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 use crate::{
     config::{Client, Scope, Settings},
     domain::finding::{Finding, Severity},
+    reconcile::mailbox::Block,
     store::{
         Store, StoreError,
         stats::{Backlog, HeldReplies},
-        tenants::TenantState,
     },
 };
 
@@ -154,21 +154,20 @@ pub(super) async fn waiting(store: &Store, tenant: &str) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    let state = states.into_iter().find(|state| state.tenant == tenant);
+    let block = states.into_iter().find(|(name, _)| name == tenant).and_then(|(_, state)| state.block);
     let backlog = backlogs.into_iter().find(|(name, _)| name == tenant).map(|(_, backlog)| backlog).unwrap_or_default();
-    let found = [state.and_then(blocked), Some(deliveries(backlog, throttled)), held_replies(backlog.replies)];
+    let found = [block.map(blocked), Some(deliveries(backlog, throttled)), held_replies(backlog.replies)];
     found.into_iter().flatten().map(|found| Finding { tenant: Some(tenant.to_owned()), ..found }).collect()
 }
 
-fn blocked(state: TenantState) -> Option<Finding> {
-    let (reason, detail) = (state.blocked_reason?.word(), state.blocked_detail.unwrap_or_default());
-    let next = state.blocked_until.map_or_else(String::new, |until| format!(" The next try is at {until:.0}."));
-    Some(warning(
+fn blocked(block: Block) -> Finding {
+    let (reason, detail, until) = (block.reason.word(), block.detail, block.until);
+    warning(
         "tenant-blocked",
-        format!("The service delivers nothing of this tenant: {reason}. {detail}{next}"),
+        format!("The service delivers nothing of this tenant: {reason}. {detail} The next try is at {until:.0}."),
         "It tries again by itself. That is what it saw last; what the doctor has seen just now is told above.",
         "Once all above is fine, it goes on by itself; POST /mappings/retry, or \"Try again now\" in the console, tries at once.",
-    ))
+    )
 }
 
 fn deliveries(backlog: Backlog, throttled: i64) -> Finding {

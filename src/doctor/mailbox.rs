@@ -94,7 +94,7 @@ impl TenantExamination<'_> {
     async fn look_up(&self, graph: &Graph, address: &str) -> Option<Finding> {
         let seen = match graph.look_up(address, self.end()).await {
             Ok(Some(_)) => {
-                "People can be looked up in the directory: whoever gets a new address is followed.".to_owned()
+                "People can be looked up in the directory, and are found again when their address changes.".to_owned()
             }
             Ok(None) => format!("The directory may be asked, and knows nobody of the address {address}."),
             Err(error) if error.failure == Failure::AccessDenied => {

@@ -46,8 +46,8 @@ pub(super) async fn user(engine: &Engine, tenant: &ConnectedTenant, lease: &Leas
     let items: Vec<(&Item, Option<Timestamp>)> = due.iter().map(|due| (&due.item, due.asked_at)).collect();
     // An address that has passed on to another mailbox says nothing of this one any more.
     let identifies = lease.identify && holder.is_none();
-    for question in questions(&lease.address, identifies, &items, lease.now) {
-        // Who does not wait for the answer to the first question would go to whoever held the address before.
+    for question in questions(&lease.address, identifies, &items, engine.directory_fresh_for, lease.now) {
+        // Without waiting for the answer to another mailbox's question, leave would go to the former holder of the address.
         if !tenant.directory.may_ask_in_time(lease.mailbox, engine.clock.now(), ANSWER_WITHIN).await {
             break;
         }

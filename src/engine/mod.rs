@@ -133,6 +133,8 @@ pub struct Engine {
     pub random: Arc<dyn Random>,
     /// Figures.
     pub metrics: Metrics,
+    /// For how long the directory's answer about an address counts.
+    pub directory_fresh_for: Duration,
     /// The name of this installation: a part of every event's marker.
     pub installation: String,
     /// Which generation of the database it is: a part of every transactionId.

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Graph, GraphError, MailboxAccess,
-    client::{Answer, MOST_PAGES, parse},
+    client::{Answer, Graph, MOST_PAGES, MailboxAccess, parse},
     codes::graph::CALENDAR_GONE,
+    error::GraphError,
 };
 use crate::reconcile::failure::Failure;
 

@@ -11,7 +11,12 @@ use tokio::{sync::watch, time::Instant};
 use url::Url;
 
 use super::{
-    GraphError, RequestIds, credential::TenantCredential, response, token::Token, token_source::TokenSource, wire,
+    credential::TenantCredential,
+    error::{GraphError, RequestIds},
+    response,
+    token::Token,
+    token_source::TokenSource,
+    wire,
 };
 use crate::{
     clock::{Clock, Random},

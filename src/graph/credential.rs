@@ -11,8 +11,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Mutex, watch};
 
 use super::{
-    GraphError, assertion,
+    assertion,
     entra::{ClientProof, TokenEndpoint, TokenError},
+    error::GraphError,
     managed::ManagedIdentity,
     token::Token,
 };

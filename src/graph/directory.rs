@@ -9,8 +9,8 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    Graph, GraphError,
-    client::{Answer, parse},
+    client::{Answer, Graph, parse},
+    error::GraphError,
     wire,
 };
 use crate::reconcile::failure::Failure;

@@ -11,9 +11,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::{
-    GraphError,
     codes::{self, entra::ProofRetry},
-    error::{EntraRequestIds, parse_retry_after, printable},
+    error::{EntraRequestIds, GraphError, parse_retry_after, printable},
     response,
     token::{self, Token},
 };

@@ -4,8 +4,9 @@ use reqwest::Method;
 use uuid::Uuid;
 
 use super::{
-    Graph, GraphError, MailboxAccess, RequestIds, calendars,
-    client::{Answer, MOST_PAGES, parse},
+    calendars,
+    client::{Answer, Graph, MOST_PAGES, MailboxAccess, parse},
+    error::{GraphError, RequestIds},
     wire::{self, EventPage, WireEvent},
 };
 use crate::{

@@ -21,8 +21,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    GraphError,
-    error::parse_retry_after,
+    error::{GraphError, parse_retry_after},
     response,
     token::{self, Token},
 };

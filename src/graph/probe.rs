@@ -13,11 +13,10 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{
-    Graph, GraphError, MailboxAccess,
-    client::{Answer, parse},
+    client::{Answer, Graph, MailboxAccess, parse},
     credential::TenantCredential,
     entra,
-    error::printable,
+    error::{GraphError, printable},
     response,
 };
 use crate::{

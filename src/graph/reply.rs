@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Graph, GraphError, MailboxAccess, RequestIds,
-    client::{Answer, parse},
+    client::{Answer, Graph, MailboxAccess, parse},
+    error::{GraphError, RequestIds},
 };
 use crate::domain::{
     appearance::Audience,

@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::{
-    Graph, GraphError, MailboxAccess,
-    client::{Answer, parse},
+    client::{Answer, Graph, MailboxAccess, parse},
+    error::GraphError,
 };
 
 /// Zone and working hours as Exchange keeps them.

@@ -12,7 +12,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{GraphError, credential::TenantCredential, token::Token};
+use super::{credential::TenantCredential, error::GraphError, token::Token};
 use crate::{
     clock::{Clock, Pause},
     reconcile::failure::Failure,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::http::HeaderMap;
+use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,8 @@ pub(super) struct Inner {
     pub(super) protect_metrics: bool,
     pub(super) request_timeout: Duration,
     pub(super) credential_statuses: BTreeMap<String, watch::Receiver<CredentialStatus>>,
+    pub(super) look_first_before: Option<Timestamp>,
+    pub(super) directory_fresh_for: Duration,
     /// By tenant: they say to which calendars a leave belongs.
     pub(super) policies: BTreeMap<String, Policy>,
     pub(super) ready: watch::Receiver<bool>,
@@ -74,6 +77,8 @@ impl Api {
             protect_metrics: settings.protect_metrics,
             request_timeout: settings.http.request_timeout,
             credential_statuses,
+            look_first_before: settings.sync.look_first_before,
+            directory_fresh_for: settings.directory_fresh_for,
             policies: settings.tenants.iter().map(|(name, tenant)| (name.clone(), tenant.policy.clone())).collect(),
             ready,
             stop,

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     config::Scope,
     domain::credential::Expiry,
+    reconcile::tenant::TenantState,
     store::stats::{Backlog, HeldReplies},
     telemetry::TenantFigures,
 };
@@ -136,25 +137,25 @@ fn issuers(api: &Api) -> Value {
 }
 
 /// Whether Microsoft serves every tenant, which of our credentials it takes, and for how long they are good.
-fn microsoft(api: &Api, states: &[crate::store::tenants::TenantState], is_shown: impl Fn(&str) -> bool) -> Value {
+fn microsoft(api: &Api, states: &[(String, TenantState)], is_shown: impl Fn(&str) -> bool) -> Value {
     let now = api.0.authenticator.now();
     let mut tenants = Map::new();
     let mut degraded = false;
     for (name, credential) in api.0.credential_statuses.iter().filter(|(name, _)| is_shown(name)) {
-        let state = states.iter().find(|state| state.tenant == *name);
+        let state = states.iter().find(|(tenant, _)| tenant == name).map(|(_, state)| state);
+        let block = state.and_then(|state| state.block.as_ref());
         let credential = credential.borrow().clone();
         let days = credential.expires.map(|expires| expires.days_left(now));
         let expiring = days.is_some_and(|days| days <= EXPIRY_WARNING_DAYS);
-        let blocked = state.and_then(|state| state.blocked_reason);
-        let ill = expiring || blocked.is_some() || credential.problem.is_some();
+        let ill = expiring || block.is_some() || credential.problem.is_some();
         degraded |= ill;
         tenants.insert(
             name.clone(),
             json!({
                 "status": degraded_if(ill),
-                "reason": blocked,
-                "detail": state.and_then(|state| state.blocked_detail.as_deref()),
-                "since": state.and_then(|state| state.blocked_since),
+                "reason": block.map(|block| block.reason),
+                "detail": block.map(|block| block.detail.as_str()),
+                "since": block.map(|block| block.since),
                 "last_success": state.and_then(|state| state.last_success),
                 "credential": credential.kind,
                 "credential_in_use": credential.in_use,
@@ -218,7 +219,7 @@ pub(super) async fn metrics(State(api): State<Api>, headers: HeaderMap) -> Resul
                 oldest_due: backlog.oldest,
                 replies_waiting: backlog.replies.waiting,
                 replies_parked: backlog.replies.parked,
-                is_blocked: states.iter().any(|state| state.tenant == *name && state.blocked_reason.is_some()),
+                is_blocked: states.iter().any(|(tenant, state)| tenant == name && state.block.is_some()),
             };
             api.0.metrics.tenant(name, figures);
         }

@@ -32,7 +32,7 @@ use crate::{
     },
     failpoint,
     reconcile::{
-        accept::{self, Target},
+        change::{Change, Target},
         state::{Acceptance, State as ItemState},
     },
     store::{
@@ -201,7 +201,7 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Ap
         |place: CalendarTarget<'_>| Target { address: place.mailbox.to_owned(), calendar: place.calendar.to_owned() };
     let targets: Vec<Target> = places.into_iter().map(target).collect();
     let hash = digest::digest(&digest::SHA256, &body);
-    let new = accept::Change {
+    let new = Change {
         client: caller.client.name.clone(),
         delivery: delivery_id.map(|id| (id, hash.as_ref().to_vec())),
         tenant: tenant.to_owned(),
@@ -210,9 +210,11 @@ async fn take_in(api: &Api, headers: &HeaderMap, body: Body) -> Result<Taken, Ap
         status: change.status,
         leave: change.leave.clone(),
         at: change.at,
-        ids: (0..=targets.len() * 2).map(|_| id()).collect(),
+        ids: (0..Change::ids_for(targets.len(), policy.replies())).map(|_| id()).collect(),
         targets,
         has_replies: policy.replies(),
+        look_first: api.0.look_first_before.is_some_and(|before| change.at < before),
+        directory_fresh_for: api.0.directory_fresh_for,
     };
     failpoint::hit("before", "intake");
     let taken = api.0.store.accept(new).await?;

@@ -3,10 +3,12 @@
 //! It must never move leave to another person only because its address has passed on: leave whose `staff` is unchanged stays in
 //! its mailbox.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{accept::FRESH_FOR, item::Item, mailbox::since, replan::wake, state::Kind};
+use super::{item::Item, mailbox::since, replan::wake, state::Kind};
 
 /// What is to be asked of the directory before the first call to a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,15 +20,21 @@ pub struct Question {
 }
 
 /// What has to be asked about a mailbox and the items that are due in it. `asked_at`: when the directory last answered about
-/// an item's address.
+/// an item's address; `fresh_for`: how long that answer counts.
 #[must_use]
-pub fn questions(primary: &str, identify: bool, items: &[(&Item, Option<Timestamp>)], now: Timestamp) -> Vec<Question> {
+pub fn questions(
+    primary: &str,
+    identify: bool,
+    items: &[(&Item, Option<Timestamp>)],
+    fresh_for: Duration,
+    now: Timestamp,
+) -> Vec<Question> {
     let mut questions = Vec::new();
     if identify && primary.contains('@') {
         questions.push(Question { address: primary.to_owned(), identifies: true });
     }
     for (item, asked_at) in items {
-        let is_fresh = asked_at.is_some_and(|at| since(at, now) < FRESH_FOR);
+        let is_fresh = asked_at.is_some_and(|at| since(at, now) < fresh_for);
         let is_asked = questions.iter().any(|question| question.address == item.address);
         if item.resolve && !is_fresh && !is_asked && item.address.contains('@') {
             questions.push(Question { address: item.address.clone(), identifies: false });

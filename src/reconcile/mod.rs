@@ -6,6 +6,7 @@
 //! clock: the present moment is a parameter, and it is the database's.
 
 pub mod accept;
+pub mod change;
 pub mod converge;
 pub mod delivery;
 pub mod failure;
@@ -13,9 +14,12 @@ pub mod identity;
 pub mod item;
 pub mod mailbox;
 pub mod merge;
+pub mod place;
 pub mod plan;
 pub mod replan;
 pub mod retry;
 pub mod retry_policy;
 pub mod settle;
 pub mod state;
+pub mod tenant;
+pub mod whole;

@@ -11,10 +11,11 @@ use super::{
 /// Makes the item due, and lifts a block of its mailbox whose cause a person may have removed: all that waited for it goes on
 /// with it. What Microsoft asks for (a throttle floor) is not ours to lift. `false` where there is nothing to try again.
 pub fn retry(item: &mut Item, mailbox: &mut Mailbox, now: Timestamp) -> bool {
-    let is_retried = match item.kind {
-        Kind::Event => matches!(item.state, State::Pending | State::Waiting | State::Parked),
-        // One that the person's own setting keeps out is looked at again when an operator asks for just that.
-        Kind::Reply | Kind::Settings => matches!(item.state, State::Waiting | State::Parked | State::Hidden),
+    let is_retried = if item.kind == Kind::Event {
+        matches!(item.state, State::Pending | State::Waiting | State::Parked)
+    } else {
+        // Of what is about the whole mailbox, also what the person's own setting keeps out.
+        matches!(item.state, State::Waiting | State::Parked | State::Hidden)
     };
     if is_retried {
         mailbox.block = None;

@@ -11,18 +11,16 @@ use std::{
 use sqlx::PgPool;
 use tokio::sync::oneshot;
 
-use super::{
-    accept::{Intake, accept},
-    error::StoreError,
-};
-use crate::reconcile::accept::Change;
+use super::{accept::accept, answer::Intake, error::StoreError, transaction::LOCK_TIMEOUT};
+use crate::reconcile::change::Change;
 
 /// Changes in one transaction.
 const MOST_AT_ONCE: usize = 64;
-/// Transactions at a time: while one waits for the disk another is prepared.
+/// Batches at a time: while one waits for the disk another is prepared.
 const MOST_WRITERS: usize = 2;
-/// Longer than any statement of ours holds a row, in milliseconds. Changes that wait longer are written one by one.
-const LOCK_TIMEOUT: u32 = 250;
+/// So many have to wait before there is another batch beside the one that is being written: few and large ones cost less than
+/// many and small ones.
+const ENOUGH_FOR_ANOTHER: usize = 16;
 /// How often a batch that lost an insert to another replica is decided again.
 const MOST_TRIES: usize = 5;
 
@@ -47,7 +45,8 @@ impl IntakeBatcher {
         let begins = {
             let mut waiting = self.waiting();
             waiting.changes.push((change, done));
-            let begins = waiting.writers < MOST_WRITERS;
+            let enough = if waiting.writers == 0 { 1 } else { ENOUGH_FOR_ANOTHER };
+            let begins = waiting.writers < MOST_WRITERS && waiting.changes.len() >= enough;
             waiting.writers += usize::from(begins);
             begins
         };
@@ -65,21 +64,27 @@ impl IntakeBatcher {
     /// What is written next: different leaves, and different deliveries.
     fn next_batch(&self) -> Vec<Queued> {
         let mut waiting = self.waiting();
-        let (mut leaves, mut deliveries) = (HashSet::new(), HashSet::new());
-        let (mut batch, mut left) = (Vec::new(), Vec::new());
-        for (change, done) in std::mem::take(&mut waiting.changes) {
-            let leave = (change.tenant.clone(), change.source.clone(), change.id.clone());
-            let delivery = change.delivery.as_ref().map(|(id, _)| (change.client.clone(), id.clone()));
-            let is_free = batch.len() < MOST_AT_ONCE
-                && !leaves.contains(&leave)
-                && delivery.as_ref().is_none_or(|delivery| !deliveries.contains(delivery));
-            if is_free {
-                leaves.insert(leave);
-                deliveries.extend(delivery);
-                batch.push((change, done));
-            } else {
-                left.push((change, done));
-            }
+        let (mut leaves, mut deliveries, mut size) = (HashSet::new(), HashSet::new(), 0);
+        let takes: Vec<bool> = waiting
+            .changes
+            .iter()
+            .map(|(change, _)| {
+                let leave = (&change.tenant, &change.source, &change.id);
+                let delivery = change.delivery.as_ref().map(|(id, _)| (&change.client, id));
+                let is_free = size < MOST_AT_ONCE
+                    && !leaves.contains(&leave)
+                    && delivery.is_none_or(|delivery| !deliveries.contains(&delivery));
+                if is_free {
+                    leaves.insert(leave);
+                    deliveries.extend(delivery);
+                    size += 1;
+                }
+                is_free
+            })
+            .collect();
+        let (mut batch, mut left) = (Vec::with_capacity(size), Vec::new());
+        for (queued, is_taken) in std::mem::take(&mut waiting.changes).into_iter().zip(takes) {
+            if is_taken { batch.push(queued) } else { left.push(queued) }
         }
         waiting.changes = left;
         if batch.is_empty() {
@@ -126,7 +131,7 @@ impl BatchWriter {
             (&one.tenant, &one.source, &one.id).cmp(&(&other.tenant, &other.source, &other.id))
         });
         let (changes, waiting): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        match until_decided(&self.pool, &changes, LOCK_TIMEOUT).await {
+        match until_decided(&self.pool, &changes, Some(LOCK_TIMEOUT)).await {
             // The request may be gone; the change is stored all the same.
             Ok(answers) => waiting.into_iter().zip(answers).for_each(|(done, answer)| drop(done.send(answer))),
             Err(
@@ -139,7 +144,7 @@ impl BatchWriter {
                 for (change, done) in changes.into_iter().zip(waiting) {
                     let pool = self.pool.clone();
                     tokio::spawn(async move {
-                        let answers = until_decided(&pool, &[change], 0).await;
+                        let answers = until_decided(&pool, &[change], None).await;
                         let answer = answers.and_then(|mut answers| {
                             answers.pop().unwrap_or_else(|| Err(StoreError::unknown("an answer")))
                         });
@@ -161,18 +166,17 @@ impl BatchWriter {
 
 /// Takes these changes in, all or none, and gives an answer for each, in order. What another replica wrote at the same moment
 /// is seen the next time round, and decided again.
-async fn until_decided(pool: &PgPool, changes: &[Change], lock_timeout: u32) -> Result<Vec<Answer>, StoreError> {
+async fn until_decided(
+    pool: &PgPool,
+    changes: &[Change],
+    lock_timeout: Option<u32>,
+) -> Result<Vec<Answer>, StoreError> {
     let mut tries = 0;
     loop {
         tries += 1;
         match accept(pool, changes, lock_timeout).await {
-            Ok(Some(answers)) => return Ok(answers),
-            Ok(None) if tries < MOST_TRIES => {}
-            Ok(None) => {
-                return Err(StoreError::Unavailable(sqlx::Error::Protocol("the same rows change too fast".into())));
-            }
             Err(error) if tries < MOST_TRIES && error.is_lost_race() => {}
-            Err(error) => return Err(error),
+            ended => return ended,
         }
     }
 }

@@ -41,7 +41,7 @@ impl Store {
         let mut stretch = slots.saturating_mul(8).max(64);
         loop {
             let mut transaction = self.begin().await?;
-            let (seen, claimed) = lock(&mut transaction, tenants, slots, lease, busy, stretch).await?;
+            let (seen, claimed) = lock(&mut transaction, tenants, slots, busy, stretch).await?;
             if claimed.is_empty() {
                 transaction.commit().await?;
                 if seen < stretch {
@@ -50,9 +50,10 @@ impl Store {
                 stretch = stretch.saturating_mul(16);
                 continue;
             }
-            // A fresh look behind the locks: what another replica settled a moment ago is seen. What the former holder of a
-            // lease that died had taken is in doubt.
-            let mut due = take(&mut transaction, &claimed, batch).await?;
+            // What the former holder of a lease that died had taken is in doubt. Then a fresh look behind the locks: what another
+            // replica settled a moment ago is seen.
+            distrust(&mut transaction, &claimed).await?;
+            let mut due = take(&mut transaction, &claimed, batch, lease).await?;
             transaction.commit().await?;
             let merged: Vec<i64> = claimed.iter().filter(|one| one.merged).map(|one| one.lease.mailbox).collect();
             for mailbox in merged {
@@ -81,12 +82,11 @@ struct Claimed {
     left: Vec<uuid::Uuid>,
 }
 
-/// Locks and leases free mailboxes that have something due; says also how many due items were looked at.
+/// Locks free mailboxes that have something due; says also how many due items were looked at.
 async fn lock(
     connection: &mut PgConnection,
     tenants: &[String],
     slots: i64,
-    lease: Duration,
     busy: &[i64],
     stretch: i64,
 ) -> Result<(i64, Vec<Claimed>), StoreError> {
@@ -97,18 +97,18 @@ async fn lock(
                  AND greatest(blocked_until, throttled_until) > leavebridge_now()
            ), newer AS MATERIALIZED (
                -- Of this program's `FORMAT` the constant: it lets the index of what is newer serve, which is empty.
-               SELECT id FROM leaves WHERE format > 1 AND format > $5
+               SELECT id FROM leaves WHERE format > 1 AND format > $4
            ), due AS MATERIALIZED (
                SELECT served.tenant, queue.mailbox, queue.next_at
                FROM unnest($1::text[]) AS served (tenant)
                LEFT JOIN tenants t ON t.tenant = served.tenant
                CROSS JOIN LATERAL (
                    SELECT i.mailbox, i.next_at FROM items i
-                   WHERE i.tenant = served.tenant AND i.next_at <= leavebridge_now() AND i.format <= $5
-                     AND i.mailbox NOT IN (SELECT id FROM held_up) AND i.mailbox <> ALL ($6)
+                   WHERE i.tenant = served.tenant AND i.next_at <= leavebridge_now() AND i.format <= $4
+                     AND i.mailbox NOT IN (SELECT id FROM held_up) AND i.mailbox <> ALL ($5)
                      AND (i.leave IS NULL OR i.leave NOT IN (SELECT id FROM newer))
                    ORDER BY i.next_at
-                   LIMIT $4
+                   LIMIT $3
                ) AS queue
                WHERE t.blocked_until IS NULL OR t.blocked_until <= leavebridge_now()
            ), waiting AS MATERIALIZED (
@@ -118,39 +118,31 @@ async fn lock(
                FROM due GROUP BY tenant, mailbox
            ), free AS MATERIALIZED (
                -- NO KEY: an intake's foreign key check must not make a mailbox look taken.
-               SELECT b.id, b.lease_until AS died, b.lease_items AS left_items
-               FROM waiting JOIN mailboxes b ON b.id = waiting.mailbox
+               SELECT b.* FROM waiting JOIN mailboxes b ON b.id = waiting.mailbox
                WHERE (b.lease_until IS NULL OR b.lease_until <= leavebridge_now())
                  AND (b.blocked_until IS NULL OR b.blocked_until <= leavebridge_now())
                  AND (b.throttled_until IS NULL OR b.throttled_until <= leavebridge_now())
                  -- What a newer replica left in doubt when it died, only a newer one can put in doubt.
                  AND (b.lease_until IS NULL
-                      OR NOT EXISTS (SELECT FROM items taken WHERE taken.id = ANY (b.lease_items) AND taken.format > $5))
+                      OR NOT EXISTS (SELECT FROM items taken WHERE taken.id = ANY (b.lease_items) AND taken.format > $4))
                ORDER BY waiting.turn, waiting.since
                LIMIT $2
                FOR NO KEY UPDATE OF b SKIP LOCKED
-           ), leased AS (
-               UPDATE mailboxes b
-               SET lease_epoch = b.lease_epoch + 1,
-                   lease_until = leavebridge_now() + $3 * interval '1 millisecond'
-               FROM free WHERE b.id = free.id
-               RETURNING b.*, free.died, free.left_items
            )
            SELECT (SELECT count(*) FROM due) AS "seen!", leavebridge_now() AS "now!: jiff_sqlx::Timestamp",
-                  leased.id AS "mailbox?", leased.lease_epoch AS "epoch?", leased.tenant AS "tenant?",
-                  leased.address AS "address?", leased.entra_id, leased.identify AS "identify?",
-                  (leased.merged_into IS NOT NULL) AS "merged!", a.mailbox AS "holder?",
-                  leased.blocked_until AS "blocked_until: jiff_sqlx::Timestamp",
-                  leased.blocked_since AS "blocked_since: jiff_sqlx::Timestamp", leased.blocked_reason, leased.blocked_detail,
-                  leased.time_zone, leased.working_hours, leased.settings_at AS "settings_at: jiff_sqlx::Timestamp",
-                  leased.died AS "died: jiff_sqlx::Timestamp",
-                  leased.left_items AS "left_items?"
+                  free.id AS "mailbox?", free.lease_epoch + 1 AS "epoch?", free.tenant AS "tenant?",
+                  free.address AS "address?", free.entra_id AS "entra_id?", free.identify AS "identify?",
+                  (free.merged_into IS NOT NULL) AS "merged!", a.mailbox AS "holder?",
+                  free.blocked_until AS "blocked_until?: jiff_sqlx::Timestamp",
+                  free.blocked_since AS "blocked_since?: jiff_sqlx::Timestamp", free.blocked_reason AS "blocked_reason?",
+                  free.blocked_detail AS "blocked_detail?", free.time_zone AS "time_zone?",
+                  free.working_hours AS "working_hours?", free.settings_at AS "settings_at?: jiff_sqlx::Timestamp",
+                  free.lease_until AS "died?: jiff_sqlx::Timestamp", free.lease_items AS "left_items?"
            FROM (VALUES (1)) AS always (one)
-           LEFT JOIN leased ON true
-           LEFT JOIN addresses a ON a.tenant = leased.tenant AND a.address = leased.address"#,
+           LEFT JOIN free ON true
+           LEFT JOIN addresses a ON a.tenant = free.tenant AND a.address = free.address"#,
         tenants,
         slots,
-        millis(lease),
         stretch,
         FORMAT,
         busy
@@ -189,28 +181,34 @@ async fn lock(
     Ok((seen, claimed))
 }
 
-/// What is due in these mailboxes. Notes it on their rows, so that a lease that dies leaves just that in doubt.
+/// Leases these mailboxes, and gives what is due in them. Notes it on their rows, so that a lease that dies leaves just that in
+/// doubt.
 async fn take(
     connection: &mut PgConnection,
     claimed: &[Claimed],
     batch: i64,
+    lasts: Duration,
 ) -> Result<HashMap<i64, Vec<Due>>, StoreError> {
-    distrust(connection, claimed).await?;
     let mailboxes: Vec<i64> = claimed.iter().map(|one| one.lease.mailbox).collect();
     let rows = sqlx::query!(
         r#"WITH due AS MATERIALIZED (
-               SELECT i.* FROM unnest($1::bigint[]) AS leased (mailbox)
-               CROSS JOIN LATERAL (
+               SELECT leased.mailbox AS leased, i.* FROM unnest($1::bigint[]) AS leased (mailbox)
+               LEFT JOIN LATERAL (
                    SELECT * FROM items i
                    WHERE i.mailbox = leased.mailbox AND i.next_at <= leavebridge_now() AND i.format <= $3
                      AND (i.leave IS NULL OR i.leave NOT IN (SELECT id FROM leaves WHERE format > 1 AND format > $3))
                    ORDER BY i.next_at
                    LIMIT $2
-               ) AS i
-           ), noted AS (
-               UPDATE mailboxes b SET lease_items = taken.items
-               FROM (SELECT mailbox, array_agg(id) AS items FROM due GROUP BY mailbox) AS taken
-               WHERE b.id = taken.mailbox
+               ) AS i ON true
+           ), leased AS (
+               UPDATE mailboxes b
+               SET lease_epoch = b.lease_epoch + 1, lease_until = leavebridge_now() + $5 * interval '1 millisecond',
+                   lease_items = taken.items
+               FROM (
+                   SELECT due.leased, coalesce(array_agg(due.id) FILTER (WHERE due.id IS NOT NULL), '{}') AS items
+                   FROM due GROUP BY due.leased
+               ) AS taken
+               WHERE b.id = taken.leased
            )
            SELECT i.id AS "id!", i.kind AS "kind!", i.tenant AS "tenant!", i.mailbox AS "mailbox!",
                   i.created_in AS "created_in?", i.leave AS "leave?",
@@ -230,11 +228,13 @@ async fn take(
                SELECT b.time_zone, b.working_hours FROM items o JOIN mailboxes b ON b.id = o.mailbox
                WHERE i.calendar <> $4 AND o.leave = i.leave AND o.calendar = $4 AND o.wanted AND NOT o.surplus
                LIMIT 1
-           ) AS person ON true"#,
+           ) AS person ON true
+           WHERE i.id IS NOT NULL"#,
         &mailboxes,
         batch,
         FORMAT,
-        PRIMARY
+        PRIMARY,
+        millis(lasts)
     )
     .fetch_all(connection)
     .await?;

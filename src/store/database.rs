@@ -30,7 +30,10 @@ const UNTESTED: Duration = Duration::from_millis(500);
 /// A handle on the database; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
+    /// For what people ask and what runs now and then.
     pub(super) pool: PgPool,
+    /// For the short statements of intake, claim and settle: see [`transaction`].
+    pub(super) queue: PgPool,
     options: PgConnectOptions,
     pub(super) intake: Arc<IntakeBatcher>,
 }
@@ -49,21 +52,14 @@ impl Store {
             // Compiling a plan takes longer than any of these runs.
             ("jit", "off"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            // Asking a connection whether it lives costs a round trip: only one that has been idle may have died unnoticed.
-            .test_before_acquire(false)
-            .before_acquire(|connection, idle| {
-                Box::pin(async move {
-                    if idle.idle_for > UNTESTED {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(working);
-        Ok(Self { pool, options, intake: Arc::default() })
+        let queue = max_connections.div_ceil(2);
+        let others = max_connections.saturating_sub(queue).max(1);
+        Ok(Self {
+            pool: pool(others, working.clone()),
+            queue: pool(queue, working.options(transaction::PLANNER)),
+            options,
+            intake: Arc::default(),
+        })
     }
 
     /// Brings the schema up to date. Safe for several replicas at once: an advisory lock lets one go first.
@@ -130,7 +126,7 @@ impl Store {
 
     /// Begins a short transaction of the queue.
     pub(super) async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
-        transaction::begin_with(&self.pool, None).await
+        transaction::begin(&self.queue, None).await
     }
 
     /// Which generation of this database it is: part of every transactionId.
@@ -143,6 +139,23 @@ impl Store {
 
     /// Closes all connections in good order.
     pub async fn close(&self) {
-        self.pool.close().await;
+        tokio::join!(self.pool.close(), self.queue.close());
     }
+}
+
+fn pool(max_connections: u32, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // Asking a connection whether it lives costs a round trip: only one that has been idle may have died unnoticed.
+        .test_before_acquire(false)
+        .before_acquire(|connection, idle| {
+            Box::pin(async move {
+                if idle.idle_for > UNTESTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
 }

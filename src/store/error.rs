@@ -32,8 +32,8 @@ impl StoreError {
         else {
             return false;
         };
-        // Unique and foreign key violations, serialisation failure, deadlock.
-        error.code().is_some_and(|code| ["23505", "23503", "40001", "40P01"].contains(&code.as_ref()))
+        // Unique and foreign key violations, serialisation failure, deadlock; and what `write` in `accept.rs` raises.
+        error.code().is_some_and(|code| ["23505", "23503", "40001", "40P01", "22012"].contains(&code.as_ref()))
     }
 
     /// What the database said, without any of the data that it names in its details.

@@ -77,7 +77,7 @@ impl Store {
             held.epoch,
             millis(lease)
         )
-        .execute(&self.pool)
+        .execute(&self.queue)
         .await?;
         Ok(renewed.rows_affected() == 1)
     }
@@ -95,7 +95,7 @@ impl Store {
             &mailboxes,
             &epochs
         )
-        .execute(&self.pool)
+        .execute(&self.queue)
         .await?;
         Ok(())
     }

@@ -4,18 +4,16 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     database::Store,
     error::StoreError,
-    rows,
-    views::{ListedLeave, ListedLine, ListedMapping, ListedReply, ListedRow, listed_rows},
+    views::{self, ListedLeave, ListedLine, ListedMapping, ListedReply, listed_rows},
 };
 use crate::{
-    domain::{leave::Status, reply::Memory, team_calendar::PRIMARY},
-    reconcile::state::{Kind, State, TimelineKind},
+    domain::{reply::Memory, team_calendar::PRIMARY},
+    reconcile::state::{Kind, Reason, State, TimelineKind},
 };
 
 /// Which mappings are meant; an empty field means any.
@@ -50,6 +48,32 @@ impl Filter {
     }
 }
 
+/// The ids of the mappings that a [`Filter`] matches and the rest of the statement chooses; its own parameters begin at `$9`.
+macro_rules! matching {
+    ($filter:expr, $rest:literal $(, $argument:expr)* $(,)?) => {{
+        let filter: &crate::store::lists::Filter = $filter;
+        let (states, held_up) = filter.own_states();
+        sqlx::query_scalar!(
+            r#"SELECT id AS "id!" FROM listed_items
+               WHERE kind = 'event' AND ($1::text[] IS NULL OR tenant = ANY ($1)) AND ($2::text IS NULL OR source = $2)
+                 AND ($3::text IS NULL OR external_id = $3) AND ($4::text IS NULL OR address = $4)
+                 AND ($5::text[] IS NULL OR state = ANY ($5)) AND (state <> 'pending' OR $6::boolean IS NULL OR is_held_up = $6)
+                 AND ($7::timestamptz IS NULL OR updated_at >= $7) AND ($8::timestamptz IS NULL OR updated_at < $8) "#
+                + $rest,
+            filter.tenants.as_deref(),
+            filter.source,
+            filter.leave,
+            filter.mailbox,
+            states.as_deref(),
+            held_up,
+            filter.since.map(jiff::Timestamp::to_sqlx) as _,
+            filter.until.map(jiff::Timestamp::to_sqlx) as _
+            $(, $argument)*
+        )
+    }};
+}
+pub(super) use matching;
+
 /// Where a list goes on: after the mapping that changed then and has that id.
 pub type Position = (Timestamp, Uuid);
 
@@ -67,7 +91,7 @@ impl Store {
             id
         );
         let Some(row) = found.fetch_optional(&mut *connection).await? else { return Ok(None) };
-        Ok(listed_of(&mut connection, &[row]).await?.remove(&row))
+        Ok(views::listed_of(&mut connection, &[row]).await?.remove(&row))
     }
 
     /// The mappings that match, newest change first, at most `limit`, from behind `after`.
@@ -81,34 +105,26 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ListedMapping>, StoreError> {
         let (after_at, after_id) = after.unzip();
-        let (states, held_up) = filter.own_states();
         let mut transaction = self.pool.begin().await?;
         // Which index serves depends on the filters that are given: a plan for the general case would read everything.
         sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(&mut *transaction).await?;
-        let found = listed_rows!(
-            r#"WHERE kind = 'event' AND ($1::text[] IS NULL OR tenant = ANY ($1)) AND ($2::text IS NULL OR source = $2)
-                 AND ($3::text IS NULL OR external_id = $3) AND ($4::text IS NULL OR address = $4)
-                 AND ($5::text[] IS NULL OR state = ANY ($5)) AND (state <> 'pending' OR $6::boolean IS NULL OR is_held_up = $6)
-                 AND ($7::timestamptz IS NULL OR updated_at >= $7) AND ($8::timestamptz IS NULL OR updated_at < $8)
-                 AND ($9::timestamptz IS NULL OR (updated_at, id) < ($9, $10::uuid))
-               ORDER BY updated_at DESC, id DESC
-               LIMIT $11"#,
-            filter.tenants.as_deref(),
-            filter.source,
-            filter.leave,
-            filter.mailbox,
-            states.as_deref(),
-            held_up,
-            filter.since.map(Timestamp::to_sqlx) as _,
-            filter.until.map(Timestamp::to_sqlx) as _,
+        let chosen = matching!(
+            filter,
+            "AND ($9::timestamptz IS NULL OR (updated_at, id) < ($9, $10::uuid))
+             ORDER BY updated_at DESC, id DESC
+             LIMIT $11",
             after_at.map(Timestamp::to_sqlx) as _,
             after_id,
             limit
         )
         .fetch_all(&mut *transaction)
         .await?;
+        let found = listed_rows!("WHERE id = ANY ($1) ORDER BY updated_at DESC, id DESC", &chosen)
+            .fetch_all(&mut *transaction)
+            .await?;
+        let mappings = views::mappings(&mut transaction, found).await?;
         transaction.commit().await?;
-        found.into_iter().map(|row| row.mapping().map(|(_, mapping)| mapping)).collect()
+        Ok(mappings.into_iter().map(|(_, mapping)| mapping).collect())
     }
 
     /// One mapping with the history of its leave (its newest 500 lines), oldest first, or `None` when there is none.
@@ -116,24 +132,22 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn mapping(&self, id: Uuid) -> Result<Option<(ListedMapping, Vec<ListedLine>)>, StoreError> {
-        let found = listed_rows!("WHERE id = $1 AND kind = 'event'", id).fetch_optional(&self.pool).await?;
-        let Some((leave, mapping)) = found.map(ListedRow::mapping).transpose()? else { return Ok(None) };
+        let mut connection = self.pool.acquire().await?;
+        let found = listed_rows!("WHERE id = $1 AND kind = 'event'", id).fetch_all(&mut *connection).await?;
+        let Some((leave, mapping)) = views::mappings(&mut connection, found).await?.pop() else { return Ok(None) };
         let lines = sqlx::query!(
             r#"SELECT at AS "at: jiff_sqlx::Timestamp", kind, item, detail
                FROM timeline WHERE leave = $1 ORDER BY id DESC LIMIT 500"#,
             leave
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *connection)
         .await?;
-        let lines: Result<Vec<ListedLine>, StoreError> = lines
-            .into_iter()
-            .rev()
-            .map(|line| {
-                let kind = TimelineKind::of(&line.kind).ok_or_else(|| StoreError::unknown("timeline.kind"))?;
-                Ok(ListedLine { at: line.at.to_jiff(), kind, mapping: line.item, detail: line.detail })
-            })
-            .collect();
-        Ok(Some((mapping, lines?)))
+        // What only a newer version knows is left to replicas of that version to show.
+        let lines = lines.into_iter().rev().filter_map(|line| {
+            let kind = TimelineKind::of(&line.kind)?;
+            Some(ListedLine { at: line.at.to_jiff(), kind, mapping: line.item, detail: line.detail })
+        });
+        Ok(Some((mapping, lines.collect())))
     }
 
     /// How the automatic replies of the mailboxes of these mappings stand, by mapping; none where there is nothing to say.
@@ -154,40 +168,13 @@ impl Store {
         .await?;
         let mut replies = HashMap::new();
         for row in found {
-            let state = State::of(&row.state).ok_or_else(|| StoreError::unknown("items.state"))?;
-            if state == State::Removed {
-                continue;
-            }
+            // One that only a newer version understands is left to replicas of that version to show.
+            let Some(state) = State::of(&row.state).filter(|state| *state != State::Removed) else { continue };
             let (from, until) = Memory::read(row.observed.as_ref(), false).window.unzip();
-            let reply =
-                ListedReply { state, from, until, reason: rows::reason(row.reason.as_deref())?, detail: row.detail };
+            let reason = row.reason.as_deref().and_then(Reason::of);
+            let reply = ListedReply { state, from, until, reason, detail: row.detail };
             replies.insert(row.mapping, reply);
         }
         Ok(replies)
     }
-}
-
-/// How these leaves stand, by row.
-pub(super) async fn listed_of(
-    connection: &mut PgConnection,
-    leaves: &[i64],
-) -> Result<HashMap<i64, ListedLeave>, StoreError> {
-    let found = sqlx::query!("SELECT id, tenant, source, external_id, status FROM leaves WHERE id = ANY ($1)", leaves)
-        .fetch_all(&mut *connection)
-        .await?;
-    let mut listed = HashMap::new();
-    for row in found {
-        let status = Status::of(&row.status).ok_or_else(|| StoreError::unknown("leaves.status"))?;
-        let (id, tenant, source) = (row.external_id, row.tenant, row.source);
-        listed.insert(row.id, ListedLeave { id, tenant, source, status, mappings: Vec::new() });
-    }
-    let mappings =
-        listed_rows!("WHERE leave = ANY ($1) ORDER BY address, calendar, id", leaves).fetch_all(connection).await?;
-    for row in mappings {
-        let (leave, mapping) = row.mapping()?;
-        if let Some(listed) = listed.get_mut(&leave) {
-            listed.mappings.push(mapping);
-        }
-    }
-    Ok(listed)
 }

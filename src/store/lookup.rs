@@ -10,8 +10,9 @@ use super::error::StoreError;
 use crate::{
     domain::leave::Status,
     reconcile::{
-        accept::{Change, Holder, StoredLeave},
+        change::{Change, StoredLeave},
         item::Item,
+        place::Holder,
     },
 };
 
@@ -51,16 +52,16 @@ pub(super) struct SeenDelivery {
 
 /// Reads what is stored about these changes.
 pub(super) async fn look_up(connection: &mut PgConnection, changes: &[Change]) -> Result<Lookup, StoreError> {
-    let text = |get: fn(&Change) -> &str| changes.iter().map(|change| get(change).to_owned()).collect::<Vec<_>>();
-    let clients = text(|change| &change.client);
-    let deliveries: Vec<Option<String>> =
-        changes.iter().map(|change| change.delivery.as_ref().map(|(id, _)| id.clone())).collect();
-    let (tenants, sources, ids) =
-        (text(|change| &change.tenant), text(|change| &change.source), text(|change| &change.id));
-    let addresses: Vec<Option<String>> =
-        changes.iter().map(|change| change.targets.first().map(|target| target.address.clone())).collect();
-    let entra_ids: Vec<Option<String>> =
-        changes.iter().map(|change| change.leave.as_ref().and_then(|leave| leave.staff.entra_id.clone())).collect();
+    let clients: Vec<&str> = changes.iter().map(|change| change.client.as_str()).collect();
+    let deliveries: Vec<Option<&str>> =
+        changes.iter().map(|change| change.delivery.as_ref().map(|(id, _)| id.as_str())).collect();
+    let tenants: Vec<&str> = changes.iter().map(|change| change.tenant.as_str()).collect();
+    let sources: Vec<&str> = changes.iter().map(|change| change.source.as_str()).collect();
+    let ids: Vec<&str> = changes.iter().map(|change| change.id.as_str()).collect();
+    let addresses: Vec<Option<&str>> =
+        changes.iter().map(|change| change.targets.first().map(|target| target.address.as_str())).collect();
+    let entra_id = |change: &'_ Change| change.leave.as_ref().and_then(|leave| leave.staff.entra_id.clone());
+    let entra_ids: Vec<Option<String>> = changes.iter().map(entra_id).collect();
     let rows = sqlx::query!(
         r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", d.hash AS "hash?", d.rule AS "rule?", d.leave AS "seen?",
                   l.id AS "row?", l.status AS "status?", l.rev AS "rev?",
@@ -80,11 +81,11 @@ pub(super) async fn look_up(connection: &mut PgConnection, changes: &[Change]) -
            LEFT JOIN mailboxes p ON p.tenant = c.tenant AND p.entra_id = c.entra_id AND p.entra_id IS NOT NULL AND p.merged_into IS NULL
            LEFT JOIN tenants t ON t.tenant = c.tenant
            ORDER BY c.n"#,
-        &clients,
+        &clients as _,
         &deliveries as _,
-        &tenants,
-        &sources,
-        &ids,
+        &tenants as _,
+        &sources as _,
+        &ids as _,
         &addresses as _,
         &entra_ids as _
     )

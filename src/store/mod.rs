@@ -7,6 +7,7 @@
 //! leaves, items, each by id.
 
 mod accept;
+mod answer;
 mod batcher;
 pub mod calendars;
 pub mod claim;

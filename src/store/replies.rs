@@ -16,10 +16,10 @@ use crate::{
         team_calendar::PRIMARY,
     },
     reconcile::{
-        accept::may_ask,
         item::{Doubt, Item},
         replan::wake,
         state::Kind,
+        whole::may_ask,
     },
 };
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     database::Store,
     error::StoreError,
-    lists::Filter,
+    lists::{Filter, matching},
     rows::{self, Line, item_rows},
 };
 use crate::reconcile::{
@@ -30,29 +30,14 @@ impl Store {
     /// # Errors
     /// When the database does not answer; some may be due already then.
     pub async fn retry(&self, id: Option<Uuid>, filter: &Filter, client: &str) -> Result<i64, StoreError> {
-        let (states, held_up) = filter.own_states();
         let (mut after, mut retried) = (Uuid::nil(), 0);
         loop {
             let mut transaction = self.pool.begin().await?;
-            let chosen = sqlx::query_scalar!(
-                r#"SELECT id AS "id!" FROM listed_items
-                   WHERE kind = 'event' AND state IN ('pending', 'waiting', 'parked') AND id > $10
-                     AND ($1::uuid IS NULL OR id = $1)
-                     AND ($2::text[] IS NULL OR tenant = ANY ($2)) AND ($3::text IS NULL OR source = $3)
-                     AND ($4::text IS NULL OR external_id = $4) AND ($5::text IS NULL OR address = $5)
-                     AND ($6::text[] IS NULL OR state = ANY ($6))
-                     AND (state <> 'pending' OR $7::boolean IS NULL OR is_held_up = $7)
-                     AND ($8::timestamptz IS NULL OR updated_at >= $8) AND ($9::timestamptz IS NULL OR updated_at < $9)
-                   ORDER BY id LIMIT $11"#,
+            let chosen = matching!(
+                filter,
+                "AND state IN ('pending', 'waiting', 'parked') AND ($9::uuid IS NULL OR id = $9) AND id > $10
+                 ORDER BY id LIMIT $11",
                 id,
-                filter.tenants.as_deref(),
-                filter.source,
-                filter.leave,
-                filter.mailbox,
-                states.as_deref(),
-                held_up,
-                filter.since.map(Timestamp::to_sqlx) as _,
-                filter.until.map(Timestamp::to_sqlx) as _,
                 after,
                 STRETCH
             )
@@ -148,16 +133,14 @@ async fn retry_these(connection: &mut PgConnection, chosen: &[Uuid], client: &st
         .collect();
     rows::save(&mut *connection, &items, &lines).await?;
     let changed: Vec<_> = mailboxes.values().filter(|mailbox| before.get(&mailbox.id) != Some(mailbox)).collect();
-    super::settle::save_mailboxes(&mut *connection, &changed, &[], &before).await?;
+    super::settle::save_mailboxes(&mut *connection, &changed).await?;
     let mut tenants: Vec<String> = items.iter().map(|item| item.tenant.clone()).collect();
     tenants.dedup();
-    sqlx::query!(
-        "UPDATE tenants SET blocked_until = leavebridge_now()
-         WHERE tenant = ANY ($1) AND blocked_until > leavebridge_now() AND blocked_reason = $2",
-        &tenants,
-        Reason::Credentials.word()
-    )
-    .execute(connection)
+    super::tenants::change_tenants(connection, &tenants, |state, now| {
+        if state.block.as_ref().is_some_and(|block| block.reason == Reason::Credentials) {
+            state.try_again(now);
+        }
+    })
     .await?;
     Ok(i64::try_from(items.len()).unwrap_or(i64::MAX))
 }

@@ -178,7 +178,17 @@ pub(super) async fn insert_items(connection: &mut PgConnection, items: &[Item]) 
 
 /// Writes items that are under lock, and lines of timelines.
 pub(super) async fn save(connection: &mut PgConnection, items: &[Item], lines: &[Line]) -> Result<(), StoreError> {
-    if items.is_empty() && lines.is_empty() {
+    save_and_release(connection, items, lines, &[]).await
+}
+
+/// The same, and gives the leases on these mailboxes, which are under lock as well, back.
+pub(super) async fn save_and_release(
+    connection: &mut PgConnection,
+    items: &[Item],
+    lines: &[Line],
+    released: &[i64],
+) -> Result<(), StoreError> {
+    if items.is_empty() && lines.is_empty() && released.is_empty() {
         return Ok(());
     }
     sqlx::query!(
@@ -189,12 +199,15 @@ pub(super) async fn save(connection: &mut PgConnection, items: &[Item], lines: &
                  incarnation = r.incarnation, doubt_since = r.doubt_since, doubt_rev = r.doubt_rev, attempts = r.attempts,
                  failing_since = r.failing_since, next_at = r.next_at, updated_at = r.updated_at
              FROM jsonb_populate_recordset(NULL::items, $1) AS r WHERE i.id = r.id
+         ), released AS (
+             UPDATE mailboxes SET lease_until = NULL, lease_items = '{}' WHERE id = ANY ($3)
          )
          INSERT INTO timeline (leave, item, at, kind, detail)
          SELECT leave, item, at, kind, detail
          FROM jsonb_to_recordset($2) AS r (leave bigint, item uuid, at timestamptz, kind text, detail jsonb)",
         Json(items) as _,
-        Json(lines) as _
+        Json(lines) as _,
+        released
     )
     .execute(connection)
     .await?;

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::lookup::Lookup;
-use crate::reconcile::accept::{self, Change, Holder, Placed, Seat};
+use crate::reconcile::{
+    change::{Change, Placed},
+    place::{self, Holder, Seat},
+};
 
 /// A mailbox that is entered.
 #[derive(Serialize)]
@@ -45,13 +48,13 @@ impl Seats<'_> {
         for (at, target) in change.targets.iter().enumerate() {
             let (seat, spare) = if at == 0 {
                 (
-                    accept::place(change, stored, found.by_address.as_ref(), found.by_id.as_ref(), now),
+                    place::place(change, stored, found.by_address.as_ref(), found.by_id.as_ref(), now),
                     found.spare_mailbox,
                 )
             } else {
                 let known = self.teams.get(&(change.tenant.clone(), target.address.clone()));
                 let (holder, spare) = known.map_or((None, 0), |(holder, spare)| (holder.as_ref(), *spare));
-                (accept::at_address(holder, now), spare)
+                (place::at_address(holder, change.directory_fresh_for, now), spare)
             };
             placed.push(match seat {
                 Seat::Known { holder, resolve } => {

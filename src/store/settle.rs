@@ -11,6 +11,7 @@ use super::{
     database::Store,
     error::StoreError,
     rows::{self, Line, block, item_rows, mailbox_settings},
+    transaction,
 };
 use crate::{
     domain::{hours::Hours, team_calendar::PRIMARY},
@@ -34,7 +35,6 @@ pub struct Settling<'a> {
 }
 
 #[derive(Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "a row of the table")]
 struct MailboxRow<'a> {
     id: i64,
     entra_id: Option<&'a str>,
@@ -49,7 +49,27 @@ struct MailboxRow<'a> {
     time_zone: Option<&'a str>,
     working_hours: Option<&'a Hours>,
     settings_at: Option<Timestamp>,
-    released: bool,
+}
+
+impl<'a> MailboxRow<'a> {
+    fn new(mailbox: &'a Mailbox) -> Self {
+        let block = mailbox.block.as_ref();
+        Self {
+            id: mailbox.id,
+            entra_id: mailbox.entra_id.as_deref(),
+            id_from_source: mailbox.id_from_source,
+            mailbox_seen: mailbox.mailbox_seen,
+            identify: mailbox.identify,
+            throttled_until: mailbox.throttled_until,
+            blocked_until: block.map(|block| block.until),
+            blocked_since: block.map(|block| block.since),
+            blocked_reason: block.map(|block| block.reason),
+            blocked_detail: block.map(|block| block.detail.as_str()),
+            time_zone: mailbox.settings.zone.as_ref().map(crate::domain::zone::Zone::name),
+            working_hours: mailbox.settings.hours.as_ref(),
+            settings_at: mailbox.settings_at,
+        }
+    }
 }
 
 impl Store {
@@ -59,7 +79,7 @@ impl Store {
     /// When the database did not confirm them: treat the leases as lost.
     pub async fn settle(&self, settling: &Settling<'_>) -> Result<Vec<Fenced>, StoreError> {
         let results = settling.results;
-        let mut transaction = self.begin().await?;
+        let mut transaction = transaction::begin_repeatable(&self.queue).await?;
         let mut ids: Vec<i64> = results.iter().map(|result| result.mailbox).collect();
         ids.extend(settling.releases.iter().map(|(mailbox, _)| *mailbox));
         ids.sort_unstable();
@@ -94,7 +114,9 @@ impl Store {
             }
         }
         let items: Vec<Item> = items.into_values().collect();
-        rows::save(&mut transaction, &items, &lines).await?;
+        // Leases of this process alone; what another holds by now stays with it.
+        let is_released = |mailbox: &&Mailbox| settling.releases.contains(&(mailbox.id, mailbox.epoch));
+        let released: Vec<i64> = mailboxes.values().filter(is_released).map(|mailbox| mailbox.id).collect();
         let changed: Vec<&Mailbox> =
             mailboxes.values().filter(|mailbox| before.get(&mailbox.id) != Some(mailbox)).collect();
         let moved: Vec<i64> = changed
@@ -102,37 +124,37 @@ impl Store {
             .filter(|mailbox| before.get(&mailbox.id).is_some_and(|before| before.settings != mailbox.settings))
             .map(|mailbox| mailbox.id)
             .collect();
-        save_mailboxes(&mut transaction, &changed, settling.releases, &before).await?;
-        for (mailbox, wait) in late {
-            throttle_survivor(&mut transaction, mailbox, wait, now).await?;
-        }
+        save_mailboxes(&mut transaction, &changed).await?;
+        rows::save_and_release(&mut transaction, &items, &lines, &released).await?;
         for mailbox in moved {
             replan_dependents(&mut transaction, mailbox, now, settling.spacing).await?;
         }
         transaction.commit().await?;
+        for (mailbox, wait) in late {
+            // In a transaction of its own: here it would lock a mailbox after items, against the order of everybody else.
+            if let Err(error) = self.throttle_survivor(mailbox, wait).await {
+                tracing::warn!(%error, cause = error.cause(), "what Microsoft asked of a merged mailbox was not written down");
+            }
+        }
         Ok(fenced)
     }
-}
 
-/// A result came too late because its mailbox turned out to be another one: what Microsoft asked for holds that one up.
-async fn throttle_survivor(
-    connection: &mut PgConnection,
-    mailbox: i64,
-    wait: Duration,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let survivor = sqlx::query_scalar!(
-        r#"SELECT merged_into AS "merged_into!" FROM mailboxes WHERE id = $1 AND merged_into IS NOT NULL"#,
-        mailbox
-    );
-    let Some(survivor) = survivor.fetch_optional(&mut *connection).await? else { return Ok(()) };
-    let (_, mut mailboxes) = lock_mailboxes(&mut *connection, &[survivor]).await?;
-    let before = mailboxes.clone();
-    for mailbox in mailboxes.values_mut() {
-        mailbox.throttle(wait, now);
+    /// A result came too late because its mailbox turned out to be another one: what Microsoft asked for holds that one up.
+    async fn throttle_survivor(&self, mailbox: i64, wait: Duration) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let survivor = sqlx::query_scalar!(
+            r#"SELECT merged_into AS "merged_into!" FROM mailboxes WHERE id = $1 AND merged_into IS NOT NULL"#,
+            mailbox
+        );
+        let Some(survivor) = survivor.fetch_optional(&mut *transaction).await? else { return Ok(()) };
+        let (now, mut mailboxes) = lock_mailboxes(&mut transaction, &[survivor]).await?;
+        for mailbox in mailboxes.values_mut() {
+            mailbox.throttle(wait, now);
+        }
+        let changed: Vec<&Mailbox> = mailboxes.values().collect();
+        save_mailboxes(&mut transaction, &changed).await?;
+        Ok(transaction.commit().await?)
     }
-    let changed: Vec<&Mailbox> = mailboxes.values().collect();
-    save_mailboxes(connection, &changed, &[], &before).await
 }
 
 /// Locks these mailboxes; gives the database's time and how they are.
@@ -176,61 +198,22 @@ pub(super) async fn lock_mailboxes(
     Ok((now, mailboxes))
 }
 
-/// Writes mailboxes that are under lock, and gives leases on them back.
-pub(super) async fn save_mailboxes(
-    connection: &mut PgConnection,
-    changed: &[&Mailbox],
-    releases: &[(i64, i64)],
-    known: &BTreeMap<i64, Mailbox>,
-) -> Result<(), StoreError> {
-    let is_released = |mailbox: &Mailbox| releases.contains(&(mailbox.id, mailbox.epoch));
-    let only_released = known
-        .values()
-        .filter(|mailbox| is_released(mailbox) && !changed.iter().any(|changed| changed.id == mailbox.id));
-    let rows: Vec<MailboxRow<'_>> = changed
-        .iter()
-        .copied()
-        .chain(only_released)
-        .map(|mailbox| MailboxRow {
-            id: mailbox.id,
-            entra_id: mailbox.entra_id.as_deref(),
-            id_from_source: mailbox.id_from_source,
-            mailbox_seen: mailbox.mailbox_seen,
-            identify: mailbox.identify,
-            throttled_until: mailbox.throttled_until,
-            blocked_until: mailbox.block.as_ref().map(|block| block.until),
-            blocked_since: mailbox.block.as_ref().map(|block| block.since),
-            blocked_reason: mailbox.block.as_ref().map(|block| block.reason),
-            blocked_detail: mailbox.block.as_ref().map(|block| block.detail.as_str()),
-            time_zone: mailbox.settings.zone.as_ref().map(crate::domain::zone::Zone::name),
-            working_hours: mailbox.settings.hours.as_ref(),
-            settings_at: mailbox.settings_at,
-            released: is_released(mailbox),
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
+/// Writes mailboxes that are under lock.
+pub(super) async fn save_mailboxes(connection: &mut PgConnection, changed: &[&Mailbox]) -> Result<(), StoreError> {
     if changed.is_empty() {
-        // Nothing else of them changes: a narrow write.
-        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        sqlx::query!("UPDATE mailboxes SET lease_until = NULL, lease_items = '{}' WHERE id = ANY ($1)", &ids)
-            .execute(connection)
-            .await?;
         return Ok(());
     }
+    let rows: Vec<MailboxRow<'_>> = changed.iter().map(|mailbox| MailboxRow::new(mailbox)).collect();
     sqlx::query!(
         "UPDATE mailboxes b
          SET entra_id = r.entra_id, id_from_source = r.id_from_source, mailbox_seen = r.mailbox_seen, identify = r.identify,
              throttled_until = r.throttled_until, blocked_until = r.blocked_until, blocked_since = r.blocked_since,
              blocked_reason = r.blocked_reason, blocked_detail = r.blocked_detail, time_zone = r.time_zone,
-             working_hours = r.working_hours, settings_at = r.settings_at,
-             lease_until = CASE WHEN r.released THEN NULL ELSE b.lease_until END,
-             lease_items = CASE WHEN r.released THEN '{}' ELSE b.lease_items END
+             working_hours = r.working_hours, settings_at = r.settings_at
          FROM jsonb_to_recordset($1) AS r (
              id bigint, entra_id text, id_from_source boolean, mailbox_seen boolean, identify boolean,
              throttled_until timestamptz, blocked_until timestamptz, blocked_since timestamptz, blocked_reason text,
-             blocked_detail text, time_zone text, working_hours jsonb, settings_at timestamptz, released boolean)
+             blocked_detail text, time_zone text, working_hours jsonb, settings_at timestamptz)
          WHERE b.id = r.id",
         Json(&rows) as _
     )

@@ -1,22 +1,38 @@
-//! The short transactions of the queue: intake, claim, settle.
+//! How the queue asks PostgreSQL: the short statements and transactions of intake, claim and settle.
 //!
 //! Each of their statements finds few rows by an index. A new database has no statistics to say so, and a plan made then is
 //! kept: with whole tables read for each leave, work would grow with the square of what there is. Planning anew for each call
-//! costs more than the statement. So one plan by indexes is made once for each connection.
+//! costs more than the statement. So one plan by indexes is made once for each connection, and these connections serve nothing
+//! else: lists and figures need plans of their own.
 
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
 use super::error::StoreError;
 
-/// Begins one. `lock_timeout`: how long it waits for a row, in milliseconds; 0 for as long as a statement may take.
-pub(super) async fn begin_with(
-    pool: &PgPool,
+/// How long a statement outside of a transaction waits for a row, in milliseconds: longer than any of ours holds one.
+pub(super) const LOCK_TIMEOUT: u32 = 250;
+
+/// The settings of the queue's connections.
+pub(super) const PLANNER: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("lock_timeout", "250"),
+];
+
+/// Begins a transaction. `lock_timeout`: how long it waits for a row, in milliseconds; `None`: as long as a statement may take.
+pub(super) async fn begin(
+    queue: &PgPool,
     lock_timeout: Option<u32>,
 ) -> Result<Transaction<'static, Postgres>, StoreError> {
     let lock_timeout = lock_timeout.unwrap_or(0);
-    let begin = format!(
-        "BEGIN; SET LOCAL lock_timeout = {lock_timeout}; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
-         SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan"
-    );
-    Ok(pool.begin_with(AssertSqlSafe(begin)).await?)
+    Ok(queue.begin_with(AssertSqlSafe(format!("BEGIN; SET LOCAL lock_timeout = {lock_timeout}"))).await?)
+}
+
+/// Begins a transaction whose commit does not wait for the disk. For what is found out again when a crash of PostgreSQL takes it
+/// back: the results of deliveries. With a result goes the release of its lease, so that what is left then is what a process
+/// leaves that died before it saved them.
+pub(super) async fn begin_repeatable(queue: &PgPool) -> Result<Transaction<'static, Postgres>, StoreError> {
+    Ok(queue.begin_with("BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL synchronous_commit = off").await?)
 }

@@ -1,13 +1,16 @@
 //! What people and portals may see: leaves, mappings, automatic replies and timelines. What a row shows as is decided in
 //! [`shown`].
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     error::StoreError,
-    rows::{self, ItemRow},
+    rows::{self, item_rows},
 };
 use crate::{
     domain::leave::Status,
@@ -17,6 +20,10 @@ use crate::{
         state::{Reason, State, TimelineKind},
     },
 };
+
+/// What stands for an item that this version of the program does not understand.
+const WRITTEN_BY_A_NEWER_VERSION: &str =
+    "A newer version of leavebridge wrote this mapping and takes care of it. This version cannot show how it stands.";
 
 /// How one leave stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,37 +102,46 @@ pub struct ListedLine {
 }
 
 /// Something that holds up a whole mailbox or tenant.
-struct Hold {
+#[derive(Clone)]
+pub(super) struct Hold {
     until: Timestamp,
     reason: Option<Reason>,
     detail: Option<String>,
 }
 
+impl Hold {
+    /// A reason that only a newer version knows shows as none; that something holds it up shows all the same.
+    fn new(until: Option<jiff_sqlx::Timestamp>, reason: Option<&str>, detail: Option<String>) -> Option<Self> {
+        until.map(|until| Self { until: until.to_jiff(), reason: reason.and_then(Reason::of), detail })
+    }
+}
+
 /// What an item shows as: one that is open shows as waiting, with the hold's reason, while its mailbox or tenant is held up
 /// for longer than it waits itself.
-fn shown(item: &Item, holds: Vec<Hold>, now: Timestamp) -> (State, Option<Reason>, Option<String>, Option<Timestamp>) {
+fn shown(item: &Item, holds: &[Hold], now: Timestamp) -> (State, Option<Reason>, Option<String>, Option<Timestamp>) {
     if !item.state.is_open() {
         return (item.state, item.reason, item.detail.clone(), None);
     }
     let outlasts = |hold: &Hold| hold.until > now && (item.state == State::Pending || Some(hold.until) > item.next_at);
-    match holds.into_iter().filter(outlasts).max_by_key(|hold| hold.until) {
+    match holds.iter().filter(|hold| outlasts(hold)).max_by_key(|hold| hold.until) {
         Some(hold) => {
             // The item itself may know more of the same trouble.
             let own = item.detail.clone().filter(|_| item.reason == hold.reason);
-            (State::Waiting, hold.reason, own.or(hold.detail), item.next_at.max(Some(hold.until)))
+            (State::Waiting, hold.reason, own.or_else(|| hold.detail.clone()), item.next_at.max(Some(hold.until)))
         }
         None => (item.state, item.reason, item.detail.clone(), item.next_at),
     }
 }
 
 impl ListedMapping {
-    /// What an item shows as whose mailbox and tenant nothing holds up.
-    pub(super) fn new(item: &Item, source: &str, leave_id: &str) -> Self {
+    /// What an item shows as whose mailbox and tenant these hold up.
+    pub(super) fn new(item: &Item, source: &str, leave_id: &str, holds: &[Hold], now: Timestamp) -> Self {
         let observed: ObservedEvent = item
             .observed
             .as_ref()
             .and_then(|observed| serde_json::from_value(observed.clone()).ok())
             .unwrap_or_default();
+        let (state, reason, detail, next_attempt_at) = shown(item, holds, now);
         Self {
             id: item.id,
             tenant: item.tenant.clone(),
@@ -133,10 +149,10 @@ impl ListedMapping {
             leave_id: leave_id.to_owned(),
             mailbox: item.address.clone(),
             calendar: item.calendar.clone(),
-            state: item.state,
-            reason: item.reason,
-            detail: item.detail.clone(),
-            next_attempt_at: item.next_at.filter(|_| item.state.is_open()),
+            state,
+            reason,
+            detail,
+            next_attempt_at,
             event_id: observed.event_id,
             web_link: observed.web_link,
             attempts: item.attempts,
@@ -145,40 +161,45 @@ impl ListedMapping {
     }
 }
 
-/// A row of `listed_items`, in PostgreSQL's types.
+/// What holds up these mailboxes and their tenants, by mailbox.
+pub(super) async fn holds(
+    connection: &mut PgConnection,
+    mailboxes: &[i64],
+) -> Result<HashMap<i64, Vec<Hold>>, StoreError> {
+    let rows = sqlx::query!(
+        r#"SELECT b.id AS "id!", b.throttled_until AS "throttled_until: jiff_sqlx::Timestamp",
+                  b.blocked_until AS "blocked_until: jiff_sqlx::Timestamp", b.blocked_reason, b.blocked_detail,
+                  t.blocked_until AS "tenant_until?: jiff_sqlx::Timestamp", t.blocked_reason AS "tenant_reason?",
+                  t.blocked_detail AS "tenant_detail?"
+           FROM mailboxes b LEFT JOIN tenants t ON t.tenant = b.tenant
+           WHERE b.id = ANY ($1)"#,
+        mailboxes
+    )
+    .fetch_all(connection)
+    .await?;
+    let held = rows.into_iter().map(|row| {
+        let holds = [
+            Hold::new(row.tenant_until, row.tenant_reason.as_deref(), row.tenant_detail),
+            Hold::new(row.blocked_until, row.blocked_reason.as_deref(), row.blocked_detail),
+            Hold::new(row.throttled_until, Some(Reason::Throttled.word()), None),
+        ];
+        (row.id, holds.into_iter().flatten().collect())
+    });
+    Ok(held.collect())
+}
+
+/// A row of `listed_items`, in PostgreSQL's types: what is shown of an item beside the item itself, and what is left of one that
+/// this version does not understand.
 pub(super) struct ListedRow {
     pub(super) now: jiff_sqlx::Timestamp,
     pub(super) id: Uuid,
-    pub(super) kind: String,
     pub(super) tenant: String,
-    pub(super) mailbox: i64,
     pub(super) leave: Option<i64>,
     pub(super) calendar: String,
     pub(super) address: String,
-    pub(super) resolve: bool,
-    pub(super) wanted: bool,
-    pub(super) surplus: bool,
-    pub(super) rev: i64,
-    pub(super) state: String,
-    pub(super) reason: Option<String>,
-    pub(super) detail: Option<String>,
-    pub(super) observed: Option<Value>,
-    pub(super) incarnation: i32,
-    pub(super) doubt_since: Option<jiff_sqlx::Timestamp>,
-    pub(super) doubt_rev: Option<i64>,
-    pub(super) attempts: i32,
-    pub(super) failing_since: Option<jiff_sqlx::Timestamp>,
-    pub(super) next_at: Option<jiff_sqlx::Timestamp>,
     pub(super) updated_at: jiff_sqlx::Timestamp,
     pub(super) source: Option<String>,
     pub(super) external_id: Option<String>,
-    pub(super) throttled_until: Option<jiff_sqlx::Timestamp>,
-    pub(super) mailbox_blocked_until: Option<jiff_sqlx::Timestamp>,
-    pub(super) mailbox_blocked_reason: Option<String>,
-    pub(super) mailbox_blocked_detail: Option<String>,
-    pub(super) tenant_blocked_until: Option<jiff_sqlx::Timestamp>,
-    pub(super) tenant_blocked_reason: Option<String>,
-    pub(super) tenant_blocked_detail: Option<String>,
 }
 
 /// The rows of `listed_items` that the rest of the statement chooses.
@@ -186,16 +207,9 @@ macro_rules! listed_rows {
     ($rest:literal, $($argument:expr),+ $(,)?) => {
         sqlx::query_as!(
             crate::store::views::ListedRow,
-            r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", id AS "id!", kind AS "kind!", tenant AS "tenant!",
-                      mailbox AS "mailbox!", leave, calendar AS "calendar!", address AS "address!", resolve AS "resolve!",
-                      wanted AS "wanted!", surplus AS "surplus!", rev AS "rev!", state AS "state!", reason, detail, observed,
-                      incarnation AS "incarnation!", doubt_since AS "doubt_since: jiff_sqlx::Timestamp", doubt_rev,
-                      attempts AS "attempts!", failing_since AS "failing_since: jiff_sqlx::Timestamp",
-                      next_at AS "next_at: jiff_sqlx::Timestamp", updated_at AS "updated_at!: jiff_sqlx::Timestamp",
-                      source, external_id, throttled_until AS "throttled_until: jiff_sqlx::Timestamp",
-                      mailbox_blocked_until AS "mailbox_blocked_until: jiff_sqlx::Timestamp", mailbox_blocked_reason,
-                      mailbox_blocked_detail, tenant_blocked_until AS "tenant_blocked_until: jiff_sqlx::Timestamp",
-                      tenant_blocked_reason, tenant_blocked_detail
+            r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", id AS "id!", tenant AS "tenant!", leave,
+                      calendar AS "calendar!", address AS "address!", updated_at AS "updated_at!: jiff_sqlx::Timestamp",
+                      source, external_id
                FROM listed_items "# + $rest,
             $($argument),+
         )
@@ -203,57 +217,78 @@ macro_rules! listed_rows {
 }
 pub(super) use listed_rows;
 
+/// The mappings of these rows as they show, each with the row of its leave, in the same order.
+pub(super) async fn mappings(
+    connection: &mut PgConnection,
+    rows: Vec<ListedRow>,
+) -> Result<Vec<(i64, ListedMapping)>, StoreError> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let found = item_rows!("WHERE i.id = ANY ($1)", &ids).fetch_all(&mut *connection).await?;
+    let items: HashMap<Uuid, Item> = rows::items(found)?.into_iter().map(|item| (item.id, item)).collect();
+    let mailboxes: Vec<i64> = items.values().map(|item| item.mailbox).collect();
+    let holds = holds(connection, &mailboxes).await?;
+    let shown = rows.into_iter().map(|row| {
+        let leave = row.leave.unwrap_or_default();
+        let mapping = match items.get(&row.id) {
+            Some(item) => {
+                let (source, leave_id) = (row.source.as_deref(), row.external_id.as_deref());
+                let holds = holds.get(&item.mailbox).map_or(&[][..], Vec::as_slice);
+                let now = row.now.to_jiff();
+                ListedMapping::new(item, source.unwrap_or_default(), leave_id.unwrap_or_default(), holds, now)
+            }
+            None => row.newer(),
+        };
+        (leave, mapping)
+    });
+    Ok(shown.collect())
+}
+
 impl ListedRow {
-    /// The leave's row, and the mapping as it shows.
-    pub(super) fn mapping(self) -> Result<(i64, ListedMapping), StoreError> {
-        let now = self.now.to_jiff();
-        let hold = |until: Option<jiff_sqlx::Timestamp>, reason: Option<Reason>, detail| {
-            until.map(|until| Hold { until: until.to_jiff(), reason, detail })
-        };
-        let holds = [
-            hold(
-                self.tenant_blocked_until,
-                rows::reason(self.tenant_blocked_reason.as_deref())?,
-                self.tenant_blocked_detail,
-            ),
-            hold(
-                self.mailbox_blocked_until,
-                rows::reason(self.mailbox_blocked_reason.as_deref())?,
-                self.mailbox_blocked_detail,
-            ),
-            hold(self.throttled_until, Some(Reason::Throttled), None),
-        ];
-        let (source, leave_id) = (self.source.unwrap_or_default(), self.external_id.unwrap_or_default());
-        let row = ItemRow {
+    /// One that a newer version wrote: this one can only say whose it is, and that it leaves it alone.
+    fn newer(self) -> ListedMapping {
+        ListedMapping {
             id: self.id,
-            kind: self.kind,
             tenant: self.tenant,
-            mailbox: self.mailbox,
-            // No part of what is shown.
-            created_in: None,
-            leave: self.leave,
+            source: self.source.unwrap_or_default(),
+            leave_id: self.external_id.unwrap_or_default(),
+            mailbox: self.address,
             calendar: self.calendar,
-            address: self.address,
-            resolve: self.resolve,
-            wanted: self.wanted,
-            surplus: self.surplus,
-            rev: self.rev,
-            state: self.state,
-            reason: self.reason,
-            detail: self.detail,
-            observed: self.observed,
-            incarnation: self.incarnation,
-            doubt_since: self.doubt_since,
-            doubt_rev: self.doubt_rev,
-            attempts: self.attempts,
-            failing_since: self.failing_since,
-            next_at: self.next_at,
-            updated_at: self.updated_at,
-            format: rows::FORMAT,
-        };
-        let item: Item = row.try_into()?;
-        let (state, reason, detail, next_attempt_at) = shown(&item, holds.into_iter().flatten().collect(), now);
-        let mapping = ListedMapping::new(&item, &source, &leave_id);
-        Ok((item.leave.unwrap_or_default(), ListedMapping { state, reason, detail, next_attempt_at, ..mapping }))
+            state: State::Waiting,
+            reason: None,
+            detail: Some(WRITTEN_BY_A_NEWER_VERSION.to_owned()),
+            next_attempt_at: None,
+            event_id: None,
+            web_link: None,
+            attempts: 0,
+            updated_at: self.updated_at.to_jiff(),
+        }
     }
+}
+
+/// How these leaves stand, by row.
+pub(super) async fn listed_of(
+    connection: &mut PgConnection,
+    leaves: &[i64],
+) -> Result<HashMap<i64, ListedLeave>, StoreError> {
+    let found =
+        sqlx::query!("SELECT id, tenant, source, external_id, status, format FROM leaves WHERE id = ANY ($1)", leaves)
+            .fetch_all(&mut *connection)
+            .await?;
+    let mut listed = HashMap::new();
+    for row in found {
+        let is_newer = row.format > rows::FORMAT;
+        let unknown = || if is_newer { StoreError::Newer } else { StoreError::unknown("leaves.status") };
+        let status = Status::of(&row.status).ok_or_else(unknown)?;
+        let (id, tenant, source) = (row.external_id, row.tenant, row.source);
+        listed.insert(row.id, ListedLeave { id, tenant, source, status, mappings: Vec::new() });
+    }
+    let found = listed_rows!("WHERE leave = ANY ($1) ORDER BY address, calendar, id", leaves)
+        .fetch_all(&mut *connection)
+        .await?;
+    for (leave, mapping) in mappings(connection, found).await? {
+        if let Some(listed) = listed.get_mut(&leave) {
+            listed.mappings.push(mapping);
+        }
+    }
+    Ok(listed)
 }

@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::support::{AMY, BEN, TestApp, barrier::Barrier, cancelled, fleet::Fleet, leave, until, updated};
+use super::support::{
+    AMY, BEN, TestApp, barrier::Barrier, cancelled, database::Database, fleet::Fleet, leave, until, updated,
+};
 
 const SHARED: &str = "reception@contoso.com";
 /// What a replica takes of one mailbox at a time.
@@ -72,4 +74,28 @@ async fn a_doubt_that_is_waited_for_ends_with_its_minute_however_often_it_had_fa
     app.advance(SignedDuration::from_secs(1)).await;
     app.mapping_in("LA-1", "removed").await;
     assert_eq!(app.microsoft.stored_events(AMY).await.len(), 0);
+}
+
+#[tokio::test]
+async fn after_the_database_is_lost_leave_of_before_is_looked_for_and_later_leave_is_not() {
+    let mut app = TestApp::with(&[("INSTALLATION", "contoso")]).await;
+    app.deliver("ess", &leave("LA-1")).await;
+    app.stop().await;
+    app.database = Database::new(app.now()).await;
+    app.settings.database.url = app.database.url.clone().into();
+    app.settings.sync.look_first_before = Some("2026-11-22T01:10:00Z".parse().unwrap());
+    app.restart().await;
+
+    let calls = async |app: &TestApp, body: &Value| {
+        let before = app.microsoft.calls().await.len();
+        let answer = app.deliver("ess", body).await;
+        assert_eq!(answer.body["leave"]["mappings"][0]["state"], "synced", "{answer:?}");
+        app.microsoft.calls().await.split_off(before)
+    };
+    // A look, and one more behind what was written then.
+    assert_eq!(calls(&app, &leave("LA-1")).await, ["GET 200", "PATCH 200", "GET 200"], "what is there is written over");
+    assert_eq!(calls(&app, &updated("LA-2", 9, &json!({}))).await, ["GET 200", "POST 201", "GET 200"], "at once");
+    assert_eq!(calls(&app, &updated("LA-3", 10, &json!({}))).await, ["POST 201"]);
+    assert_eq!(app.microsoft.stored_events(AMY).await.len(), 3);
+    assert_eq!(app.microsoft.score().await["duplicates"], 0);
 }

@@ -1,6 +1,6 @@
 //! A webhook of the small world's one leave: judged, placed and accepted as production does it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use leavebridge::{
@@ -10,8 +10,10 @@ use leavebridge::{
         zone::Zone,
     },
     reconcile::{
-        accept::{Change, Holder, Placed, Seat, StoredLeave, Target, accept, judge, place},
+        accept::{accept, judge},
+        change::{Change, Placed, StoredLeave, Target},
         item,
+        place::{Holder, Seat, place},
         state::Acceptance,
     },
 };
@@ -136,6 +138,8 @@ fn change(revision: Revision, number: u8) -> Change {
         leave: Some(leave),
         at: at(number),
         has_replies: false,
+        look_first: false,
+        directory_fresh_for: Duration::from_hours(24),
         ids: (10..13).map(Uuid::from_u128).collect(),
     }
 }

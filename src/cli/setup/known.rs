@@ -10,16 +10,13 @@ use jiff::civil::Date;
 
 use crate::{
     clock::Random,
-    config::{is_directory, is_guid, is_installation},
+    config::{DEFAULT_INSTALLATION, is_directory, is_guid, is_installation},
     doctor::microsoft::{self, CLOUDS, Cloud},
     domain::problem::Problems,
 };
 
 /// The ways of proving who it is that the configuration has a word for.
 const CREDENTIALS: [&str; 4] = ["secret", "certificate", "workload-identity", "managed-identity"];
-
-/// The installation's name in a configuration that does not set it: the default of config/default.toml.
-const UNNAMED: &str = "default";
 
 /// What was said on the command line.
 #[derive(Debug, Default, Clone)]
@@ -125,9 +122,9 @@ fn installation(tree: &Config, has_tenants: bool, notes: &mut Vec<String>, rando
         Ok(name) if is_installation(&name) => name,
         Ok(_) => {
             notes.push("installation is set but is not a name of A-Z, a-z, 0-9, -, _ and .: correct it first.".into());
-            UNNAMED.into()
+            DEFAULT_INSTALLATION.into()
         }
-        Err(_) if has_tenants => UNNAMED.into(),
+        Err(_) if has_tenants => DEFAULT_INSTALLATION.into(),
         Err(_) => random.uuid().to_string(),
     }
 }

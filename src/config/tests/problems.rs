@@ -134,6 +134,15 @@ fn each_problem_says_what_would_be_right() {
         (&[("SYNC__LEASE", "30")], "sync.lease: must be a duration with its unit, such as \"30s\" or \"2m\""),
         (&[("SYNC__CALL_TIMEOUT", "-1s")], "sync.call_timeout: must be longer than nothing"),
         (&[("SYNC__LEASE", "29s")], "sync.lease: must be at least sync.call_timeout + 10s: else another"),
+        (
+            &[("INSTALLATION", "contoso"), ("SYNC__LOOK_FIRST_BEFORE", "2026-11-22")],
+            "sync.look_first_before: must be a date and time with an offset, such as \"2026-11-22T09:30:00+08:00\"",
+        ),
+        (
+            &[("SYNC__LOOK_FIRST_BEFORE", "2026-11-22T09:30:00Z")],
+            "sync.look_first_before: needs an installation with a name of its own: events are found",
+        ),
+        (&[("DIRECTORY__FRESH_FOR", "0s")], "directory.fresh_for: must be longer than nothing"),
         (&[("SYNC__PER_MAILBOX", "0")], "sync.per_mailbox: must be 1 to 4: Graph refuses more"),
         (&[("SYNC__PER_MAILBOX", "5")], "sync.per_mailbox: must be 1 to 4: Graph refuses more"),
         (&[("HTTP__LISTEN", "localhost")], "http.listen: must be an address and a port such as"),

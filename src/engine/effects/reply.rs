@@ -15,12 +15,12 @@ use crate::{
     failpoint,
     graph::RequestIds,
     reconcile::{
-        accept::FRESH_FOR,
         item::{Doubt, LATEST},
         mailbox::since,
         retry_policy::{History, RetryDecision, retry_policy},
         settle::{DeliveryOutcome, DeliveryResult, DoubtAfter},
         state::{Reason, State},
+        whole::SETTINGS_FRESH_FOR,
     },
     store::leases::Due,
 };
@@ -57,7 +57,7 @@ pub(super) async fn deliver(guard: &LeaseGuard<'_>, due: &Due) -> Delivered {
 /// Whether the mailbox is asked for its owner's time before its reply is planned.
 async fn needs_settings(guard: &LeaseGuard<'_>) -> bool {
     let lease = guard.lease;
-    if lease.settings_at.is_some_and(|at| since(at, lease.now) < FRESH_FOR) || guard.has_settings() {
+    if lease.settings_at.is_some_and(|at| since(at, lease.now) < SETTINGS_FRESH_FOR) || guard.has_settings() {
         return false;
     }
     let wanted = guard.engine.store.want_settings(lease, guard.engine.random.uuid()).await;

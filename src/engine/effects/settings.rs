@@ -18,12 +18,12 @@ use crate::{
     },
     graph::{GraphError, MailboxAccess, MailboxTime},
     reconcile::{
-        accept::FRESH_FOR,
         failure::Failure,
         mailbox::since,
         retry_policy::RetryDecision,
         settle::{DeliveryOutcome, DeliveryResult},
         state::{Kind, State},
+        whole::SETTINGS_FRESH_FOR,
     },
     store::leases::Due,
 };
@@ -37,7 +37,7 @@ const LEAST_WAIT: Duration = Duration::from_mins(1);
 pub(super) async fn deliver(guard: &LeaseGuard<'_>, due: &Due) -> Delivered {
     let (lease, tenant) = (guard.lease, guard.tenant);
     let done = |result: DeliveryResult| Delivered::Done(Box::new(result));
-    if lease.settings_at.is_some_and(|at| since(at, lease.now) < FRESH_FOR) {
+    if lease.settings_at.is_some_and(|at| since(at, lease.now) < SETTINGS_FRESH_FOR) {
         return done(result(guard, &due.item, DeliveryOutcome::settled(State::Synced)));
     }
     let now = guard.engine.clock.now();

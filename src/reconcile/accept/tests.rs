@@ -1,7 +1,20 @@
 use serde_json::Value;
 
+use std::time::Duration;
+
+use uuid::Uuid;
+
 use super::*;
-use crate::domain::leave::{Session, Staff};
+use crate::{
+    domain::{
+        leave::{Leave, Session, Span, Staff},
+        team_calendar::PRIMARY,
+    },
+    reconcile::{
+        place::{Holder, Seat, contradicts, place},
+        state::State,
+    },
+};
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 
@@ -35,6 +48,8 @@ fn change(status: Status, leave: Option<Leave>, when: &str) -> Change {
         leave,
         at: at(when),
         has_replies: false,
+        look_first: false,
+        directory_fresh_for: Duration::from_hours(24),
         ids: (100..110).map(Uuid::from_u128).collect(),
     }
 }
@@ -176,6 +191,17 @@ fn placed(mailbox: i64) -> Placed {
 fn accepted(change: &Change, mut items: Vec<Item>, placed: &[Placed]) -> Vec<Item> {
     accept(change, 3, 5, &mut items, &mut Vec::new(), placed, now());
     items
+}
+
+#[test]
+fn an_event_that_may_be_there_already_is_looked_for_before_the_first_is_created() {
+    for (look_first, expected) in [(false, None), (true, Some(Timestamp::UNIX_EPOCH))] {
+        let change = Change { look_first, ..change_of(Status::Approved, NOW) };
+        let items = accepted(&change, Vec::new(), &[placed(5)]);
+        assert_eq!(items[0].doubt.map(|doubt| doubt.since), expected);
+        // One that this database has seen stays as it is.
+        assert_eq!(accepted(&change, vec![event(5, 1)], &[placed(5)])[0].doubt, None);
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ fn now() -> Timestamp {
     at("2026-11-22T12:00:00Z")
 }
 
+const FRESH_FOR: Duration = Duration::from_hours(24);
+
 fn item(id: u128, kind: Kind, mailbox: i64) -> Item {
     let mut item =
         Item::new(Uuid::from_u128(id), kind, "default", mailbox, "amy@contoso.com", at("2026-11-21T00:00:00Z"));
@@ -40,10 +42,10 @@ fn what_the_directory_is_asked_before_the_first_call() {
         (true, vec![(&old, hours(24))], vec![ask("amy@contoso.com", true)]),
         (true, vec![(&never, None)], vec![ask("amy@contoso.com", true), ask("amy@example.com", false)]),
     ] {
-        assert_eq!(questions("amy@contoso.com", identify, &items, now()), expected, "{identify} {items:?}");
+        assert_eq!(questions("amy@contoso.com", identify, &items, FRESH_FOR, now()), expected, "{identify} {items:?}");
     }
     // The object id of somebody of whom no address is known.
-    assert_eq!(questions("5f0c", true, &[], now()), []);
+    assert_eq!(questions("5f0c", true, &[], FRESH_FOR, now()), []);
 }
 
 #[test]
