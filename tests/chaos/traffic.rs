@@ -1,6 +1,9 @@
 //! What the portals have to say: new leaves and changes of those that changed just now, in good order and in none.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +16,8 @@ use super::{
     stage::Stage,
 };
 
+/// Until then the first leave must have been acknowledged: nothing is broken yet.
+const HEARD_WITHIN: Duration = Duration::from_secs(30);
 /// Changes go to the leaves that were made last, so that they meet deliveries that are still under way.
 const RECENT: usize = 40;
 
@@ -26,6 +31,10 @@ pub(crate) async fn introduce(stage: &Arc<Stage>, portals: &Portals) -> anyhow::
         portals.say(person, Way::After(Duration::ZERO), |number| {
             Revision::draw(&dice, number, "approved", (person, Called::Address), stage.origin)
         });
+    }
+    let end = Instant::now() + HEARD_WITHIN;
+    while portals.under_way() > 0 && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let unsettled = quiet::settle(stage).await?;
     anyhow::ensure!(unsettled.is_empty(), "nothing is delivered: {unsettled:?}");
