@@ -68,13 +68,15 @@ struct LeaveRow<'a> {
 }
 
 /// Takes these changes in, all or none: of different leaves, and different deliveries. A lost race is an error: another replica
-/// has just written some of the same rows, nothing is stored, and it has to be decided again.
+/// has just written some of the same rows, nothing is stored, and it has to be decided again. `alone`: a change for which nobody
+/// else waits, which may wait for a row for as long as a statement may take.
 pub(super) async fn accept(
     queue: &PgPool,
     changes: &[Change],
-    lock_timeout: Option<u32>,
+    alone: bool,
 ) -> Result<Vec<Result<Intake, StoreError>>, StoreError> {
-    if lock_timeout.is_some() {
+    // An automatic reply is woken under a lock.
+    if !alone && !changes.iter().any(|change| change.has_replies) {
         let mut connection = queue.acquire().await?;
         let found = look_up(&mut connection, changes).await?;
         // Nothing that is stored changes. What another replica writes meanwhile makes the one statement fail that writes.
@@ -85,7 +87,7 @@ pub(super) async fn accept(
             return Ok(answers);
         }
     }
-    let mut transaction = transaction::begin(queue, lock_timeout).await?;
+    let mut transaction = if alone { transaction::begin(queue).await? } else { queue.begin().await? };
     let mut found = look_up(&mut transaction, changes).await?;
     lock_leaves(&mut transaction, &mut found).await?;
     let answers = take_in(&mut transaction, changes, &found, true).await?;

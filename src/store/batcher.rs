@@ -11,7 +11,7 @@ use std::{
 use sqlx::PgPool;
 use tokio::sync::oneshot;
 
-use super::{accept::accept, answer::Intake, error::StoreError, transaction::LOCK_TIMEOUT};
+use super::{accept::accept, answer::Intake, error::StoreError};
 use crate::reconcile::change::Change;
 
 /// Changes in one transaction.
@@ -131,7 +131,7 @@ impl BatchWriter {
             (&one.tenant, &one.source, &one.id).cmp(&(&other.tenant, &other.source, &other.id))
         });
         let (changes, waiting): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-        match until_decided(&self.pool, &changes, Some(LOCK_TIMEOUT)).await {
+        match until_decided(&self.pool, &changes, false).await {
             // The request may be gone; the change is stored all the same.
             Ok(answers) => waiting.into_iter().zip(answers).for_each(|(done, answer)| drop(done.send(answer))),
             Err(
@@ -144,7 +144,7 @@ impl BatchWriter {
                 for (change, done) in changes.into_iter().zip(waiting) {
                     let pool = self.pool.clone();
                     tokio::spawn(async move {
-                        let answers = until_decided(&pool, &[change], None).await;
+                        let answers = until_decided(&pool, &[change], true).await;
                         let answer = answers.and_then(|mut answers| {
                             answers.pop().unwrap_or_else(|| Err(StoreError::unknown("an answer")))
                         });
@@ -166,17 +166,12 @@ impl BatchWriter {
 
 /// Takes these changes in, all or none, and gives an answer for each, in order. What another replica wrote at the same moment
 /// is seen the next time round, and decided again.
-async fn until_decided(
-    pool: &PgPool,
-    changes: &[Change],
-    lock_timeout: Option<u32>,
-) -> Result<Vec<Answer>, StoreError> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match accept(pool, changes, lock_timeout).await {
-            Err(error) if tries < MOST_TRIES && error.is_lost_race() => {}
+async fn until_decided(pool: &PgPool, changes: &[Change], alone: bool) -> Result<Vec<Answer>, StoreError> {
+    for _ in 0..MOST_TRIES {
+        match accept(pool, changes, alone).await {
+            Err(error) if error.is_lost_race() => {}
             ended => return ended,
         }
     }
+    Err(StoreError::Unavailable(sqlx::Error::Protocol("the same rows change too fast".into())))
 }

@@ -56,7 +56,7 @@ impl Store {
         let others = max_connections.saturating_sub(queue).max(1);
         Ok(Self {
             pool: pool(others, working.clone()),
-            queue: pool(queue, working.options(transaction::PLANNER)),
+            queue: pool(queue, working.options(transaction::SESSION)),
             options,
             intake: Arc::default(),
         })
@@ -126,7 +126,7 @@ impl Store {
 
     /// Begins a short transaction of the queue.
     pub(super) async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
-        transaction::begin(&self.queue, None).await
+        transaction::begin(&self.queue).await
     }
 
     /// Which generation of this database it is: part of every transactionId.

@@ -1,4 +1,4 @@
-//! What is stored about a batch of changes: read in one statement, without locks, with new row numbers for what may
+//! What is stored about a batch of changes: read in one statement, without locks, with new row numbers, used or not, for what may
 //! be missing.
 
 use std::collections::HashMap;
@@ -70,8 +70,7 @@ pub(super) async fn look_up(connection: &mut PgConnection, changes: &[Change]) -
                   p.id AS "by_id?", p.settings_at AS "settings_by_id_at?: jiff_sqlx::Timestamp",
                   coalesce(greatest(t.blocked_until, b.blocked_until, b.throttled_until, p.blocked_until, p.throttled_until)
                            > leavebridge_now(), false) AS "is_held_up!",
-                  CASE WHEN l.id IS NULL THEN nextval('leaves_id_seq') END AS spare_leave,
-                  CASE WHEN a.mailbox IS NULL OR c.entra_id IS NOT NULL THEN nextval('mailboxes_id_seq') END AS spare_mailbox
+                  nextval('leaves_id_seq') AS "spare_leave!", nextval('mailboxes_id_seq') AS "spare_mailbox!"
            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) WITH ORDINALITY
                AS c (client, delivery_id, tenant, source, external_id, address, entra_id, n)
            LEFT JOIN deliveries d ON d.client = c.client AND d.delivery_id = c.delivery_id
@@ -118,8 +117,8 @@ pub(super) async fn look_up(connection: &mut PgConnection, changes: &[Change]) -
             by_address,
             by_id,
             is_held_up: row.is_held_up,
-            spare_leave: row.spare_leave.unwrap_or_default(),
-            spare_mailbox: row.spare_mailbox.unwrap_or_default(),
+            spare_leave: row.spare_leave,
+            spare_mailbox: row.spare_mailbox,
         });
     }
     Ok(Lookup { now, changes: found })
@@ -151,7 +150,7 @@ pub(super) async fn holders(
     let rows = sqlx::query!(
         r#"SELECT c.tenant AS "tenant!", c.address AS "address!", b.id AS "mailbox?", b.entra_id AS "entra_id?",
                   a.asked_at AS "asked_at?: jiff_sqlx::Timestamp", b.settings_at AS "settings_at?: jiff_sqlx::Timestamp",
-                  CASE WHEN b.id IS NULL THEN nextval('mailboxes_id_seq') END AS spare
+                  nextval('mailboxes_id_seq') AS "spare!"
            FROM unnest($1::text[], $2::text[]) AS c (tenant, address)
            LEFT JOIN addresses a ON a.tenant = c.tenant AND a.address = c.address
            LEFT JOIN mailboxes b ON b.id = a.mailbox"#,
@@ -167,7 +166,7 @@ pub(super) async fn holders(
             let (asked_at, settings_at) = (instant(row.asked_at), instant(row.settings_at));
             let entra_id = row.entra_id;
             let holder = row.mailbox.map(|mailbox| Holder { mailbox, entra_id, asked_at, settings_at });
-            ((row.tenant, row.address), (holder, row.spare.unwrap_or_default()))
+            ((row.tenant, row.address), (holder, row.spare))
         })
         .collect())
 }

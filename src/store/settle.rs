@@ -79,7 +79,7 @@ impl Store {
     /// When the database did not confirm them: treat the leases as lost.
     pub async fn settle(&self, settling: &Settling<'_>) -> Result<Vec<Fenced>, StoreError> {
         let results = settling.results;
-        let mut transaction = transaction::begin_repeatable(&self.queue).await?;
+        let mut transaction = transaction::begin_without_flush(&self.queue).await?;
         let mut ids: Vec<i64> = results.iter().map(|result| result.mailbox).collect();
         ids.extend(settling.releases.iter().map(|(mailbox, _)| *mailbox));
         ids.sort_unstable();

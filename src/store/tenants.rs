@@ -4,11 +4,26 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx as _;
-use sqlx::PgConnection;
+use serde::Serialize;
+use sqlx::{PgConnection, types::Json};
 
 use super::{database::Store, error::StoreError, rows};
 use crate::reconcile::{state::Reason, tenant::TenantState};
+
+/// The rows of `tenants` that the rest of the statement chooses.
+macro_rules! tenant_rows {
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            TenantRow,
+            r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", tenant, blocked_reason, blocked_detail,
+                      blocked_since AS "blocked_since: jiff_sqlx::Timestamp",
+                      blocked_until AS "blocked_until: jiff_sqlx::Timestamp",
+                      last_success AS "last_success: jiff_sqlx::Timestamp"
+               FROM tenants "# + $rest
+            $(, $argument)*
+        )
+    };
+}
 
 impl Store {
     /// Lets nothing of this tenant be tried before `wait` is over. Costs no mapping an attempt.
@@ -48,23 +63,13 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn tenant_states(&self) -> Result<Vec<(String, TenantState)>, StoreError> {
-        let rows = sqlx::query!(
-            r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", tenant, blocked_reason, blocked_detail,
-                      blocked_since AS "blocked_since: jiff_sqlx::Timestamp",
-                      blocked_until AS "blocked_until: jiff_sqlx::Timestamp",
-                      last_success AS "last_success: jiff_sqlx::Timestamp"
-               FROM tenants ORDER BY tenant"#
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = tenant_rows!("ORDER BY tenant").fetch_all(&self.pool).await?;
         let shown = rows.into_iter().map(|row| {
+            let (tenant, now) = (row.tenant.clone(), row.now.to_jiff());
             let last_success = row.last_success.map(jiff_sqlx::Timestamp::to_jiff);
             // A reason that only a newer version knows is told by replicas of that version.
-            let block =
-                rows::block(row.blocked_until, row.blocked_since, row.blocked_reason.as_deref(), row.blocked_detail);
-            let state = TenantState { block: block.ok().flatten(), last_success };
-            let block = state.shown(row.now.to_jiff()).cloned();
-            (row.tenant, TenantState { block, last_success })
+            let block = row.state().ok().and_then(|state| state.shown(now).cloned());
+            (tenant, TenantState { block, last_success })
         });
         Ok(shown.collect())
     }
@@ -89,45 +94,75 @@ impl Store {
     }
 }
 
+/// A row of `tenants`, in PostgreSQL's types.
+struct TenantRow {
+    now: jiff_sqlx::Timestamp,
+    tenant: String,
+    blocked_until: Option<jiff_sqlx::Timestamp>,
+    blocked_since: Option<jiff_sqlx::Timestamp>,
+    blocked_reason: Option<String>,
+    blocked_detail: Option<String>,
+    last_success: Option<jiff_sqlx::Timestamp>,
+}
+
+impl TenantRow {
+    fn state(self) -> Result<TenantState, StoreError> {
+        let block =
+            rows::block(self.blocked_until, self.blocked_since, self.blocked_reason.as_deref(), self.blocked_detail)?;
+        Ok(TenantState { block, last_success: self.last_success.map(jiff_sqlx::Timestamp::to_jiff) })
+    }
+}
+
+/// A row that is written.
+#[derive(Serialize)]
+struct ChangedTenant {
+    tenant: String,
+    blocked_until: Option<Timestamp>,
+    blocked_since: Option<Timestamp>,
+    blocked_reason: Option<Reason>,
+    blocked_detail: Option<String>,
+    last_success: Option<Timestamp>,
+}
+
 /// Changes how these tenants stand, behind a lock on their rows, taken by name.
 pub(super) async fn change_tenants(
     connection: &mut PgConnection,
     tenants: &[String],
     mut change: impl FnMut(&mut TenantState, Timestamp),
 ) -> Result<(), StoreError> {
-    let rows = sqlx::query!(
-        r#"SELECT leavebridge_now() AS "now!: jiff_sqlx::Timestamp", tenant, blocked_reason, blocked_detail,
-                  blocked_since AS "blocked_since: jiff_sqlx::Timestamp",
-                  blocked_until AS "blocked_until: jiff_sqlx::Timestamp",
-                  last_success AS "last_success: jiff_sqlx::Timestamp"
-           FROM tenants WHERE tenant = ANY ($1) ORDER BY tenant FOR NO KEY UPDATE"#,
-        tenants
-    )
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = tenant_rows!("WHERE tenant = ANY ($1) ORDER BY tenant FOR NO KEY UPDATE", tenants)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut changed = Vec::new();
     for row in rows {
-        let block =
-            rows::block(row.blocked_until, row.blocked_since, row.blocked_reason.as_deref(), row.blocked_detail)?;
-        let before = TenantState { block, last_success: row.last_success.map(jiff_sqlx::Timestamp::to_jiff) };
+        let (tenant, now) = (row.tenant.clone(), row.now.to_jiff());
+        let before = row.state()?;
         let mut state = before.clone();
-        change(&mut state, row.now.to_jiff());
+        change(&mut state, now);
         if state == before {
             continue;
         }
-        let block = state.block.as_ref();
-        sqlx::query!(
-            "UPDATE tenants
-             SET blocked_until = $2, blocked_since = $3, blocked_reason = $4, blocked_detail = $5, last_success = $6
-             WHERE tenant = $1",
-            row.tenant,
-            block.map(|block| block.until.to_sqlx()) as _,
-            block.map(|block| block.since.to_sqlx()) as _,
-            block.map(|block| block.reason.word()),
-            block.map(|block| block.detail.as_str()),
-            state.last_success.map(Timestamp::to_sqlx) as _
-        )
-        .execute(&mut *connection)
-        .await?;
+        let (block, last_success) = (state.block, state.last_success);
+        changed.push(ChangedTenant {
+            tenant,
+            blocked_until: block.as_ref().map(|block| block.until),
+            blocked_since: block.as_ref().map(|block| block.since),
+            blocked_reason: block.as_ref().map(|block| block.reason),
+            blocked_detail: block.map(|block| block.detail),
+            last_success,
+        });
     }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE tenants t
+         SET blocked_until = r.blocked_until, blocked_since = r.blocked_since, blocked_reason = r.blocked_reason,
+             blocked_detail = r.blocked_detail, last_success = r.last_success
+         FROM jsonb_populate_recordset(NULL::tenants, $1) AS r WHERE t.tenant = r.tenant",
+        Json(&changed) as _
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -3,9 +3,14 @@
 use std::{collections::BTreeSet, future};
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::support::{AMY, barrier::Barrier, fleet::Fleet, until};
+use super::support::{
+    AMY,
+    barrier::Barrier,
+    fleet::{Fleet, Replica},
+    until,
+};
 
 /// The shortest lease that is safe, so that a takeover does not take long.
 const SHORT: [(&str, &str); 2] = [("SYNC__CALL_TIMEOUT", "2s"), ("SYNC__LEASE", "12s")];
@@ -45,6 +50,19 @@ async fn a_process_that_was_frozen_past_its_lease_does_not_have_the_last_word() 
     assert_eq!((&score["duplicates"], &score["limit_violations"]), (&json!(0), &json!(0)), "{score}");
 }
 
+/// Posts to a process that freezes once it works on that, perhaps before it answers.
+#[cfg(debug_assertions)]
+async fn posts_until_held(frozen: &Replica, fleet: &Fleet, webhook: &Value) {
+    let posting = async {
+        frozen.post(webhook).await;
+        future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = posting => {}
+        () = until("it works on the mailbox", async || fleet.mappings(HELD).await == 1) => {}
+    }
+}
+
 /// Between the last look at the lease and the request lies no time, but a frozen process does not know that.
 #[cfg(debug_assertions)]
 #[tokio::test]
@@ -56,16 +74,7 @@ async fn a_process_that_wakes_up_past_its_lease_begins_no_call() {
         fleet.mappings("state = 'synced'").await == 1 && fleet.mappings(HELD).await == 0
     })
     .await;
-    // It may be frozen before it answers.
-    let older = fleet.webhook(1, Some(&json!({"end": "2026-12-22"})));
-    let posting = async {
-        frozen.post(&older).await;
-        future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = posting => {}
-        () = until("it works on the change", async || fleet.mappings(HELD).await == 1) => {}
-    }
+    posts_until_held(&frozen, &fleet, &fleet.webhook(1, Some(&json!({"end": "2026-12-22"})))).await;
 
     let other = fleet.start(&SHORT, &[]).await;
     other.post(&fleet.webhook(2, Some(&json!({"end": "2026-12-24"})))).await.unwrap();
@@ -92,15 +101,7 @@ async fn a_process_that_was_frozen_between_its_claim_and_its_first_call_makes_no
     let keys = [&SHORT[..], &barrier.keys()].concat();
     let mut frozen = fleet.start(&keys, &[("LEAVEBRIDGE_FREEZE_AT", "after claim")]).await;
     barrier.close("POST", "/events");
-    let webhook = fleet.webhook(0, Some(&json!({})));
-    let posting = async {
-        frozen.post(&webhook).await;
-        future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = posting => {}
-        () = until("it has claimed the mailbox", async || fleet.mappings(HELD).await == 1) => {}
-    }
+    posts_until_held(&frozen, &fleet, &fleet.webhook(0, Some(&json!({})))).await;
 
     let _other = fleet.start(&SHORT, &[]).await;
     until("the other one has taken over", async || fleet.mappings("state = 'synced'").await == 1).await;

@@ -1,4 +1,4 @@
-//! What is known about somebody, and whether there is a mailbox.
+//! A user of the simulated directory, and whether Graph finds a mailbox for it.
 
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 
-/// What sort of user somebody is; it decides whether Graph finds a mailbox.
+/// The kind of a user. It decides whether Graph finds a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
@@ -19,11 +19,11 @@ pub(crate) enum Kind {
     Disabled,
     /// A mailbox with a disabled account.
     Shared,
-    /// Somebody whose address was changed: object id and mailbox stay, the former address is an alias.
+    /// A user whose address was changed. Object id and mailbox stay; the former address is an alias.
     Renamed,
 }
 
-/// What is known about somebody.
+/// A user, as the directory has it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Profile {
     pub(crate) id: Uuid,
